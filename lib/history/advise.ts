@@ -6,6 +6,8 @@ import { number, type OptionsField, options, signature, whole } from '../options
 import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } from './history.ts';
 import { type Learning, learningOf } from './learning.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
+import { type Probe, probeField } from './probe.ts';
+import { withProbed } from './probe-warnings.ts';
 import { hasHeavyTail, spreadOf, type Tail, tailOf } from './tail.ts';
 import { percent, show, steps, type Warning } from './warning.ts';
 import { warningsOf } from './warnings.ts';
@@ -28,6 +30,8 @@ export interface AdviseOptions {
   readonly eps?: number;
   /** Number of elements of all parameters, for the warning `epsFloor`. Default: that of the history's header. */
   readonly elements?: number;
+  /** What `trainer.probe` found at the weights of now: its warnings are added, and tell exactly what the record lets one estimate. Default: none. */
+  readonly probe?: Probe;
 }
 
 /** A way to get a threshold from norms. */
@@ -106,6 +110,7 @@ interface Given {
   readonly warmup: number | undefined;
   readonly eps: number | undefined;
   readonly elements: number | undefined;
+  readonly probe: Probe | undefined;
 }
 export const adviseOptions: OptionsField<AdviseOptions, Given> = options<AdviseOptions>()({
   rate: number({ min: 0, max: 1 }).optional(),
@@ -113,6 +118,7 @@ export const adviseOptions: OptionsField<AdviseOptions, Given> = options<AdviseO
   warmup: whole({ min: 0 }).optional(),
   eps: number({ min: 0 }).optional(),
   elements: whole({ min: 1 }).optional(),
+  probe: probeField.optional(),
 });
 const readAdvise = signature('advise', { history: historyLike }, adviseOptions);
 
@@ -133,7 +139,7 @@ const LEAST_STEPS = 10;
  * @see Hill 1975, A Simple General Approach to Inference About the Tail of a Distribution
  */
 export function advise(history: HistoryLike, options: AdviseOptions = {}): Advice {
-  const { k, eps, elements, ...given } = readAdvise(arguments);
+  const { k, eps, elements, probe, ...given } = readAdvise(arguments);
   const all = measured(given.history);
   const learning = learningOf(all.loss, !(all.attempt[0]! > 0));
   const { warmup, until, at } = stepsOf(all, learning, given.warmup);
@@ -167,6 +173,8 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
     p99: quantile(order, 0.99),
     max: order.at(-1)!,
   };
+  const seen = { history: all, at, rate, norms: figures, spread, tail, isHeavy, learning, wanted, threshold, eps, elements };
+  const warnings = warningsOf(seen);
   return {
     steps: all.length,
     warmup,
@@ -180,20 +188,7 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
     rules: isFit ? rules.filter((r) => r.threshold > 0) : [],
     clipped: at.filter((i) => all.clipped[i]).length / at.length,
     skipped: all.skipped.filter(Boolean).length / all.length,
-    warnings: warningsOf({
-      history: all,
-      at,
-      rate,
-      norms: figures,
-      spread,
-      tail,
-      isHeavy,
-      learning,
-      wanted,
-      threshold,
-      eps,
-      elements,
-    }),
+    warnings: probe ? withProbed(warnings, probe) : warnings,
     layers: all.layers && layersOf(all, at, rate),
   };
 }

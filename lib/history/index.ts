@@ -8,6 +8,7 @@ export {
   type ThresholdRule,
 } from './advise.ts';
 export type { Columns, History, HistoryLike, Layers, RecordedOptimizer, RecordedParameter, RecordHeader } from './history.ts';
+export type { Estimate, Probe, ProbedParameter, ProbedUnits } from './probe.ts';
 export { readRecord } from './read.ts';
 export { type Policies, type Replay, type Replayed, type ReplayOptions, replay } from './replay.ts';
 export type { Tail } from './tail.ts';

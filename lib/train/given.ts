@@ -60,6 +60,7 @@ import type {
 import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
 import type { AskedPrecision, PrecisionOptions } from './programs/precision.ts';
+import type { ProbeOptions } from './run/probe.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';
 import { type Foreign, transpose } from './state/foreign.ts';
@@ -340,6 +341,20 @@ const measuringPrecision = signature(
   }),
 );
 
+/** What `probe` is asked for. */
+export interface AskedProbe {
+  readonly batches: number;
+  readonly batchSize: number | undefined;
+}
+const probing = (method: 'probe' | 'probeSync'): Read<AskedProbe> => {
+  const fields = options<ProbeOptions>()({ batches: whole({ min: 3 }).default(32), batchSize: positive.optional() });
+  const read = signature(`Trainer.${method}`, { data }, fields);
+  return (given) => {
+    checkNoPair(method, given);
+    return read(given);
+  };
+};
+
 interface AskedSave extends Required<SaveOptions> {
   readonly to: string | ByteSink | undefined;
 }
@@ -375,6 +390,8 @@ export const readMethod: {
   readonly predictor: Read<{ readonly outputs: Outputs; readonly weights: Weights }>;
 } & {
   readonly [K in 'gradients' | 'gradientsSync']: Read<AskedOfGradients>;
+} & {
+  readonly [K in 'probe' | 'probeSync']: Read<AskedProbe>;
 } & {
   readonly [K in 'readParameters' | 'readParametersSync']: Read<Required<ParametersOptions>>;
 } & {
@@ -431,6 +448,8 @@ export const readMethod: {
   ),
   gradients: differentiating('gradients'),
   gradientsSync: differentiating('gradientsSync'),
+  probe: probing('probe'),
+  probeSync: probing('probeSync'),
   inspect: signature('Trainer.inspect', { batch: data }, options<InspectOptions>()({ match: pattern.optional() })),
   precision(given) {
     checkNoPair('precision', given);

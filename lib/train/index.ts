@@ -73,6 +73,7 @@ export type {
   ValueRange,
 } from './programs/precision-report.ts';
 export type { FormatShares } from './programs/range.ts';
+export type { ProbeOptions } from './run/probe.ts';
 export type { Run } from './run/run.ts';
 export type { Mismatch } from './state/checkpoint.ts';
 export type { CheckpointOptions, Every } from './state/checkpoint-files.ts';

@@ -3,6 +3,7 @@ import type { Share } from '../data/arrays.ts';
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
+import type { Probe } from '../history/probe.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { ByteSink } from '../io/file/stream.ts';
 import type { Module } from '../nn/module/module.ts';
@@ -10,7 +11,8 @@ import type { Report } from '../optim/apply/report.ts';
 import { Computing } from './computing.ts';
 import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
-import { asSource, asTables, stepBatches } from './feed/inputs.ts';
+import type { Feeder } from './feed/feeder.ts';
+import { asSource, asTables, feederOf, stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { BATCH_SIZE, gathered } from './feed/shape.ts';
@@ -21,7 +23,7 @@ import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { Warnings } from './flow/warnings.ts';
 import { forgetWriting, hostWriting } from './generate/writers.ts';
-import { type Asked, type AskedOfGradients, checkTrainerOptions, readMethod } from './given.ts';
+import { type Asked, type AskedOfGradients, type AskedProbe, checkTrainerOptions, readMethod } from './given.ts';
 import type {
   BatchOptions,
   ChangeOptions,
@@ -44,6 +46,7 @@ import { firstRows, measurePrecision, type PrecisionOptions } from './programs/p
 import type { PrecisionReport } from './programs/precision-report.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
+import { type ProbeOptions, Probes } from './run/probe.ts';
 import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
 import { readCheckpoint } from './state/checkpoint.ts';
@@ -522,6 +525,52 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
+   * What the gradients of some batches tell at the present weights: how noisy they are (the noise scale tells which batch size is worth its time), what
+   * the clip does to their mean, which parameters get none, which units are dead, and whether the next update moves anything. Batches are those that the
+   * next epoch would draw; each is computed forward and backward, and nothing is updated: no weight, no counter, no running statistics.
+   *
+   * ```ts
+   * const probe = await trainer.probe(data);
+   * for (const { text } of trainer.advise({ probe }).warnings) console.log(text);
+   * ```
+   * @param data as of `fit`: of one epoch as many batches as are asked for. A generator is read as far
+   * @returns figures, with intervals where they are estimates
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit, or has fewer than three batches whose gradients are finite; IndexError;
+   * BusyError while a fit of another trainer of the model is on; DisposedError
+   * @see McCandlish et al. 2018, An Empirical Model of Large-Batch Training
+   */
+  async probe(
+    data: Named<N> | Share<N> | Source<N> | Sequences<N> | Stream<N> | BatchStream<N>,
+    options: ProbeOptions = {},
+  ): Promise<Probe> {
+    this.#current.follow('probe');
+    const asked = readMethod.probe(arguments);
+    const feeder = this.#probeFeeder('probe', data, asked);
+    const copied = new Copied(feeder.data);
+    return this.#access.use('probe', () => this.#current.ofNext((setup) => this.#probed(setup, feeder, copied, asked, drive)));
+  }
+
+  /**
+   * What the gradients of some batches tell at the present weights, blocking this thread: the same bits as `probe`.
+   * @param data as of `fitSync`
+   * @returns figures, with intervals where they are estimates
+   * @throws OptionError, ShapeError, DataError for data that does not fit, or has too few batches; IndexError; BusyError while a fit or another call of
+   * this trainer, or a fit of another trainer of the model is not done
+   */
+  probeSync(
+    data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N> | Iterable<Named<N>> | (() => Iterable<Named<N>>),
+    options: ProbeOptions = {},
+  ): Probe {
+    this.#current.follow('probeSync');
+    const asked = readMethod.probeSync(arguments);
+    this.#access.checkStill('probeSync');
+    this.#access.checkIdle('probeSync');
+    const feeder = this.#probeFeeder('probeSync', data as Stream<N>, asked);
+    const copied = new Copied(feeder.data);
+    return this.#current.ofNext((setup) => this.#probed(setup, feeder, copied, asked, driveSync));
+  }
+
+  /**
    * How much is pruned, as of the end of a step.
    * @throws (rejects) OptionError for any argument; BusyError while a fit of another trainer of the model is on; DisposedError
    */
@@ -657,6 +706,28 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   #chosen(where: string, options: Asked): Chosen {
     const { batchSize = this.#current.batchSize, weights } = options;
     return { batchSize, weights: this.#current.weightsOf(where, weights) };
+  }
+
+  /** The batches of the next whole epoch. */
+  #probeFeeder(where: string, data: Parameters<Trainer<M, K, N, T>['probe']>[0], { batchSize }: AskedProbe): Feeder {
+    const { epoch, batch } = this.counters;
+    return feederOf(where, data as Named, undefined, {
+      batchSize: batchSize ?? this.#current.batchSize,
+      accumulate: this.#current.accumulate,
+      dropLast: false,
+      seed: this.#standing.seed,
+      place: { epoch: epoch + Number(batch > 0), batch: 0 },
+    });
+  }
+
+  #probed<R>(setup: Setup, feeder: Feeder, data: Copied, { batches }: AskedProbe, driver: (loop: Loop<Probe>) => R): R {
+    const { counters } = this;
+    const from = { ...counters, epoch: counters.epoch + Number(counters.batch > 0), batch: 0 };
+    const use = setup.probing(data);
+    return settle(
+      () => driver(new Probes(setup, use, feeder, { seed: this.#standing.seed, step: counters.step }).take(batches, from)),
+      () => use.end(),
+    );
   }
 
   #differentiated(setup: Setup, data: DataSet, asked: AskedOfGradients, alone: boolean): Loop<Gradients> {

@@ -10,6 +10,7 @@ import type { Purpose } from '../../native/room.ts';
 import type { Parameter } from '../../nn/module/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../../ops/elementwise/elementwise.ts';
 import { selectStages, unscale } from '../../ops/gradient/stage.ts';
+import { staged } from '../../ops/gradient/staged.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
 import type { StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
@@ -67,6 +68,8 @@ export interface ApplyOptions {
   readonly ema?: ((step: number) => number) | null;
   /** Constraints and pruning. */
   readonly finishing?: Finishing;
+  /** Given the gradients as the policy makes them, written out, for whoever looks at them beside the update. */
+  readonly clipped?: (grads: readonly Tensor[]) => void;
 }
 
 export interface Apply {
@@ -111,6 +114,7 @@ export function buildApply(options: ApplyOptions): Apply {
     const apart = by !== null && clipped.measure && !clipped.grads;
     const updates = clipped.grads ?? (apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads);
     const stages = apart || clipped.grads ? clipped.stages : [...first, ...clipped.stages];
+    options.clipped?.(stages.length > 0 ? staged(graph, updates, stages) : updates);
     const measured: StageSums[] = [];
     const values = new Map<State, Tensor>();
     let offset = 0;

@@ -49,7 +49,7 @@ export function feederOf(
   if (isStream(data)) {
     if (shuffle !== undefined) throw order('batches of a stream');
     const declared = isBatchStream(data) ? data : null;
-    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, where === 'fitSync');
+    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, where.endsWith('Sync'));
   }
   const tables = asTables(where, data);
   if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');

@@ -9,14 +9,13 @@ import type { Counters } from '../flow/progress.ts';
 import type { Place } from '../flow/running.ts';
 import { type Compiled, runOf } from '../programs/session.ts';
 import type { Setup } from '../state/setup.ts';
-import type { TracedStep } from '../step/step.ts';
 
-type Programs = readonly Compiled<TracedStep>[];
+type Programs = readonly Compiled<unknown>[];
 
 /** What a run goes by, beside where it is. */
 interface Terms {
   /** Knows learning rates, thresholds and whatever else a step is given. */
-  readonly setup: Setup;
+  readonly setup: Pick<Setup, 'fillRows' | 'policy'>;
   /** Updates in an epoch, which schedules may count in; null: nobody knows. */
   readonly epochSteps: number | null;
 }
@@ -57,7 +56,7 @@ export class Parts {
 
 /** Of the first steps of a chunk. @param first micro-batch of the step that is in part `i` */
 function requestOf(
-  { program }: Compiled<TracedStep>,
+  { program }: Compiled<unknown>,
   chunk: Chunk,
   steps: number,
   [i, first]: readonly [number, number],

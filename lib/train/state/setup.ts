@@ -46,6 +46,7 @@ import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
+import { type Probing, traceProbe } from '../step/probing.ts';
 import {
   type Output,
   type Stands,
@@ -311,6 +312,34 @@ export class Setup {
   /** `heard` hears of the learning rates of the steps from here on. */
   hear(heard: Heard): void {
     this.#heard = heard;
+  }
+
+  /** What looks at the gradients of batches, and at what an update would do. @param data of its arrays */
+  probing(data: Copied): Use<Probing> {
+    const trace = (shape: Shape): ReturnType<typeof traceProbe> =>
+      traceProbe(this.#spec(false), shape.rows, (graph) => this.#prepared(shape.trace(graph)));
+    return new Use(new Session(this.store, trace, this.programs, this.#session), data);
+  }
+
+  /** Rows for steps that are not taken: nobody hears of their rates. */
+  get unheard(): Pick<Setup, 'fillRows' | 'policy'> {
+    return {
+      policy: this.policy,
+      fillRows: (...given) => {
+        const heard = this.#heard;
+        this.#heard = null;
+        try {
+          return this.fillRows(...given);
+        } finally {
+          this.#heard = heard;
+        }
+      },
+    };
+  }
+
+  /** The learning rate of each group in a step. */
+  ratesAt(step: number): number[] {
+    return this.groups.map(({ optimizer }) => this.plateau?.rate(optimizer.lr(step)) ?? optimizer.lr(step));
   }
 
   #spec(perLayer: boolean): TrainSpec<Module> {

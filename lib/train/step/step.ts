@@ -87,7 +87,7 @@ export function traceLoss<M extends Module>(
 }
 
 /** The same in a graph whose gradients are taken. */
-function traceTrained<M extends Module>(
+export function traceTrained<M extends Module>(
   graph: Graph,
   { model, loss, checkpointed, activations }: Pick<LossSpec<M>, 'model' | 'loss' | 'checkpointed' | 'activations'>,
   trace: (graph: Graph) => Tensors,
@@ -99,7 +99,7 @@ function traceTrained<M extends Module>(
 }
 
 /** The loss of a step and its gradients, as policies see them. */
-interface LossOfStep {
+export interface LossOfStep {
   readonly total: Tensor;
   readonly grads: readonly Tensor[];
   /** Of tables that are updated by rows: what their gradients are made of. */
@@ -113,7 +113,7 @@ interface LossOfStep {
  * @param loss of a micro-batch of `rows` rows, f64
  * @param seed f64 scalar that gradients are multiplied by
  */
-function differentiate(
+export function differentiate(
   loss: Tensor,
   rows: number,
   { trained, accumulators, penalties }: Pick<LossSpec<Module>, 'trained' | 'accumulators' | 'penalties'>,
