@@ -15,10 +15,10 @@ const taken = new Map<string, string>();
 for (const name of readdirSync('lib', { recursive: true }) as string[]) {
   if (!name.endsWith('.ts')) continue;
   const source = readFileSync(join('lib', name), 'utf8');
-  for (const [, type, parents = '', body] of source.matchAll(
-    /interface (\w+)(?:<[^{]*?>)?(?: extends ([^{]+?))? \{\n([\s\S]*?)\n\}/g,
+  for (const [, type, parents = '', body = ''] of source.matchAll(
+    /interface (\w+)(?:<[^{]*?>)?(?: extends ([^{]+?))? (?:\{\}|\{\n([\s\S]*?)\n\})/g,
   )) {
-    const found = { parents: [...parents.matchAll(/\w+/g)].map(([parent]) => parent), keys: keysOf(body!) };
+    const found = { parents: [...parents.matchAll(/\w+/g)].map(([parent]) => parent), keys: keysOf(body) };
     interfaces.set(type!, found).set(`${name} ${type}`, found);
   }
   for (const [, path, rest] of source.matchAll(/(?:signature|optionsOnly)\(\s*'([\w.]+)'([\s\S]*?);\n/g)) {

@@ -7,6 +7,7 @@ import { type AnyField, type Fields, type Schema, signatures } from '../../lib/o
 import type { Documented } from '../tsdoc/read.ts';
 import { timesDifferentiable } from './differentiate.ts';
 import { VARIABLES } from './environment.ts';
+import { policies, sectionOf } from './lines.ts';
 
 type Items = readonly Documented[];
 interface Page {
@@ -15,6 +16,8 @@ interface Page {
   readonly about: readonly string[];
   readonly head: readonly string[];
   rows(items: Items): readonly (readonly string[])[];
+  /** Lines after the table. */
+  more?(items: Items): readonly string[];
 }
 
 const cell = (text: string): string =>
@@ -71,7 +74,19 @@ function shaped(item: Documented): string[] {
   const tensors = item.kind === 'class' ? '' : shape.split(' -> ')[0]!;
   return [code(nameOf(item)), code(shape), optionsOf(item, tensors), sourceOf(item)];
 }
+const outlined = (item: Documented): string[] => [
+  `[${code(nameOf(item))}](#${nameOf(item).toLowerCase()})`,
+  summary(item),
+  sourceOf(item),
+];
+const detailed = (items: Items): string[] => items.flatMap((item) => sectionOf(item, textOf(summary(item))));
 const described = (item: Documented): string[] => [code(nameOf(item)), summary(item), optionsOf(item, ''), sourceOf(item)];
+
+const policiesOf = (items: Items): Items => within(items, 'clip').filter((item) => policies.has(nameOf(item)));
+/** Not what makes one of a function of one's own. */
+const optimizersOf = (items: Items): Items =>
+  within(items, 'optim', ['function']).filter((item) => !['define', 'custom'].includes(nameOf(item)));
+const textOf = (text: string): string => text.replaceAll('\n', ' ');
 
 // ---- errors, limits ----------------------------------------------------------------------------------------------
 type Thrown = new (message: string, details: object) => gradclip.GradclipError;
@@ -140,18 +155,26 @@ export const PAGES: Readonly<Record<string, Page>> = {
   },
   policies: {
     title: 'Clip policies',
-    about: ['Functions of `clip`. [Clipping](../CLIPPING.md) says which is for what.'],
-    head: ['policy', 'what it does', 'arguments and options', 'source'],
-    rows: (items) => within(items, 'clip').map(described),
+    about: [
+      'Functions of `clip`. [Clipping](../CLIPPING.md) says which is for what. Below, each has its options, and the same in code and in a',
+      'configuration, in key `clip`, with all that can be spelled at its default: a test makes both and compares what they do, bit for bit.',
+      'All take `nonFinite`, what to do about a NaN or an infinity in a gradient: `skip` (the default), `error`, `zero` or `propagate`; and',
+      '`maxSkips`, the skips in a row that end a run: 10 by default. In a configuration `"inf"` is Infinity, and no value is a function.',
+    ],
+    head: ['policy', 'what it does', 'source'],
+    rows: (items) => policiesOf(items).map(outlined),
+    more: (items) => detailed(policiesOf(items)),
   },
   optimizers: {
     title: 'Optimizers',
-    about: ['Functions of `optim`. [Optimizers and schedules](../OPTIMIZERS.md) says which is for what.'],
-    head: ['optimizer', 'what it does', 'arguments and options', 'source'],
-    rows: (items) =>
-      within(items, 'optim', ['function'])
-        .filter(({ path }) => path !== 'optim.define')
-        .map(described),
+    about: [
+      'Functions of `optim`. [Optimizers and schedules](../OPTIMIZERS.md) says which is for what. Below, each has its options, and the same in',
+      'code and in a configuration, in key `optimizer`, with all that can be spelled at its default: a test makes both and compares what they',
+      'do, bit for bit. Schedules stand in key `schedule` of a configuration; no other value there is a function.',
+    ],
+    head: ['optimizer', 'what it does', 'source'],
+    rows: (items) => optimizersOf(items).map(outlined),
+    more: (items) => detailed(optimizersOf(items)),
   },
   schedules: {
     title: 'Schedules',
@@ -187,7 +210,7 @@ const MADE = 'Made of the library itself by `npm run -s docs:reference`; a test 
 
 /** The text of a page. */
 export function pageOf(name: string, items: Items): string {
-  const { title, about, head, rows } = PAGES[name]!;
+  const { title, about, head, rows, more } = PAGES[name]!;
   const lines = [head, head.map(() => '---'), ...rows(items)].map((row) => `| ${row.map(cell).join(' | ')} |`);
   return [
     `# ${title}`,
@@ -198,5 +221,6 @@ export function pageOf(name: string, items: Items): string {
     '',
     ...lines,
     '',
+    ...(more?.(items) ?? []),
   ].join('\n');
 }
