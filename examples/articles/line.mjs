@@ -5,28 +5,23 @@ import { clip, loss, nn, ops, optim, Trainer } from 'gradclip';
 const x = Array.from({ length: 400 }, (_, i) => [Math.sin(i * i), Math.sin(i * i * 3 + 1)]);
 const y = x.map(([u, v]) => [Math.min(1, Math.max(0, 0.5 + 0.6 * u - 0.4 * v))]);
 
-// The update: descent with inertia. The gradients that it gets are clipped already.
-const inertia = (rate, keep) =>
-  optim.define({
-    name: 'inertia',
-    lr: rate,
-    slots: (type) => [{ name: 'speed', type }],
-    build({ params, grads, slots, column }) {
-      const lr = ops.cast(
-        column('lr', 1, (step, lr, out) => out.fill(lr)),
-        'f32',
-      );
-      const speed = slots.map(([v], i) => ops.sub(ops.mul(v, keep), ops.mul(lr, grads[i])));
-      return { params: params.map((p, i) => ops.add(p, speed[i])), slots: speed.map((v) => [v]) };
-    },
-  });
+// The update: descent with inertia. The gradient that it gets is clipped already.
+const inertia = optim.custom({
+  name: 'inertia',
+  lr: 0.01,
+  slots: ['speed'],
+  update(p, g, { speed }, { lr }) {
+    const next = ops.sub(ops.mul(speed, 0.9), ops.mul(lr, g));
+    return { p: ops.add(p, next), slots: { speed: next } };
+  },
+});
 
 async function fit(what, output, bias) {
   const trainer = new Trainer({
     model: new nn.Linear(2, 1),
     loss: (batch, model) => loss.mse(output(model.forward(batch.x)), batch.y),
     predict: (batch, model) => ops.clamp(model.forward(batch.x), { min: 0, max: 1 }),
-    optimizer: inertia(0.01, 0.9),
+    optimizer: inertia,
     clip: clip.globalNorm(0.1),
   });
   await trainer.writeParameters({ bias: [bias] });
