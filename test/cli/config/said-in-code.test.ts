@@ -1,7 +1,7 @@
 // said-in-code.test.ts: what a configuration says is what code says: groups of policies and of optimizers, clamp, weights of rows, which parameters are
 // trained: the same weights to the bit, the same losses; a time ends a training with its result.
 import { describe, expect, it } from 'vitest';
-import { readRecord } from '../../lib/history/index.ts';
+import { readRecord } from '../../../lib/history/index.ts';
 import {
   clip,
   generate,
@@ -15,8 +15,8 @@ import {
   Trainer,
   type TrainerOptions,
   tokenizer,
-} from '../../lib/index.ts';
-import { folder, npz, type Ran, run } from './kit.ts';
+} from '../../../lib/index.ts';
+import { folder, npz, type Ran, run } from '../kit.ts';
 
 /** x of two values, a class, a value, and what the row weighs. */
 const rows = Array.from({ length: 96 }, (_, i) => {

@@ -1,8 +1,8 @@
 // config.test.ts: what a configuration may say, and that errors name the place.
 import { expect, it } from 'vitest';
-import { checkConfig, readConfig } from '../../lib/cli/config/config.ts';
-import { OptionError } from '../../lib/errors.ts';
-import { folder } from './kit.ts';
+import { checkConfig, readConfig } from '../../../lib/cli/config/config.ts';
+import { OptionError } from '../../../lib/errors.ts';
+import { folder } from '../kit.ts';
 
 const good = {
   data: { type: 'csv', file: 'digits.csv', split: { train: 1500, order: 'seed' } },

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSafetensors, serializeSafetensors } from '../../lib/io/arrays/safetensors.ts';
-import { folder, idx, run } from './kit.ts';
+import { readSafetensors, serializeSafetensors } from '../../../lib/io/arrays/safetensors.ts';
+import { folder, idx, run } from '../kit.ts';
 
 const config = {
   data: { type: 'csv', file: 't.csv' },
