@@ -42,7 +42,7 @@ import type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs
 import { type Predictor, predictorOf } from './predictor.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
-import { firstRows, measurePrecision, type PrecisionOptions } from './programs/precision.ts';
+import { givenRows, measurePrecision, type PrecisionOptions } from './programs/precision.ts';
 import type { PrecisionReport } from './programs/precision-report.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
@@ -516,11 +516,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     this.#current.follow('precision');
     const asked = readMethod.precision(arguments);
     const most = (asked.rows ?? this.#current.batchSize) * asked.batches;
-    const source = firstRows(asSource('precision', data), most);
+    const given = givenRows(asSource('precision', data), most);
     const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
     const { batchSize } = this.#current;
     return this.#access.use('precision', () =>
-      this.#current.ofNext((setup) => drive(measurePrecision(setup.rounding, source, asked, batchSize, moment))),
+      this.#current.ofNext((setup) => drive(measurePrecision(setup.rounding, given, asked, batchSize, moment))),
     );
   }
 

@@ -107,6 +107,7 @@ export interface PrecisionFinding {
     | 'inaccurateGradient'
     | 'inaccurateLoss'
     | 'inaccurateBf16'
+    | 'coarseData'
     | 'cancels'
     | 'normOrder';
   /** The parameters that it is about; none where it is about all. */
@@ -130,8 +131,19 @@ export interface Measured {
   readonly withScale: RoundingErrors | null;
   readonly places: Readonly<Record<'above f32' | 'small in f32' | 'not finite', string | null>>;
   readonly lossScale: number;
+  readonly coarse: readonly Coarse[];
   readonly flops: number;
   readonly ms: number;
+}
+
+/** A column of the data that f32 holds few digits of. */
+export interface Coarse {
+  readonly array: string;
+  readonly column: number;
+  readonly min: number;
+  readonly max: number;
+  /** From one number of f32 to the next, there. */
+  readonly step: number;
 }
 
 /** A loss and gradients. */
@@ -259,6 +271,12 @@ function findingsOf(m: Measured): PrecisionFinding[] {
     add('warning', 'notFinite', [], text);
     return found;
   }
+  const [coarse] = m.coarse;
+  if (coarse) {
+    const { array, column, min, max, step } = coarse;
+    const text = `column ${column} of ${array} lies between ${min} and ${max}, where f32 has steps of ${short(step)}${others(m.coarse, 'are as coarse')}: the data lose digits before anything is computed; subtract what they have in common before they are given`;
+    add('warning', 'coarseData', [], text);
+  }
   const overflown = f32.parameters.filter((p) => p.overflown > 0);
   if (overflown.length > 0 || !Number.isFinite(f32.loss)) {
     const where = places['above f32'];
@@ -349,7 +367,7 @@ function findingsOf(m: Measured): PrecisionFinding[] {
       'remark',
       'normOrder',
       [],
-      `the norm of all gradients is ${norms.f64.toPrecision(6)}, but ${worse.norm.toPrecision(6)} where squares are added in f32${worse === forward ? ', one after the other' : ', pairwise'}: off by ${size(worse.error)}, so a clip elsewhere may bite at another threshold; here they are added in f64`,
+      `the norm of all gradients is ${figure(norms.f64)}, but ${figure(worse.norm)} where squares are added in f32${worse === forward ? ', one after the other' : ', pairwise'}: a clip by such a norm does something else; here squares are added in f64`,
     );
   }
   return found;
@@ -372,6 +390,7 @@ const share = (x: number): string => {
   return part < 0.005 ? '< 0.01 %' : part > 99.995 && part < 100 ? '> 99.99 %' : `${Number(part.toPrecision(3))} %`;
 };
 const size = (x: number): string => (x >= 1e-3 && x < 10 ? share(x) : Number.isFinite(x) ? `${short(x)} times` : 'all');
+const figure = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(6))) : 'infinite');
 const cosine = (x: number): string => (Number.isNaN(x) ? '-' : x > 0.9999995 ? '1' : String(Number(x.toPrecision(6))));
 const error = (x: number): string => (Number.isNaN(x) ? 'not finite' : short(x));
 
@@ -509,7 +528,7 @@ export class PrecisionReport {
       ...(power === 0 ? ['none', '', ''] : [`2 ** ${power}`, share(withIt.below), share(withIt.lost)]),
     ]);
     return [
-      'What a scale of the loss would change (option lossScale): the share of the numbers of the backward pass that are too small',
+      'What a scale of the loss would change (option lossScale): the share of the backward pass that is too small',
       ...table(
         [['  in', 'lose digits', 'become 0', 'scale', 'lose digits', 'become 0'], ...rows],
         ['left', 'right', 'right', 'right', 'right', 'right'],

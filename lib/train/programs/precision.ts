@@ -10,6 +10,7 @@ import { GRADIENTS, traceGradients } from '../step/step.ts';
 import { computeExactly, type Leaves, type Plan, planOf } from './exact.ts';
 import { type Differentiated, dataSet, type GradientPrograms, type Moment } from './gradients.ts';
 import {
+  type Coarse,
   Compared,
   type Computed,
   type NormsByOrder,
@@ -69,13 +70,12 @@ interface Truth {
 }
 
 /**
- * @param source of which the caller may change the arrays only when this is done
  * @param batchSize of the trainer
  * @throws OptionError where the data have fewer rows, or where one row takes minutes and `rows` does not ask for it
  */
 export function* measurePrecision(
   model: Rounded,
-  source: Source,
+  { source, coarse }: GivenRows,
   asked: AskedPrecision,
   batchSize: number,
   moment: Moment,
@@ -139,6 +139,7 @@ export function* measurePrecision(
       withScale: tries ? compared.scaled.result() : null,
       places: places.found,
       lossScale: model.lossScale,
+      coarse,
       flops: batches * truth.plan.flops,
       ms: performance.now() - began,
     });
@@ -194,12 +195,22 @@ function traced({ of, tracing }: Rounded, source: Source, rows: number, mode: 't
   return { graph, plan: planOf(names.map((name) => graph.outputs.get(name)!)) };
 }
 
-/** Copies of so many rows, or of all that there are: whoever gave them may change them before they are read. */
-export function firstRows(source: Source, count: number): Source {
+/** The data that are measured. */
+export interface GivenRows {
+  /** Of which nobody changes the arrays. */
+  readonly source: Source;
+  readonly coarse: readonly Coarse[];
+}
+
+/** So many rows of the data, or all that there are, copied: whoever gave them may change them before they are read. */
+export function givenRows(source: Source, count: number): GivenRows {
   const copied = (data: Source['data']): Source['data'] =>
     new Map([...data].map(([name, a]) => [name, { ...a, data: a.data.slice() }]));
-  if (isRows(source)) return rowsOf(copied(rowsBetween(source.data, 0, Math.min(count, source.length))));
-  return partOf({ ...source, data: copied(source.data) }, 0, source.length);
+  if (!isRows(source)) {
+    return { source: partOf({ ...source, data: copied(source.data) }, 0, source.length), coarse: [] };
+  }
+  const rows = copied(rowsBetween(source.data, 0, Math.min(count, source.length)));
+  return { source: rowsOf(rows), coarse: source.length < LEAST_ROWS ? [] : coarseIn(source.data) };
 }
 
 /** Some rows of a source, in order. */
@@ -243,6 +254,34 @@ function* computedExactly(
   });
   const at = (name: string): RefArray => values.get(graph.outputs.get(name)!)!;
   return { loss: at('loss')[0]!, gradients: model.of.trained.map((_, i) => at(GRADIENTS.of(i)) as Float64Array) };
+}
+
+/** Columns of arrays in f32 whose numbers are so far from 0 that few steps of f32 lie between the smallest and the largest. */
+function coarseIn(arrays: Source['data']): Coarse[] {
+  return [...arrays].flatMap(([array, { data, shape }]) => {
+    if (!(data instanceof Float32Array)) return [];
+    const width = data.length / shape[0]!;
+    return Array.from({ length: width }, (_, column): Coarse => {
+      let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      for (let i = column; i < data.length; i += width) {
+        min = Math.min(min, data[i]!);
+        max = Math.max(max, data[i]!);
+      }
+      return { array, column, min, max, step: stepAt(Math.max(-min, max)) };
+    }).filter(({ min, max, step }) => max > min && max - min < FEW_STEPS * step);
+  });
+}
+
+/** Less than the digits of bf16. */
+const FEW_STEPS = 256;
+/** Of fewer rows some lie close together by chance. */
+const LEAST_ROWS = 16;
+
+/** From a number of f32 to the next larger one. */
+function stepAt(x: number): number {
+  const next = Float32Array.of(x);
+  new Uint32Array(next.buffer)[0]!++;
+  return next[0]! - x;
 }
 
 /** Where numbers are first too large or too small, in the order in which things are computed. */

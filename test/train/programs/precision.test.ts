@@ -7,6 +7,7 @@ import {
   clip,
   GradclipError,
   loss,
+  models,
   nn,
   OptionError,
   ops,
@@ -131,6 +132,29 @@ test('what becomes too small for f32 is named, with a scale of the loss that bri
     expect(cured.f32.parameters).toEqual(found.withScale!.parameters);
     expect(String(cured)).toContain(`(lossScale ${2 ** power})`);
   }
+});
+
+const ZOO: Readonly<Record<string, readonly [nn.Module & { forward(x: Tensor): Tensor }, readonly number[]]>> = {
+  ResNet20: [new models.ResNet20(), [2, 3, 8, 8]],
+  GPT: [new models.GPT(11, { layers: 2, heads: 2, width: 16, context: 12 }), [2, 12]],
+  CharRNN: [new models.CharRNN(11, { hidden: 12 }), [2, 12]],
+};
+test.each(Object.entries(ZOO))('%s: nothing is wrong with it', async (_, [model, shape]) => {
+  const [n, ...row] = shape as [number, ...number[]];
+  const size = row.reduce((a, b) => a * b, n);
+  const text = row.length === 1;
+  const x = text
+    ? Int32Array.from({ length: size }, (_, i) => (i * i) % 11)
+    : Float32Array.from({ length: size }, (_, i) => Math.sin(i * i));
+  const y = Int32Array.from({ length: text ? size : n }, (_, i) => (i * 7) % 10);
+  const trainer = new Trainer({
+    model,
+    loss: ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
+    optimizer: optim.adam(),
+  });
+  const found = await trainer.precision({ x: { data: x, shape }, y: { data: y, shape: text ? shape : [n] } });
+  expect(found.warnings).toEqual([]);
+  for (const p of found.f32.parameters) if (!p.cancels) expect(p.error, p.name).toBeLessThan(1e-5);
 });
 
 /** A trainer of one parameter. */
@@ -274,6 +298,28 @@ test('products in bf16: as its own gradients are off, and a warning where they p
   ]);
   expect(near.bf16!.parameters[0]).toMatchObject({ error: 1, lost: 1, cosine: NaN });
   expect(near.f32.error).toBeLessThan(1e-3);
+});
+
+test('data so far from 0 that f32 has few steps between them', async () => {
+  const data = points(20);
+  // Seconds since 1970, a minute apart: f32 has steps of 128 there. Days have steps of 1 / 512.
+  const x = data.x.data.map((v, i) =>
+    i % 6 === 2 ? 1.7e9 + 60 * Math.floor(i / 6) : i % 6 === 3 ? 19_675 + Math.floor(i / 6) : v,
+  );
+  const found = await classifier().precision({ ...data, x: { data: x, shape: [20, 6] } }, { rows: 20 });
+  expect(found.warnings).toMatchObject([{ code: 'coarseData', cure: null, parameters: [] }]);
+  expect(found.warnings[0]!.text).toMatch(/^column 2 of x lies between 1700000000 and 1700001152, where f32 has steps of 128: /);
+  // By all rows of the data, also where few of them are computed; and never by few.
+  const few = await classifier().precision({ ...data, x: { data: x, shape: [20, 6] } }, { rows: 1 });
+  expect(few.warnings.map(({ code }) => code)).toEqual(['coarseData']);
+  const close = { x: { data: Float32Array.of(0.1, 0.1000001), shape: [2, 1] }, y: Float32Array.of(0, 1) };
+  const two = new Trainer({
+    model: new nn.Linear(1, 1),
+    loss: ({ x, y }, m) => loss.mse(ops.squeeze(m.forward(x), 1), y),
+    optimizer: optim.sgd({ lr: 0.1 }),
+  });
+  expect((await two.precision(close)).findings).toEqual([]);
+  expect((await classifier().precision(data)).findings).toEqual([]);
 });
 
 test('it changes nothing: weights, counters, running statistics, and the bits of the fit that follows', async () => {

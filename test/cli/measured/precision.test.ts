@@ -1,10 +1,10 @@
 // precision.test.ts: `gradclip precision` tells what `trainer.precision` finds, of a configuration and of a checkpoint, and refuses what it cannot use.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readConfig } from '../../lib/cli/config/config.ts';
-import { shareOut } from '../../lib/cli/config/data.ts';
-import { checkConfig, makeTrainer, readRaw } from '../../lib/cli/config/trainer.ts';
-import { folder, run } from './kit.ts';
+import { readConfig } from '../../../lib/cli/config/config.ts';
+import { shareOut } from '../../../lib/cli/config/data.ts';
+import { checkConfig, makeTrainer, readRaw } from '../../../lib/cli/config/trainer.ts';
+import { folder, run } from '../kit.ts';
 
 const rows = Array.from({ length: 60 }, (_, i) => {
   const [u, v] = [Math.sin(i * i), Math.sin(i * i * 3 + 1)];

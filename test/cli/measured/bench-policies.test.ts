@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { POLICIES_CELLS, policiesCell } from '../../lib/cli/bench/policies.ts';
-import { policiesPage } from '../../lib/cli/bench/policies-page.ts';
-import { policiesRow } from '../../lib/cli/bench/rows.ts';
-import { quartiles, type Sample } from '../../lib/cli/bench/sample.ts';
-import { taskOf } from '../../lib/cli/bench/tasks.ts';
-import * as clip from '../../lib/clip/index.ts';
-import { POLICIES } from '../../lib/clip/list.ts';
-import * as optim from '../../lib/optim/index.ts';
-import { OPTIMIZERS } from '../../lib/optim/list.ts';
-import { folder, run } from './kit.ts';
+import { POLICIES_CELLS, policiesCell } from '../../../lib/cli/bench/policies.ts';
+import { policiesPage } from '../../../lib/cli/bench/policies-page.ts';
+import { policiesRow } from '../../../lib/cli/bench/rows.ts';
+import { quartiles, type Sample } from '../../../lib/cli/bench/sample.ts';
+import { taskOf } from '../../../lib/cli/bench/tasks.ts';
+import * as clip from '../../../lib/clip/index.ts';
+import { POLICIES } from '../../../lib/clip/list.ts';
+import * as optim from '../../../lib/optim/index.ts';
+import { OPTIMIZERS } from '../../../lib/optim/list.ts';
+import { folder, run } from '../kit.ts';
 
 it('has every policy and every optimizer', () => {
   const named = Object.keys(POLICIES).map((name) => name.split(' ')[0]);
