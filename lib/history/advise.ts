@@ -234,7 +234,7 @@ function whyNone(
   if (order.at(-1) === 0) return none('run', `all ${count(used)} norms are 0.`);
   if (used < LEAST_STEPS) return none('run', `${steps(used)} with a finite norm, at least ${LEAST_STEPS} are needed.`);
   if (learned === false && until < LEAST_STEPS) {
-    const what = why === 'never' ? 'never fell by more than its noise' : why === 'rose' ? 'rose' : 'is no number';
+    const what = why === 'never' ? 'never fell by more than its noise' : why === 'rose' ? 'rose' : 'is not finite';
     return none('run', `the loss ${what}, and norms of a run that failed are no model.`);
   }
   if (rate > 0 && !enough(used, rate)) {
@@ -263,7 +263,7 @@ function ofWhat({ learned, why, first, least, last, until }: Learning, used: num
   if (why === 'few') return `${from}; too few to tell whether the run learned.`;
   if (why === 'noisy') return `${from}; the noise of the loss hides whether it fell from ${show(first)}.`;
   if (why === 'late') return `${from} in which the loss neither fell nor rose; what came before them is not known.`;
-  const end = Number.isFinite(last) ? `was ${show(last)} at the end` : 'was no number at the end';
+  const end = Number.isFinite(last) ? `was ${show(last)} at the end` : 'was not finite at the end';
   return `${from} before step ${count(until)}: there the loss had fallen from ${show(first)} to ${show(least)}, and it ${end}. Later norms are of a run that failed.`;
 }
 

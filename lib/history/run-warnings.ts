@@ -255,8 +255,8 @@ const notLearning: Rule = (seen, others) => {
         : `the loss fell from ${show(first)} to ${show(least)} and is ${show(last)} at the end`,
     notFinite:
       until === 0
-        ? 'the loss is no number'
-        : `the loss was ${show(Number.isFinite(least) ? least : first)} and is no number at the end`,
+        ? 'the loss is not finite'
+        : `the loss was ${show(Number.isFinite(least) ? least : first)} and is not finite at the end`,
     never: `the loss was ${show(first)} at first and is ${show(last)} at the end, no less than its noise allows`,
   }[why as 'rose' | 'notFinite' | 'never'];
   const cause = CAUSES.find((code) => others.get(code)?.level === 'warning' && (code !== 'exploding' || others.get(code)!.cure));

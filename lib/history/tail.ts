@@ -83,6 +83,6 @@ export function tailText({ index, low, high, count }: Tail): string {
         ? 'so heavy that they have no finite variance'
         : low > 4
           ? 'light'
-          : 'neither light nor without a variance';
+          : 'moderate';
   return `Of the ${count} largest, twice as large is ${show(pow(2, index))} times as rare (tail index ${show(index)}, ${show(low)} to ${show(high)}): ${kind}.`;
 }

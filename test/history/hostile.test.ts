@@ -162,6 +162,17 @@ describe('a record that does harm', () => {
       written({ ...header, parameters: [{ name: 'w', shape: new Array(100).fill(1), optimizer: 0 }] }),
       /shape: expected a list of numbers/,
     ],
+    [
+      'a mean square in words',
+      written({ ...header, parameters: [{ name: 'w', shape: [2], optimizer: 0, rms: 'small' }] }),
+      /parameters\[0\]\.rms: expected a number, got "small"/,
+    ],
+    [
+      'a momentum that is none',
+      written({ ...header, optimizers: [{ name: 'optim.sgd', lr: 0.1, eps: null, momentum: true }] }),
+      /optimizers\[0\]\.momentum: expected a number, got true/,
+    ],
+    ['a bound that is a number', written({ ...header, unbounded: 3 }), /unbounded: expected a text or null, got 3/],
     ['no batch size', written({ ...header, batchSize: -1 }), /batchSize: expected a whole number from 0, got -1/],
     [
       'a Git LFS pointer',

@@ -212,6 +212,39 @@ function cured({ warnings }: Advice): Cures {
   return Object.fromEntries(cures.toReversed().map(({ option, value }) => [option, value]));
 }
 
+/** A product whose targets have Cauchy noise, with and without it. */
+function cauchy(rows: number): { x: Values; y: Values; truth: Values } {
+  const next = random(8);
+  const x = filled([rows, 4], () => 2 * next() - 1);
+  const truth = filled([rows, 1], (i) => x.data[4 * i]! * x.data[4 * i + 1]! + x.data[4 * i + 2]!);
+  const noise = truth.data.map(() => 0.1 * Math.tan(Math.PI * (next() - 0.5)));
+  return { x, y: { ...truth, data: truth.data.map((v, i) => v + noise[i]!) }, truth };
+}
+
+it('norms with a heavy tail: the median, which is what is advised, leaves less than a quarter of the error of p95', async () => {
+  const { x, y, truth } = cauchy(2000);
+  const error = async (threshold: number): Promise<{ error: number; advice: Advice }> => {
+    using trainer = new Trainer({
+      model: layers(new nn.Linear(4, 32), new nn.Tanh(), new nn.Linear(32, 1)),
+      ...{ loss: squares, optimizer: optim.sgd({ lr: 0.1 }), clip: clip.globalNorm(threshold), seed: 3, threads: 1 },
+    });
+    await trainer.fit({ x, y }, { epochs: 20 });
+    return { error: (await trainer.evaluate({ x, y: truth })).loss, advice: trainer.advise() };
+  };
+  const { advice, error: unclipped } = await error(1e9);
+  expect(advice.rate).toBe(0.5);
+  // Nobody can tell from such a loss.
+  expect(advice.evidence.learned).toBeNull();
+  expect(alarms(advice)).toEqual([]);
+  const [p95, median] = await Promise.all([
+    error(advice.rules.find((r) => r.rule === 'p95')!.threshold),
+    error(advice.threshold!),
+  ]);
+  expect(median.error).toBeLessThan(0.25 * p95.error);
+  expect(median.error).toBeLessThan(0.25 * unclipped);
+  expect(alarms(median.advice)).toEqual([]);
+});
+
 const SEEDS = [3, 5];
 
 describe.each(Object.entries(HEALTHY))('healthy: %s', (_, run) => {
