@@ -5,8 +5,8 @@ import { expect, it } from 'vitest';
 import * as gradclip from '../../lib/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-/** It has names of other libraries beside ours; `npm run -s api` makes the other. */
-const OTHERS = ['COMING-FROM.md', 'api.md'];
+/** Names of other libraries beside ours, what `npm run -s api` makes, keys of configurations. */
+const OTHERS = ['COMING-FROM.md', 'api.md', 'CONFIG.md'];
 const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md') && !OTHERS.includes(name));
 const SPACES =
   /(?<![\w.'/])(clip|constraint|guard|io|loss|metrics|models|nn|ops|optim|preprocess|prune|regularize)((?:\.[A-Za-z]\w*)+)/g;
