@@ -20,6 +20,8 @@ export type TrainingWarningCode =
   | 'emulated'
   /** Products have a precision, and the model has no products. */
   | 'noProducts'
+  /** Activations are to be kept as bf16, and none of the run's are. */
+  | 'nothingKept'
   /** A learning rate was 0 in every step of the run. */
   | 'zeroRate'
   /** A learning rate fell below 1e-12 of what it was. */

@@ -1,6 +1,9 @@
 // step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
+
 import { type Backward, backward, endOf, zerosLike } from '../../autodiff.ts';
 import type { ClipPolicy } from '../../clip/clip.ts';
+import { Keeping } from '../../compile/keep.ts';
+import { liveNodes } from '../../compile/simplify.ts';
 import { OptionError } from '../../errors.ts';
 import { LAYER_NORMS } from '../../history/write.ts';
 import { Graph, inSection, type State, Tensor } from '../../ir/graph.ts';
@@ -67,6 +70,8 @@ export interface TracedStep {
   readonly precision: Precision;
   /** Whether there is a product that takes its operands so. */
   readonly multiplies: boolean;
+  /** Whether anything is kept for the backward pass as bf16; null: nothing is to be. */
+  readonly keeps: boolean | null;
 }
 
 /** A trained parameter that the loss cannot move: the op that has no gradient, or null where the loss does not depend on it. */
@@ -179,7 +184,8 @@ export function traceTrain<M extends Module>(
     inSection(graph, 'apply', () => graph.output(LAYER_NORMS, sqrt(statistic(grads, { kind: 'sumSquares', stages }).each)));
   }
   const multiplies = graph.nodes.some(({ op, section }) => op.multiplies && section === 'micro');
-  return { graph, extra: { unreached, precision: spec.precision, multiplies } };
+  const keeps = spec.activations === 'f32' ? null : new Keeping(graph, liveNodes(graph)).kept.length > 0;
+  return { graph, extra: { unreached, precision: spec.precision, multiplies, keeps } };
 }
 
 /** Columns of the report of `traceGradients`, beside `loss` and `penalty`. */

@@ -16,6 +16,8 @@ export class Oversights implements Watcher, Heard {
   readonly #tally: Tally;
   readonly #rates: Rates;
   readonly #threadsAsked: boolean;
+  /** Whether any step of the run keeps activations as bf16; null: none is to. */
+  #keeps: boolean | null = null;
 
   /** @param threadsAsked the number of threads was asked for: who gets fewer gets a warning */
   constructor(running: Running, tally: Tally, rates: Rates, threadsAsked: boolean) {
@@ -37,10 +39,13 @@ export class Oversights implements Watcher, Heard {
     const { tried, applied, moved } = this.#tally;
     if (tried > 0 && applied === 0) this.#warnOfNothingApplied();
     else if (tried > 0 && !moved) this.#warnOfZeroGradient();
+    if (this.#keeps === false) this.#warnOfNothingKept();
     if (applied > 0) this.#rates.end(this.#running.counters.step, tried);
   }
 
   traced(traced: TracedStep): void {
+    // A shorter last batch may keep nothing.
+    if (traced.keeps !== null) this.#keeps = this.#keeps === true || traced.keeps;
     warnOfStep(this.#running.warnings, traced, this.#running.counters.step);
   }
 
@@ -62,6 +67,13 @@ export class Oversights implements Watcher, Heard {
     const steps = tried === 1 ? 'the only step of the run was' : `all ${tried} steps of the run were`;
     const message = `fit: no weight has changed: ${steps} skipped, the last since ${why}`;
     this.#running.warnings.add('nothingApplied', message, { name: 'fit', step: this.#running.counters.step, tried });
+  }
+
+  #warnOfNothingKept(): void {
+    const why =
+      'what the forward pass computes is too small, or read again too soon, to be worth it: larger batches or layers, or f32, which is the same here';
+    const details = { name: 'activations', step: this.#running.counters.step };
+    this.#running.warnings.add('nothingKept', `fit: activations bf16 has no effect: ${why}`, details);
   }
 
   #warnOfZeroGradient(): void {

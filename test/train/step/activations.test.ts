@@ -112,3 +112,23 @@ describe('is refused:', () => {
     }
   });
 });
+
+it('a warning says where nothing is kept so, by the whole run: too small, or nothing is read again', async () => {
+  const told = async (options: Options, rows: number): Promise<string[]> => {
+    const t = trainer(options);
+    // The last batch of an epoch may be shorter, and keep nothing.
+    const { warnings } = await t.fit({ x: first(data.x, rows), y: first(data.y, rows) }, { epochs: 1 });
+    t.dispose();
+    return warnings.map(({ code, details }) => `${code} ${details.name}`).filter((text) => text.startsWith('nothing'));
+  };
+  const first = ({ data: all, shape }: typeof data.x, rows: number): typeof data.x => ({
+    data: all.slice(0, rows * shape[1]!),
+    shape: [rows, shape[1]!],
+  });
+  const small = new models.GPT(TOKENS, { context: TIME, layers: 1, heads: 2, width: 8 });
+  expect(await told({ model: small }, ROWS)).toEqual(['nothingKept activations']);
+  expect(await told({ model: small, activations: 'f32' }, ROWS)).toEqual([]);
+  expect(await told({}, ROWS)).toEqual([]);
+  expect(await told({}, 9)).toEqual([]);
+  expect(await told({ batchSize: 1 }, 3)).toEqual(['nothingKept activations']);
+});
