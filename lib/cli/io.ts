@@ -7,7 +7,7 @@ export interface Output {
   readonly rows?: number;
 }
 
-/** Why a command was asked to stop: a signal, or nobody reads stdout any more. */
+/** Why a command was asked to stop: a signal, or nobody reads stdout any more, or it takes no more. */
 export type StopCause = 'SIGINT' | 'SIGTERM' | 'EPIPE';
 
 export interface IO {

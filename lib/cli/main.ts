@@ -1,7 +1,8 @@
 #!/usr/bin/env node
+import { visible } from '../errors/visible.ts';
 // main.ts: the program `gradclip`: gives the streams and signals of this process to a command.
 import { main } from './cli.ts';
-import { exitCodeOfStop } from './exit.ts';
+import { EXIT, exitCodeOfStop } from './exit.ts';
 import type { StopCause } from './io.ts';
 
 const controller = new AbortController();
@@ -14,9 +15,20 @@ function stop(cause: StopCause): void {
 
 process.on('SIGINT', () => stop('SIGINT'));
 process.on('SIGTERM', () => stop('SIGTERM'));
-process.stdout.on('error', () => stop('EPIPE'));
+/** What stdout did not take: a disk that is full. Whoever reads a pipe and goes away has what they wanted. */
+let lost: NodeJS.ErrnoException | null = null;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE' && !lost) {
+    lost = error;
+    process.stderr.write(`error: stdout: ${visible(error.message)}\n`);
+    // The command may have ended by now.
+    process.exitCode ||= EXIT.runtime;
+  }
+  stop('EPIPE');
+});
 process.stderr.on('error', () => {});
 
 const { stdout, stderr, env } = process;
 // Not process.exit: what is still to be written to a pipe gets written.
-process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd(), signal: controller.signal });
+const code = await main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd(), signal: controller.signal });
+process.exitCode = code || (lost ? EXIT.runtime : code);

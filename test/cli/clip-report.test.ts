@@ -214,6 +214,23 @@ it('shows runs that ended, skipped everything, or cannot be replayed', () => {
   expect(replayTable(empty)[1]).toMatch(/^none +∞ +- +- +/);
 });
 
+it('replays as many policies as there are, with a page', async () => {
+  const cwd = await trained({ epochs: 2, record: { file: 'run.jsonl', perLayer: true } });
+  const all = Object.fromEntries(
+    Object.keys(ROOM.functions).flatMap((type) => {
+      const needed = type === 'value' ? { threshold: 1 } : {};
+      return [1, 2].map((i) => [`${type}${i}`, { type, ...needed }]);
+    }),
+  );
+  writeFileSync(join(cwd, 'all.json'), JSON.stringify(all));
+  const ran = await run(['clip-report', 'run.jsonl', '--policies', 'all.json', '--html', 'page.html', '--json'], { cwd });
+  expect(ran.stderr).not.toContain('error');
+  expect(ran.code).toBe(0);
+  const told = ran.json().filter((e) => e.event === 'replay');
+  expect(told.length + (ran.stdout.match(/cannot be replayed/g)?.length ?? 0)).toBeGreaterThan(17);
+  expect(existsSync(join(cwd, 'page.html'))).toBe(true);
+});
+
 it('makes every policy from a configuration', () => {
   const names = new Set(Object.keys(POLICIES).map((name) => name.split(' ')[0]!));
   const POLICY_NAMES = Object.keys(ROOM.functions);

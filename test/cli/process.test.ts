@@ -1,5 +1,5 @@
 // process.test.ts: the program itself in child processes: signals, a reader that goes away, exit codes.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -60,6 +60,23 @@ it('ends, with the checkpoint and without a crash, when nobody reads it any more
   expect(ended.code).toBe(1);
   expect(ended.stderr).not.toContain('EPIPE');
   expect(existsSync(join(cwd, 'm.safetensors'))).toBe(true);
+});
+
+// Where there is no such device, there is no such disk to try.
+it.skipIf(!existsSync('/dev/full'))('a disk without room for its output is an error, in one line, with code 1', () => {
+  const cwd = folder({ ...files, 'short.json': JSON.stringify({ ...config, epochs: 1 }) });
+  for (const command of [
+    'train short.json',
+    'train --json short.json',
+    'train config.json',
+    '--help',
+    'train --help',
+    '--version',
+  ]) {
+    const ran = spawnSync('sh', ['-c', `'${process.execPath}' '${PROGRAM}' ${command} > /dev/full`], { cwd, encoding: 'utf8' });
+    const errors = ran.stderr.split('\n').filter((line) => line.startsWith('error:'));
+    expect([command, ran.status, errors]).toEqual([command, 1, ['error: stdout: ENOSPC: no space left on device, write']]);
+  }
 });
 
 it('gives its exit code to the shell', () => {
