@@ -1,6 +1,7 @@
 // header.ts: what a record holds about its run before the first step.
 import type { ClipPolicy } from '../clip/clip.ts';
 import type { State } from '../ir/graph.ts';
+import type { Precision } from '../ir/op.ts';
 import { version } from '../native/package.ts';
 import { valuesOf } from '../nn/module/values.ts';
 import type { ApplyGroup } from '../optim/apply/apply.ts';
@@ -15,6 +16,7 @@ export interface RunFacts {
   readonly threads: number;
   readonly batchSize: number;
   readonly accumulate: number;
+  readonly precision: Precision;
   readonly perLayer: boolean;
 }
 

@@ -1,5 +1,6 @@
 // history.ts: what a run's steps told, column by column: what `fit` records, and what `advise` and `replay` work on.
 import { OptionError } from '../errors.ts';
+import type { Precision } from '../ir/op.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { custom, type Field, show } from '../options/index.ts';
 
@@ -49,6 +50,8 @@ export interface RecordHeader {
   readonly batchSize: number;
   /** Micro-batches per step. */
   readonly accumulate: number;
+  /** What products took their operands as. Absent in older records. */
+  readonly precision?: Precision;
   /** Every step has the 2-norms of its parameters' gradients. */
   readonly perLayer: boolean;
 }

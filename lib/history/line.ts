@@ -1,6 +1,7 @@
 // line.ts: a step as a line of a record, and back. JSON has no NaN and no infinities: they are the strings "NaN", "Infinity", "-Infinity".
 import { parseJson } from '../io/json.ts';
 import { MAX_RANK } from '../io/limits.ts';
+import type { Precision } from '../ir/op.ts';
 import { readerOf } from '../native/package.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
@@ -10,8 +11,10 @@ export const FORMAT = 'gradclip record';
 const VERSION = 1;
 
 export function headerLine(h: RecordHeader): string {
-  const { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer } = h;
-  const run = { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, perLayer };
+  const { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, precision, perLayer } =
+    h;
+  const rows = { seed, threads, batchSize, accumulate, precision, perLayer };
+  const run = { library, policy, norm, unbounded, optimizers, parameters, ...rows };
   return `${JSON.stringify({ format: FORMAT, version: VERSION, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
 }
 
@@ -114,6 +117,9 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
     threads: countOf('threads', header.threads),
     batchSize: countOf('batchSize', header.batchSize),
     accumulate: countOf('accumulate', header.accumulate),
+    ...optional<'precision', Precision>('precision', header.precision, (v) =>
+      expect('precision', 'f32 or bf16', v as Precision, v === 'f32' || v === 'bf16'),
+    ),
     perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
   };
 }

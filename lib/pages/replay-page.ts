@@ -81,6 +81,7 @@ export function runLine({ header, length }: History, advice: Advice): string {
         `clip.${header.policy}`,
         [...new Set(header.optimizers.map((o) => o.name))].join(', '),
         `${count(header.parameters.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0))} parameters`,
+        header.precision === 'bf16' && 'products in bf16',
         `seed ${header.seed}`,
       ]
     : [];

@@ -6,11 +6,12 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { DataError, NonFiniteError, OptionError } from '../../lib/errors.ts';
-import { readRecord } from '../../lib/history/index.ts';
+import { advise, readRecord } from '../../lib/history/index.ts';
 import { parseLine, stepLine } from '../../lib/history/line.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import { sgd } from '../../lib/optim/index.ts';
 import { analyze } from '../../lib/optim/standalone/analyze.ts';
+import { runLine } from '../../lib/pages/replay-page.ts';
 import { classifier, points } from '../train/models.ts';
 
 function folder(): string {
@@ -29,6 +30,27 @@ const steps = (file: string): Report[] =>
   });
 
 describe('the record of fit', () => {
+  it('names the precision of products, which a report shows; older records have none, others are refused', async () => {
+    const file = join(folder(), 'run.jsonl');
+    using trainer = classifier({ precision: 'bf16' });
+    await trainer.fit(data, { epochs: 1, record: file });
+    const history = await readRecord(file);
+    expect(history.header!.precision).toBe('bf16');
+    expect(runLine(history, advise(history))).toContain(' · products in bf16 · seed ');
+    const [first, ...rest] = lines(file);
+    for (const [precision, expected] of [
+      [undefined, undefined],
+      ['f32', 'f32'],
+    ] as const) {
+      writeFileSync(file, [JSON.stringify({ ...JSON.parse(first!), precision }), ...rest].join('\n'));
+      const read = await readRecord(file);
+      expect(read.header!.precision).toBe(expected);
+      expect(runLine(read, advise(read))).not.toContain('bf16');
+    }
+    writeFileSync(file, [JSON.stringify({ ...JSON.parse(first!), precision: 'f16' }), ...rest].join('\n'));
+    await expect(readRecord(file)).rejects.toThrow('precision: expected f32 or bf16');
+  });
+
   it('has a header and a line for each step: what iterating the run gives', async () => {
     const file = join(folder(), 'run.jsonl');
     using trainer = classifier({ seed: 2n ** 60n });
@@ -46,6 +68,7 @@ describe('the record of fit', () => {
         optimizers: [{ name: 'optim.adamw', lr: 0.01, eps: 1e-8, momentum: null }],
         batchSize: 8,
         accumulate: 1,
+        precision: 'f32',
         perLayer: false,
       },
     });

@@ -370,7 +370,8 @@ export class Setup {
   header(seed: bigint, batchSize: number, perLayer: boolean, reads: boolean): RecordHeader {
     const { accumulate = 1 } = this.#options;
     const { policy, threads } = this;
-    return headerOf({ policy, groups: this.groups, seed, threads, batchSize, accumulate, perLayer }, reads);
+    const facts = { policy, groups: this.groups, seed, threads, batchSize, accumulate, precision: this.#precision, perLayer };
+    return headerOf(facts, reads);
   }
 
   /**
