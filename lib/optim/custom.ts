@@ -172,7 +172,7 @@ class Rule {
     this.#update = update;
   }
 
-  /** Of a matrix and of a vector. What is wrong with them is an error once there are parameters. */
+  /** Of a matrix and of a vector. What is wrong with it is an error when there are parameters. */
   get onePass(): boolean {
     return [[2, 3], [3]].every((shape) => this.#chainOf(shape) !== null);
   }

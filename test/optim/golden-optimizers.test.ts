@@ -1,6 +1,7 @@
 // golden-optimizers.test.ts: every optimizer for 20 steps against PyTorch, optax, or the paper in f64 (golden/optim/make_optimizers.py).
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { REWRITTEN } from '../../bench/rewritten.ts';
 import * as clip from '../../lib/clip/index.ts';
 import { addon } from '../../lib/native/addon.ts';
 import * as optim from '../../lib/optim/index.ts';
@@ -34,10 +35,12 @@ const TOLERANCE = 2e-6;
 
 test.each(Object.keys(cases))('%s', (name) => {
   const { optimizer, options, lookahead, tensors, values, tolerance = TOLERANCE } = cases[name]!;
-  const make = (): optim.Optimizer => OPTIMIZERS[optimizer]!(options);
-  for (const threads of [1, Math.min(2, addon().threads.count)]) {
+  const written = Object.values(REWRITTEN).map((make) => make());
+  const makers = [OPTIMIZERS[optimizer]!(options), ...written.filter((w) => w.golden === name).map((w) => w.own)];
+  const teams = [1, Math.min(2, addon().threads.count)];
+  for (const [made, threads] of makers.flatMap((made) => teams.map((n) => [made, n] as const))) {
     const params = tensors.map(start);
-    const bound = (lookahead ? optim.lookahead(make(), lookahead) : make()).bind(params, {
+    const bound = (lookahead ? optim.lookahead(made, lookahead) : made).bind(params, {
       clip: clip.none({ measure: false }),
       shapes: tensors.map((k) => SHAPES[k]!),
       threads,
@@ -50,13 +53,19 @@ test.each(Object.keys(cases))('%s', (name) => {
         p.forEach((v, j) => {
           const error = Math.abs(v - want[i]![j]!) / Math.max(1, Math.abs(want[i]![j]!));
           if (!(error <= tolerance)) {
-            expect.fail(`step ${t + 1}, tensor ${i}, element ${j}: got ${v}, expected ${want[i]![j]} (error ${error})`);
+            expect.fail(
+              `${made.name}, step ${t + 1}, tensor ${i}, element ${j}: got ${v}, expected ${want[i]![j]} (error ${error})`,
+            );
           }
         });
       });
     }
     bound.dispose();
   }
+});
+
+test('every rule that is written with optim.custom has its golden', () => {
+  for (const make of Object.values(REWRITTEN)) expect(cases).toHaveProperty([make().golden]);
 });
 
 test('every optimizer is in the goldens, and in the table that clipping is tested with', () => {

@@ -1,6 +1,7 @@
 // elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
 import { type DType, f64, type TensorType } from '../../lib/ir/op.ts';
 import { MAPS } from '../../lib/ops/elementwise/maps.ts';
+import type { OwnArg, OwnChain } from '../../lib/ops/elementwise/own.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 const arityOf = (op: (typeof MAPS)[number]): number => op.samples()[0]!.ins.length;
@@ -34,6 +35,24 @@ export function steps(d: Draw, ins: number): { map: string; args: Arg[] }[] {
     };
     return { map: op.map!, args: Array.from({ length: arityOf(op) }, arg) };
   });
+}
+
+/** A chain of one's own: most steps read the one before, as what is handed on does. */
+export function ownChain(d: Draw, vectors: number, results: number): OwnChain {
+  const given = d.int(0, 5);
+  const made = d.list(1, 12, (k) => {
+    const op = d.pick(...MAPS);
+    const arg = (): OwnArg => {
+      const from = d.int(0, 5);
+      if (k === 0 || from < 2) return { in: d.int(0, vectors + given - 1) };
+      return { step: from < 5 ? k - 1 : d.int(0, k - 1) };
+    };
+    return { map: op.map!, args: Array.from({ length: arityOf(op) }, arg) };
+  });
+  const outs = Array.from({ length: results }, (): OwnArg => {
+    return d.rarely(3) ? { in: d.int(0, vectors + given - 1) } : { step: d.int(0, made.length - 1) };
+  });
+  return { vectors, given, steps: made, outs };
 }
 
 const FILLS: Readonly<Record<DType, FillOf>> = { f32: 'normal', f64: 'normal', i32: [-9, 9], u8: [0, 255] };

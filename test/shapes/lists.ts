@@ -4,7 +4,7 @@ import { sin } from '../../lib/math/index.ts';
 import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/gradient/stage.ts';
 import type { RowNorm } from '../../lib/ops/update/pruning.ts';
 import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
-import { steps } from './elementwise.ts';
+import { ownChain, steps } from './elementwise.ts';
 
 type Shapes = readonly (readonly number[])[];
 /** Around the edges of chunks (1024) and blocks (4096), rows and columns of any width, and nothing at all. */
@@ -30,9 +30,10 @@ const OPERANDS: Readonly<Record<StageKind, readonly FillOf[]>> = {
   scaleColumns: [[0.1, 2]],
   shiftRows: [[-1, 1]],
   round: [],
+  map: [[-2, 2]],
 };
 const KINDS = Object.keys(OPERANDS) as StageKind[];
-const JUMPS: ReadonlySet<StageKind> = new Set(['sign', 'shrinkAbove', 'zeroBelow', 'round']);
+const JUMPS: ReadonlySet<StageKind> = new Set(['sign', 'shrinkAbove', 'zeroBelow', 'round', 'map']);
 
 export interface Staging {
   readonly stages: StageAttrs[];
@@ -48,6 +49,11 @@ export function staging(d: Draw, shapes: Shapes, least = 0, kinds: readonly Stag
     const operands = (length: number): void => {
       for (const _ of OPERANDS[kind]) ins.push(length < 0 ? f64() : f64(length));
     };
+    if (kind === 'map') {
+      const chain = ownChain(d, 1, 1);
+      operands(Math.max(1, chain.given));
+      return { kind, at: shapes.map(() => d.int(-1, 0)), chain };
+    }
     if (kind === 'round') {
       const at = segments(shapes.map(sizeOf), 64).slice(0, -1); // biome-ignore format: one line
       return { kind, at, key: d.int(0, 99) };
@@ -62,7 +68,8 @@ export function staging(d: Draw, shapes: Shapes, least = 0, kinds: readonly Stag
     return { kind, at: at === 'some' ? shapes.map(() => d.int(-1, shapes.length - 1)) : at };
   });
   const fill = stages.flatMap((s) => OPERANDS[s.kind]);
-  return { stages, ins, fill, jumps: stages.length > 1 && stages.some((s) => JUMPS.has(s.kind)) };
+  const jumps = stages.length > 1 && stages.some((s) => JUMPS.has(s.kind));
+  return { stages, ins, fill, jumps: jumps || stages.some((s) => s.kind === 'map') };
 }
 
 const staged: Generator = (d) => {

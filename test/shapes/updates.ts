@@ -3,10 +3,11 @@ import { f32, f64, i32, type Sample, type TensorType, u8 } from '../../lib/ir/op
 import type { Measuring, UpdateAttrs } from '../../lib/ops/update/update.ts';
 import { UPDATES } from '../../lib/optim/list.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
+import { ownChain } from './elementwise.ts';
 import { staging, tensors } from './lists.ts';
 
 // What keeps a gradient that is 0, and one whose rows are elsewhere, as the compiler needs it.
-const STAGES = ['scale', 'limit', 'zeroNonFinite', 'sign', 'shrinkAbove', 'zeroBelow', 'soft', 'tanh'] as const;
+const STAGES = ['scale', 'limit', 'zeroNonFinite', 'sign', 'shrinkAbove', 'zeroBelow', 'soft', 'tanh', 'map'] as const;
 
 /** A variant of a rule as one of its samples has it, with hyper-parameters and numbers of each tensor, on other tensors. */
 const update = (op: (typeof UPDATES)[number]): Generator => {
@@ -16,37 +17,52 @@ const update = (op: (typeof UPDATES)[number]): Generator => {
     const arrays = ins.findIndex((t) => t.dtype !== 'f32');
     const slots = arrays / attrs.count - 2;
     const each = ins.length > arrays + 1 && fill![arrays + 1] !== undefined && readsEach(op);
-    const shapes = tensors(d, 5);
-    const count = shapes.length;
-    const sparse = shapes.map((s) => s.length > 0 && s.every((n) => n > 0) && d.rarely(4));
-    const kept = shapes.map((s, t) => (sparse[t] ? d.int(1, s[0]!) : 0));
-    const { stages, ins: operands, fill: fills, jumps } = staging(d, shapes, 0, STAGES);
-    const finish = d.rarely(3) ? { bounded: d.flag(), masked: shapes.map(() => d.flag()) } : null;
-    const bounds = finish?.bounded ? [f64(count), f64(count)] : [];
-    const masked = shapes.filter((_, t) => finish?.masked[t]);
-    const rows = kept.map((n, t) => (sparse[t] ? [n, ...shapes[t]!.slice(1)] : shapes[t]!));
-    const at = shapes.flatMap((s, t): [TensorType, FillOf][] => (sparse[t] ? [[i32(s[0]!), [-1, kept[t]!]]] : []));
-    const all = (list: readonly (readonly number[])[]): TensorType[] => list.map((s) => f32(...s));
-    const given: (readonly [TensorType, FillOf])[] = [
-      ...[...all(shapes), ...all(rows)].map((t) => [t, 'normal'] as const),
-      ...Array.from({ length: slots }, () => all(shapes).map((t) => [t, 'positive'] as const)).flat(),
-      [ins[arrays]!, fill![arrays]!],
-      ...(each ? [[f64(count), [0.1, 0.9]] as const] : []),
-      ...operands.map((t, i) => [t, fills[i]!] as const),
-      ...bounds.map((t, i) => [t, (i === 0 ? [-0.5, 0] : [0.1, 0.9]) as FillOf] as const),
-      ...masked.map((s) => [u8(...s), [0, 2]] as const),
-      ...at,
-    ];
-    const measure = d.pick<Measuring>(false, 'after', 'all');
-    return {
-      ins: given.map(([t]) => t),
-      attrs: { variant: attrs.variant, count, sparse, stages, measure, ...(finish && { finish }) },
-      fill: given.map(([, f]) => f),
-      tolerance: Math.max(tolerance ?? 0, 1e-4),
-      bitsOnly: jumps || JUMPS.has(op.name) || (measure !== false && stages.some(({ kind }) => NEAR.has(kind))),
-    };
+    const given = { slots, each, hyper: ins[arrays]!, fill: fill![arrays]! };
+    return { ...around(d, given, { variant: attrs.variant }, JUMPS.has(op.name)), tolerance: Math.max(tolerance ?? 0, 1e-4) };
   };
 };
+/** A chain that is drawn. */
+const own: Generator = (d) => {
+  const slots = d.int(0, 4);
+  const chain = ownChain(d, 2 + slots, 1 + slots);
+  return around(d, { slots, each: false, hyper: f64(chain.given), fill: [-2, 2] }, { variant: slots, chain }, true);
+};
+/** An update with all that may stand around it. */
+function around(
+  d: Draw,
+  { slots, each, hyper, fill }: { slots: number; each: boolean; hyper: TensorType; fill: FillOf },
+  particular: object,
+  bitsOnly: boolean,
+): Case {
+  const shapes = tensors(d, 5);
+  const count = shapes.length;
+  const sparse = shapes.map((s) => s.length > 0 && s.every((n) => n > 0) && d.rarely(4));
+  const kept = shapes.map((s, t) => (sparse[t] ? d.int(1, s[0]!) : 0));
+  const { stages, ins: operands, fill: fills, jumps } = staging(d, shapes, 0, STAGES);
+  const finish = d.rarely(3) ? { bounded: d.flag(), masked: shapes.map(() => d.flag()) } : null;
+  const bounds = finish?.bounded ? [f64(count), f64(count)] : [];
+  const masked = shapes.filter((_, t) => finish?.masked[t]);
+  const rows = kept.map((n, t) => (sparse[t] ? [n, ...shapes[t]!.slice(1)] : shapes[t]!));
+  const at = shapes.flatMap((s, t): [TensorType, FillOf][] => (sparse[t] ? [[i32(s[0]!), [-1, kept[t]!]]] : []));
+  const all = (list: readonly (readonly number[])[]): TensorType[] => list.map((s) => f32(...s));
+  const given: (readonly [TensorType, FillOf])[] = [
+    ...[...all(shapes), ...all(rows)].map((t) => [t, 'normal'] as const),
+    ...Array.from({ length: slots }, () => all(shapes).map((t) => [t, 'positive'] as const)).flat(),
+    [hyper, fill],
+    ...(each ? [[f64(count), [0.1, 0.9]] as const] : []),
+    ...operands.map((t, i) => [t, fills[i]!] as const),
+    ...bounds.map((t, i) => [t, (i === 0 ? [-0.5, 0] : [0.1, 0.9]) as FillOf] as const),
+    ...masked.map((s) => [u8(...s), [0, 2]] as const),
+    ...at,
+  ];
+  const measure = d.pick<Measuring>(false, 'after', 'all');
+  return {
+    ins: given.map(([t]) => t),
+    attrs: { ...particular, count, sparse, stages, measure, ...(finish && { finish }) },
+    fill: given.map(([, f]) => f),
+    bitsOnly: bitsOnly || jumps || (measure !== false && stages.some(({ kind }) => NEAR.has(kind))),
+  };
+}
 const readsEach = (op: (typeof UPDATES)[number]): boolean => {
   const [{ ins }] = op.samples() as [Sample<UpdateAttrs>];
   return ins.at(-1)!.dtype === 'f64' && ins.at(-1)!.shape[0] === 1 && ins.at(-2)!.dtype === 'f64';
@@ -79,6 +95,7 @@ const accumulate: Generator = (d) => {
 
 export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(UPDATES.map((op) => [op.name, update(op)])),
+  update_chain: own,
   accumulate,
   carry: two(['f32', 'f64', 'i32', 'u8']),
   leave: two(['f32', 'f64', 'i32', 'u8']),

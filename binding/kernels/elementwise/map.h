@@ -10,13 +10,67 @@
 // result is register 0 (a cast, a broadcast, a fill).
 // Inputs are converted when read. From a float to an integer: toward zero, saturating, NaN to 0.
 #pragma once
-#include "loops.h"
+#include "maps.h"
 
 namespace gradclip::GRADCLIP_ISA {
 constexpr int kMapDims = 6, kMapTemps = 32;
 constexpr int kMapRegs = kMapInputs + kMapConstants + kMapTemps;
 constexpr int64_t kMapSlot = 2048;   // bytes of one register's block: 512 f32 or 256 f64
 
+using MapLoop = void (*)(void* out, const void* const* in, int64_t n);
+template <F (*fn)(F)>
+static void map_loop_f(void* out, const void* const* in, int64_t n) {
+  float* d = (float*)out;
+  const float* a = (const float*)in[0];
+  int64_t k = 0;
+  for (; k + L <= n; k += L) store(d + k, fn(load(a + k)));
+  if (k < n) store_n(d + k, fn(load_n(a + k, (int)(n - k))), (int)(n - k));
+}
+template <F (*fn)(F, F)>
+static void map_loop_f(void* out, const void* const* in, int64_t n) {
+  float* d = (float*)out;
+  const float *a = (const float*)in[0], *b = (const float*)in[1];
+  int64_t k = 0;
+  for (; k + L <= n; k += L) store(d + k, fn(load(a + k), load(b + k)));
+  const int r = (int)(n - k);
+  if (r > 0) store_n(d + k, fn(load_n(a + k, r), load_n(b + k, r)), r);
+}
+template <F (*fn)(F, F, F)>
+static void map_loop_f(void* out, const void* const* in, int64_t n) {
+  float* d = (float*)out;
+  const float *a = (const float*)in[0], *b = (const float*)in[1], *c = (const float*)in[2];
+  int64_t k = 0;
+  for (; k + L <= n; k += L) store(d + k, fn(load(a + k), load(b + k), load(c + k)));
+  const int r = (int)(n - k);
+  if (r > 0) store_n(d + k, fn(load_n(a + k, r), load_n(b + k, r), load_n(c + k, r)), r);
+}
+// ivdep: the output may be exactly an input, which is no dependency between iterations.
+template <double (*fn)(double)>
+static void map_loop_d(void* out, const void* const* in, int64_t n) {
+  double* d = (double*)out;
+  const double* a = (const double*)in[0];
+#pragma GCC ivdep
+  for (int64_t k = 0; k < n; k++) d[k] = fn(a[k]);
+}
+template <double (*fn)(double, double)>
+static void map_loop_d(void* out, const void* const* in, int64_t n) {
+  double* d = (double*)out;
+  const double *a = (const double*)in[0], *b = (const double*)in[1];
+#pragma GCC ivdep
+  for (int64_t k = 0; k < n; k++) d[k] = fn(a[k], b[k]);
+}
+template <double (*fn)(double, double, double)>
+static void map_loop_d(void* out, const void* const* in, int64_t n) {
+  double* d = (double*)out;
+  const double *a = (const double*)in[0], *b = (const double*)in[1], *c = (const double*)in[2];
+#pragma GCC ivdep
+  for (int64_t k = 0; k < n; k++) d[k] = fn(a[k], b[k], c[k]);
+}
+
+struct MapRow {
+  int arity;
+  MapLoop f32, f64;
+};
 #define MAP(name, arity, end) {arity, map_loop_f<map_##name>, map_loop_d<map_##name>},
 const MapRow kMapRows[] = {
 #include "maps.inc"
@@ -141,10 +195,8 @@ void map(const Args& a, const Team& team) {
   const Range range = total <= block ? Range{0, 1} : split(quotient(total + block - 1, block), team);
   const int64_t most = total < block ? total : block;
 
-  // What is one number stays one group of it, where operations read it.
-  const bool groups = p.type == 0 && p.steps > 0;
   char* slot = (char*)a.local;
-  MapReg reg[kMapRegs];
+  const void* reg[kMapRegs];
   enum { kFixed, kDirect, kGathered };
   uint8_t mode[kMapInputs];
   for (int r = 0; r < a.n_in; r++, slot += kMapSlot) {
@@ -152,30 +204,29 @@ void map(const Args& a, const Team& team) {
     bool fixed = p.dims == 1 || inner <= room || input[p.dims] == 0;
     for (int d = 0; d < p.dims; d++) fixed = fixed && (input[1 + d] == 0 || (p.dims > 1 && d == p.dims - 1));
     mode[r] = fixed ? kFixed : input[0] == p.type && map_contiguous(input + 1, p.shape, p.dims) ? kDirect : kGathered;
-    const bool one = groups && fixed && input[p.dims] == 0;
-    reg[r] = {slot, one ? 0 : L};
-    if (fixed) map_fill(p, input, (const char*)a.in[r], slot, one ? L : most);
+    reg[r] = slot;
+    if (fixed) map_fill(p, input, (const char*)a.in[r], slot, most);
   }
   for (int c = 0; c < a.n_f; c++, slot += kMapSlot) {
-    reg[a.n_in + c] = {slot, groups ? 0 : L};
-    kMapLoad[p.type][1](slot, a.f + c, 0, groups ? L : most);
+    reg[a.n_in + c] = slot;
+    kMapLoad[p.type][1](slot, a.f + c, 0, most);
   }
-  for (int t = 0; t < p.temps; t++, slot += kMapSlot) reg[first_temp + t] = {slot, L};
+  for (int t = 0; t < p.temps; t++, slot += kMapSlot) reg[first_temp + t] = slot;
 
   for (int64_t b = range.begin; b < range.end; b++) {
     const int64_t begin = b * block, n = total - begin < block ? total - begin : block;
     for (int r = 0; r < a.n_in; r++) {
-      if (mode[r] == kDirect) reg[r].p = (const char*)a.in[r] + begin * width;
-      if (mode[r] == kGathered) map_gather(p, p.inputs + r * (1 + p.dims), (const char*)a.in[r], (char*)reg[r].p, begin, n);
+      if (mode[r] == kDirect) reg[r] = (const char*)a.in[r] + begin * width;
+      if (mode[r] == kGathered) map_gather(p, p.inputs + r * (1 + p.dims), (const char*)a.in[r], (char*)reg[r], begin, n);
     }
     char* out = (char*)a.out[0] + begin * kMapBytes[p.out_type];
-    const void* result = reg[0].p;
+    const void* result = reg[0];
     const int64_t* code = p.code;
     for (int s = 0; s < p.steps; s++) {
       const MapRow& row = kMapRows[code[0]];
       const bool direct = s == p.steps - 1 && p.out_type == p.type;
-      void* d = direct ? out : (void*)reg[code[1]].p;
-      MapReg in[3];
+      void* d = direct ? out : (void*)reg[code[1]];
+      const void* in[3];
       for (int k = 0; k < row.arity; k++) in[k] = reg[code[2 + k]];
       (p.type ? row.f64 : row.f32)(d, in, n);
       result = d;

@@ -1,6 +1,7 @@
 // stage.h: the stages of a clip policy, applied in order to a chunk of a gradient that lies in L1. Statistics and updates read gradients
 // through these, so a clipped gradient is never written to memory. lib/ops/gradient/stage.ts has the same table and says what each kind does.
 #pragma once
+#include "../elementwise/chain.h"
 #include "../math.h"
 #include "../philox.h"
 
@@ -20,7 +21,8 @@ enum StageKind {
   kScaleColumns = 9,
   kShiftRows = 10,
   kRound = 11,
-  kStageKinds = 12
+  kMap = 12,
+  kStageKinds = 13
 };
 static inline int stage_operands(int64_t kind) {
   if (kind == kLimit || kind == kShrinkAbove) return 2;
@@ -28,14 +30,15 @@ static inline int stage_operands(int64_t kind) {
 }
 static inline bool stage_units(int64_t kind) { return kind == kScaleRows || kind == kScaleColumns || kind == kShiftRows; }
 
-// One stage. In the integers of an instruction: kind, key (of kRound: it keys the random numbers), then per tensor `at`, and for rows and
-// columns then per tensor `unit`.
+// One stage. In the integers of an instruction: kind, key (of kRound: it keys the random numbers; of kMap: how many integers its chain has),
+// then per tensor `at`, and for rows and columns then per tensor `unit`; of kMap then the chain (chain.h), of one vector and one result, whose
+// numbers are the operand.
 enum StageInts { kStageOf, kStageKey, kStageAt };
 struct Stage {
   int64_t kind, key;
   const int64_t*
       at;   // per tensor: index of its operand's element; of its first row or column; of its first 64 random numbers; -1: left alone
-  const int64_t* unit;   // per tensor: elements of a row, or number of columns
+  const int64_t* unit;   // per tensor: elements of a row, or number of columns; or the chain
   const double *a, *b;   // operands
 };
 struct Stages {
@@ -43,10 +46,14 @@ struct Stages {
   Stage stage[kMaxStages];
   const Context* ctx;
 };
+// Integers of the stage at `i`, of `tensors` tensors.
+static inline int64_t stage_ints(const int64_t* i, int64_t tensors) {
+  return kStageAt + tensors * (stage_units(i[kStageOf]) ? 2 : 1) + (i[kStageOf] == kMap ? i[kStageKey] : 0);
+}
 // Integers that `count` stages of `tensors` tensors take, starting at `i`.
 static int64_t stages_ints(const int64_t* i, int64_t count, int64_t tensors) {
   int64_t used = 0;
-  for (int64_t s = 0; s < count; s++) used += kStageAt + tensors * (stage_units(i[used + kStageOf]) ? 2 : 1);
+  for (int64_t s = 0; s < count; s++) used += stage_ints(i + used, tensors);
   return used;
 }
 // The same of integers that are not known to be stages; -1: there are fewer than `left`, or they are none.
@@ -54,7 +61,11 @@ static int64_t stages_length(const int64_t* i, int64_t left, int64_t count, int6
   int64_t used = 0;
   for (int64_t s = 0; s < count; s++) {
     if (left - used < kStageAt || i[used + kStageOf] < 0 || i[used + kStageOf] >= kStageKinds) return -1;
-    used += kStageAt + tensors * (stage_units(i[used + kStageOf]) ? 2 : 1);
+    if (i[used + kStageOf] == kMap) {
+      const int64_t chain = used + kStageAt + tensors;
+      if (chain > left || chain_length(i + chain, left - chain, 1, 1) != i[used + kStageKey]) return -1;
+    }
+    used += stage_ints(i + used, tensors);
     if (used > left) return -1;
   }
   return used;
@@ -69,7 +80,7 @@ static Stages stages_of(const int64_t* i, int64_t count, int64_t tensors, const 
     const int operands = stage_operands(stage.kind);
     if (operands > 0) stage.a = (const double*)*in++;
     if (operands > 1) stage.b = (const double*)*in++;
-    i += kStageAt + tensors * (stage_units(stage.kind) ? 2 : 1);
+    i += stage_ints(i, tensors);
   }
   return r;
 }
@@ -93,11 +104,12 @@ static int64_t stages_need(Need& n, const int64_t* i, int64_t count, const int64
       }
       length = end > length ? end : length;
     }
+    if (i[kStageOf] == kMap) length = i[kStageAt + tensors + kChainGiven];
     for (int k = 0; k < stage_operands(i[kStageOf]); k++, operands++) {
       if (first + operands >= n.n_in) return -1;
       n.in[first + operands] = size_mul(length, 8);
     }
-    i += kStageAt + tensors * (units ? 2 : 1);
+    i += stage_ints(i, tensors);
   }
   return operands;
 }
@@ -221,6 +233,20 @@ static inline F soft_tanh(F g, F c) {
   return select(mor(eq(g, set1(0.0f)), eq(c, set1(__builtin_inff()))), g, select(eq(g, g), r, g));
 }
 
+// What a chain makes of x * factor.
+static void stage_map(float* y, const float* x, int n, float factor, const Stage& s) {
+  alignas(64) char memory[kChainMost];
+  Chain chain = chain_of(s.unit);
+  chain_begin(chain, memory, s.a);
+  const F f = set1(factor);
+  const TileArg made = chain.reg[chain.result[0]];
+  for (int i = 0; i < n; i += kTile) {
+    tile_load(chain.vector(0), x + i, f, n - i);
+    chain_run(chain);
+    for (int k = 0; k < 4 && i + k * L < n; k++) store_part(y + i + k * L, load(made.p + k * made.step), n - i - k * L);
+  }
+}
+
 // Apply the stages to n <= kChunk elements of tensor number `tensor`, from element `from` of it on; `buffer` holds kChunk floats. A scale
 // alone costs no pass.
 static Staged apply_stages(const Stages& stages, int64_t tensor, int64_t from, const float* g, int n, float* buffer) {
@@ -295,6 +321,9 @@ static Staged apply_stages(const Stages& stages, int64_t tensor, int64_t from, c
       case kShiftRows:
         stage_rows(buffer, r.x, from, n, r.factor, s.a + at, s.unit[tensor],
                    [](F v, double by) { return sub(v, set1((float)by)); });
+        break;
+      case kMap:
+        stage_map(buffer, r.x, n, r.factor, s);
         break;
       default:
         stage_round(buffer, r.x, from, n, r.factor, s, at, *stages.ctx);

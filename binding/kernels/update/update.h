@@ -149,9 +149,10 @@ static void update_run(const Args& a, const Team& team, const RuleInfo& info) {
       chunk.direct = {stage.kind, stage.a ? (float)stage.a[of] : 0, stage.b ? (float)stage.b[of] : 0};
     } else {
       chunk.staged = apply_stages(stages, t, from, raw, m, (float*)a.local);
-      if (u.measure || !info.direct) chunk.staged = flush(chunk.staged, m, (float*)a.local);
-      if (u.measure)
+      if (u.measure) {
+        chunk.staged = flush(chunk.staged, m, (float*)a.local);
         measured[c] = u.measure > 1 ? measure_chunk<true>(chunk.staged, raw, m) : measure_chunk<false>(chunk.staged, raw, m);
+      }
     }
     if (info.each) info.tensor(rule, each[t]);
     info.chunk(rule, chunk);

@@ -1,60 +1,44 @@
 // update_chain.h: the update of an optimizer of one's own: a chain of elementwise operations in place of a rule, run by the loop of all updates,
-// so that stages, rows of tables, what is measured, bounds and masks are as in any other. It interprets the chain over blocks that stay in
-// L1, while the memory that the next chunk will need is on its way.
+// so that stages, rows of tables, what is measured, bounds and masks are as in any other.
 #pragma once
 #include "../elementwise/chain.h"
 #include "update.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// What takes the place of a rule. Vectors of its chain: parameter, gradient, slots. Results: the next parameter, the next slots; where one is
-// no temporary, it is what already stands there.
+// In place of a rule. Vectors of its chain: parameter, gradient, slots. Results: the next parameter, the next slots.
 struct ChainRule {
   Chain chain;
-  static constexpr int kStreams = 2 + kMaxSlots;
-};
-
-// Asks for the lines of several streams, a few at a time.
-struct Ahead {
-  const char* at[ChainRule::kStreams];
-  int streams, next = 0;
-  int64_t line = 0, lines;
-  __attribute__((always_inline)) void some(int count) {
-    for (; count > 0 && line < lines; count--) {
-      __builtin_prefetch(at[next] + 64 * line);
-      if (++next == streams) next = 0, line++;
-    }
-  }
 };
 
 static void chain_chunk(const void* rule, const Chunk& c) {
-  const Chain& chain = ((const ChainRule*)rule)->chain;
-  MapReg* reg = chain.reg;
+  const Chain chain = ((const ChainRule*)rule)->chain;
   const int slots = chain.vectors - 2;
-  for (int i = 0; i < c.n; i += kChainBlock) {
-    const int n = c.n - i < kChainBlock ? c.n - i : kChainBlock;
-    reg[0] = {c.p + i, L};
-    reg[1] = {c.staged.x + i, L};
-    for (int k = 0; k < slots; k++) reg[2 + k] = {c.slot[k] + i, L};
-    Ahead ahead;
-    ahead.streams = 2 + slots;
-    ahead.lines = c.ahead > 0 ? (n + L - 1) / L : 0;
-    ahead.at[0] = (const char*)(c.p + i + c.ahead);
-    ahead.at[1] = (const char*)(c.raw + i + c.ahead);
-    for (int k = 0; k < slots; k++) ahead.at[2 + k] = (const char*)(c.slot[k] + i + c.ahead);
-    const int share = (ahead.streams * (int)ahead.lines + chain.steps) / (chain.steps + 1);
-    for (int s = 0; s < chain.steps; s++) {
-      ahead.some(share);
-      chain_step(chain, s, n);
+  const F factor = set1(c.staged.factor);
+  const float *raw = c.raw, *x = c.staged.x, *p = c.p;
+  for (int i = 0; i < c.n; i += kTile) {
+    const int n = c.n - i;
+    tile_load(chain.vector(0), p + i, n);
+    tile_load(chain.vector(1), x + i, factor, n);
+    for (int s = 0; s < slots; s++) tile_load(chain.vector(2 + s), c.slot[s] + i, n);
+#pragma GCC unroll 4
+    for (int k = 0; k < kTile; k += L) {
+      __builtin_prefetch(raw + i + k + c.ahead);
+      __builtin_prefetch(p + i + k + c.ahead);
     }
-    ahead.some(share);
-    // All is read by now: an output may be the memory of an input.
+    for (int s = 0; s < slots; s++) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kTile; k += L) __builtin_prefetch(c.slot[s] + i + k + c.ahead);
+    }
+    chain_run(chain);
     for (int o = 0; o < chain.results; o++) {
-      const MapReg in = reg[chain.result[o]];
-      const float* x = (const float*)in.p;
+      const TileArg in = chain.reg[chain.result[o]];
       float* y = (o == 0 ? c.p_out : c.slot_out[o - 1]) + i;
-      int k = 0;
-      for (; k + L <= n; k += L, x += in.step) store(y + k, flush_f(load(x)));
-      if (k < n) store_n(y + k, flush_f(load_n(x, n - k)), n - k);
+      if (n >= kTile) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) store(y + k * L, flush_f(load(in.p + k * in.step)));
+      } else {
+        for (int k = 0; k * L < n; k++) store_part(y + k * L, flush_f(load(in.p + k * in.step)), n - k * L);
+      }
     }
   }
 }
@@ -81,14 +65,8 @@ void update_chain_need(Need& n) {
   if (vectors < 2 || vectors > 2 + kMaxSlots) return n.fail("too many slots");
   const int64_t length = chain_length(n.i, n.n_i, vectors, vectors - 1);
   if (length < 0) return n.fail("wrong chain");
-  const Chain chain = chain_of(n.i);
-  // An output may lie in place of its own input, and is written after the ones before it: none may read those.
-  for (int o = 0; o < chain.results; o++) {
-    const int64_t r = chain.result[o];
-    if (r < vectors && r != 1 && r != (o == 0 ? 0 : 1 + o)) return n.fail("an output is another one's input");
-  }
   if (length < n.n_i && n.i[length] != vectors - 2) return n.fail("another number of slots than the chain");
   update_check(n, chain_info(n.i, length));
-  n.local = n.local + chain_bytes(chain);
+  n.local = n.local + chain_bytes(chain_of(n.i));
 }
 }   // namespace gradclip::GRADCLIP_ISA

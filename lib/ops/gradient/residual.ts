@@ -26,9 +26,11 @@ export const RESIDUAL: OpDef<StagedAttrs> = {
     );
     return ins.slice(0, count);
   },
-  lower({ outs, attrs: { stages } }) {
+  lower({ outs, attrs: { stages } }, context) {
     const sizes = outs.map((t) => sizeOf(t.shape));
-    return { ints: [outs.length, stages.length, ...stageInts(stages, outs.length), ...sizes, ...segments(sizes, CHUNK)] };
+    return {
+      ints: [outs.length, stages.length, ...stageInts(stages, outs.length, context), ...sizes, ...segments(sizes, CHUNK)],
+    };
   },
   cost({ outs, attrs: { stages } }) {
     const elements = outs.reduce((n, t) => n + sizeOf(t.shape), 0);

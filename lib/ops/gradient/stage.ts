@@ -2,11 +2,12 @@
 // The twin of kernels/gradient/stage.h.
 import { DTypeError, GraphError, OptionError, ShapeError } from '../../errors.ts';
 import { Graph, Tensor } from '../../ir/graph.ts';
-import { type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { type LowerContext, type RefArray, type RefContext, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../../ir/philox.ts';
 import { tanh as tanhOf } from '../../math/index.ts';
 import { choice, custom, type Field, instance, list, show, signature, whole } from '../../options/index.ts';
 import { operand, tensor } from '../args.ts';
+import { chainInts, type OwnChain, runChain } from '../elementwise/own.ts';
 import { AXES, matrixOf, type UnitAxis } from './axis.ts';
 
 /** What a stage may be. The order is that of StageKind in stage.h. */
@@ -23,6 +24,7 @@ const KINDS = [
   'scaleColumns',
   'shiftRows',
   'round',
+  'map',
 ] as const;
 /** What a stage does to an element. */
 export type StageKind = (typeof KINDS)[number];
@@ -50,6 +52,8 @@ export interface Stage {
   readonly unit?: readonly number[];
   /** Of `round`: keys the random numbers. */
   readonly key?: number;
+  /** Of `map`: what becomes of an element, and the numbers it is given are the operand. */
+  readonly chain?: OwnChain;
   /** Of `scale`: by a power of two, so that what is measured may be scaled in place of what it is measured of. */
   readonly exact?: boolean;
 }
@@ -238,6 +242,9 @@ export function round(graph: Graph, sizes: readonly number[]): Stage {
   return { kind: 'round', operands: [], at: segments(sizes, 64).slice(0, -1), key: graph.randomKey() };
 }
 
+/** What a chain of one vector makes of each element. `given`: f64 [chain.given]. */
+export const mapped = (chain: OwnChain, given: Tensor): Stage => ({ kind: 'map', operands: [given], chain });
+
 const PAIRS: ReadonlySet<StageKind> = new Set(['limit', 'shrinkAbove']);
 const ALONE: ReadonlySet<StageKind> = new Set(['zeroNonFinite', 'sign', 'round']);
 const BY_UNIT: ReadonlySet<StageKind> = new Set(['scaleRows', 'scaleColumns', 'shiftRows']);
@@ -250,11 +257,12 @@ export interface StageAttrs {
   readonly at: 'one' | 'each' | readonly number[];
   readonly unit?: readonly number[];
   readonly key?: number;
+  readonly chain?: OwnChain;
 }
 
 /** Does it leave zeros alone, wherever they stand? */
 export function keepsZeros({ kind }: StageAttrs): boolean {
-  return kind !== 'limit' && kind !== 'round' && !BY_UNIT.has(kind);
+  return kind !== 'limit' && kind !== 'round' && kind !== 'map' && !BY_UNIT.has(kind);
 }
 
 /** Number of operands all stages have together. */
@@ -263,8 +271,8 @@ export function stageOperands(stages: readonly StageAttrs[]): number {
 }
 
 /** Has each gradient a value of its own? */
-export function readsEach({ operands }: Stage): boolean {
-  return operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
+export function readsEach({ kind, operands }: Stage): boolean {
+  return kind !== 'map' && operands.some((x) => typeof x !== 'number' && x.shape.length > 0);
 }
 
 /** Stages that were made for a list of gradients, for some of those: the ones at these places. */
@@ -280,13 +288,14 @@ export function splitStages(graph: Graph, stages: readonly Stage[]): { attrs: St
   if (stages.length > MOST) throw new GraphError(`stages: expected at most ${MOST}, got ${stages.length}`);
   const ins: Tensor[] = [];
   const attrs = stages.map((s): StageAttrs => {
-    const { kind, operands, at, unit, key } = s;
+    const { kind, operands, at, unit, key, chain } = s;
     ins.push(...operands.map((x) => (typeof x === 'number' ? graph.scalar(x, 'f64') : x)));
     return {
       kind,
       at: at ?? (readsEach(s) ? 'each' : 'one'),
       ...(unit && { unit }),
       ...(key !== undefined && { key }),
+      ...(chain && { chain }),
     };
   });
   return { attrs, ins };
@@ -295,9 +304,13 @@ export function splitStages(graph: Graph, stages: readonly Stage[]): { attrs: St
 const placeOf = ({ at }: StageAttrs, t: number): number => (at === 'one' ? 0 : at === 'each' ? t : at[t]!);
 
 /** The integers a kernel takes for stages of `count` tensors. */
-export function stageInts(stages: readonly StageAttrs[], count: number): number[] {
+export function stageInts(stages: readonly StageAttrs[], count: number, { mapIndex }: LowerContext): number[] {
   const tensors = Array.from({ length: count }, (_, t) => t);
-  return stages.flatMap((s) => [KINDS.indexOf(s.kind), s.key ?? 0, ...tensors.map((t) => placeOf(s, t)), ...(s.unit ?? [])]);
+  return stages.flatMap((s) => {
+    const chain = s.chain ? chainInts(s.chain, mapIndex) : [];
+    const key = s.chain ? chain.length : (s.key ?? 0);
+    return [KINDS.indexOf(s.kind), key, ...tensors.map((t) => placeOf(s, t)), ...(s.unit ?? []), ...chain];
+  });
 }
 
 /** Check the operands of stages of tensors of `sizes` elements. */
@@ -312,7 +325,10 @@ export function checkStages(
   }
   let next = 0;
   for (const s of stages) {
-    const { kind, at, unit } = s;
+    const { kind, at, unit, chain } = s;
+    if ((kind === 'map') !== (chain?.vectors === 1 && chain.outs.length === 1)) {
+      throw new ShapeError(`${op}: stage ${kind}: expected a chain of one vector`);
+    }
     if ((typeof at !== 'string' && at.length !== sizes.length) || BY_UNIT.has(kind) !== (unit?.length === sizes.length)) {
       throw new ShapeError(`${op}: stage ${kind}: expected places for ${sizes.length} tensors`);
     }
@@ -322,7 +338,7 @@ export function checkStages(
       if (!unit) return place + 1;
       return place + (kind === 'scaleColumns' ? unit[t]! : unit[t] === 0 ? 0 : Math.ceil(n / unit[t]!));
     });
-    const length = ends.reduce((a, b) => Math.max(a, b), 1);
+    const length = chain?.given ?? ends.reduce((a, b) => Math.max(a, b), 1);
     for (let k = 0; k < operandsOf(kind); k++) {
       const type = ins[next++] as TensorType;
       if (type.dtype !== 'f64') throw new DTypeError(`${op}: expected f64 for stage ${kind}, got ${type.dtype}`);
@@ -360,7 +376,7 @@ export function checkStageList(graph: Graph, stages: readonly Stage[], sizes: re
 
 type Element = (v: number, a: number, b: number) => number;
 /** What a stage makes of an element, given its operands' values. */
-const ELEMENT: Readonly<Record<Exclude<StageKind, 'round' | 'zeroNonFinite'>, Element>> = {
+const ELEMENT: Readonly<Record<Exclude<StageKind, 'round' | 'zeroNonFinite' | 'map'>, Element>> = {
   scale: (v, by) => v * by,
   limit: (v, lower, upper) => Math.max(lower, Math.min(upper, v)),
   sign: (v) => (Number.isNaN(v) ? v : Math.sign(v)),
@@ -392,6 +408,8 @@ export function applyStages(
     if (s.kind === 'zeroNonFinite') {
       bad ||= values.some((v) => !Number.isFinite(v));
       values = values.map((v) => (Number.isFinite(v) ? v : 0));
+    } else if (s.kind === 'map') {
+      values = values.map((v) => runChain(s.chain!, [v, ...(a as RefArray)])[0]!);
     } else if (s.kind === 'round') {
       const draw = draws(s.key ?? 0, at, values.length, context);
       values = values.map((v, i) => (Math.abs(v) < 2 ** 23 ? Math.floor(v) + Number(draw[i]! < v - Math.floor(v)) : v));

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Graph, Tensor } from '../../ir/graph.ts';
 import { bytesOf, f32, f64, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
+import type { OwnChain } from '../elementwise/own.ts';
 import {
   applyStages,
   CHUNK,
@@ -34,9 +35,11 @@ export const STAGED: OpDef<StagedAttrs> = {
     );
     return xs;
   },
-  lower({ outs, attrs: { stages } }) {
+  lower({ outs, attrs: { stages } }, context) {
     const sizes = outs.map((t) => sizeOf(t.shape));
-    return { ints: [outs.length, stages.length, ...stageInts(stages, outs.length), ...sizes, ...segments(sizes, CHUNK)] };
+    return {
+      ints: [outs.length, stages.length, ...stageInts(stages, outs.length, context), ...sizes, ...segments(sizes, CHUNK)],
+    };
   },
   cost({ outs, attrs: { stages } }) {
     const elements = outs.reduce((n, t) => n + sizeOf(t.shape), 0);
@@ -50,6 +53,20 @@ export const STAGED: OpDef<StagedAttrs> = {
     }
   },
   samples,
+};
+
+/** g / (a + |g|), and within b. */
+const CHAIN: OwnChain = {
+  vectors: 1,
+  given: 2,
+  steps: [
+    { map: 'abs', args: [{ in: 0 }] },
+    { map: 'add', args: [{ in: 1 }, { step: 0 }] },
+    { map: 'div', args: [{ in: 0 }, { step: 1 }] },
+    { map: 'neg', args: [{ in: 2 }] },
+    { map: 'clamp', args: [{ step: 2 }, { step: 3 }, { in: 2 }] },
+  ],
+  outs: [{ step: 4 }],
 };
 
 function samples(): Sample<StagedAttrs>[] {
@@ -81,6 +98,7 @@ function samples(): Sample<StagedAttrs>[] {
     one({ kind: 'scaleColumns', at: columns.at, unit: columns.unit }, [f64(columns.total)], [[0.1, 2]]),
     one({ kind: 'shiftRows', at: rows.at, unit: rows.unit }, [f64(rows.total)], [[-1, 1]]),
     one({ kind: 'round', at: groups, key: 7 }, [], []),
+    one({ kind: 'map', at: shapes.map((_, t) => (t === 3 ? -1 : 0)), chain: CHAIN }, [f64(2)], [[0.1, 2]]),
   ];
 }
 

@@ -76,14 +76,20 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
     );
     return [f64(xs.length), f64(), f64(), f64()];
   },
-  lower(node) {
+  lower(node, context) {
     const { kind, p, max, stages, ready } = node.attrs;
     const sizes = split(node.ins, node.attrs).xs.map((x) => sizeOf(x.shape));
     const blocks = segments(
       sizes.map((n, i) => (ready[i] ? 0 : n)),
       BLOCK,
     );
-    const head = [KINDS.indexOf(kind), sizes.length, MAXIMA.indexOf(max), stages.length, ...stageInts(stages, sizes.length)];
+    const head = [
+      KINDS.indexOf(kind),
+      sizes.length,
+      MAXIMA.indexOf(max),
+      stages.length,
+      ...stageInts(stages, sizes.length, context),
+    ];
     return { ints: [...head, ...ready.map(Number), ...sizes, ...blocks], floats: kind === 'sumPow' ? [p] : [] };
   },
   vjp: gradients,

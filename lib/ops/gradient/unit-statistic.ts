@@ -45,10 +45,16 @@ export const UNIT_STATISTIC: OpDef<UnitStatisticAttrs> = {
     );
     return [f64(unitsOf(shapesOf(xs), axis).total)];
   },
-  lower({ ins, attrs: { kind, axis, stages } }) {
+  lower({ ins, attrs: { kind, axis, stages } }, context) {
     const xs = ins.slice(0, ins.length - stageOperands(stages));
     const { at, unit, total } = unitsOf(shapesOf(xs), axis);
-    const head = [KINDS.indexOf(kind), axis === 'columns' ? 1 : 0, xs.length, stages.length, ...stageInts(stages, xs.length)];
+    const head = [
+      KINDS.indexOf(kind),
+      axis === 'columns' ? 1 : 0,
+      xs.length,
+      stages.length,
+      ...stageInts(stages, xs.length, context),
+    ];
     return { ints: [...head, ...xs.map((x) => sizeOf(x.shape)), ...unit, ...at, total] };
   },
   cost({ ins, attrs: { stages } }) {

@@ -55,17 +55,7 @@ function samples(): Sample<OwnUpdateAttrs>[] {
   });
 }
 
-/**
- * Update the parameters of a group by a chain, in one pass. Where a result is the parameter or another one's slot as it was, it is copied first:
- * outputs may lie where they are read.
- */
+/** Update the parameters of a group by a chain, in one pass. */
 export function updateChain(chain: OwnChain, x: UpdateOperands): Updated {
-  const steps = [...chain.steps];
-  const outs = chain.outs.map((arg, o) => {
-    const own = o === 0 ? 0 : 1 + o;
-    const others = 'in' in arg && arg.in < chain.vectors && arg.in !== 1 && arg.in !== own;
-    return others ? { step: steps.push({ map: 'flush', args: [arg] }) - 1 } : arg;
-  });
-  const own = { ...chain, steps, outs };
-  return updateAs(UPDATE_CHAIN, { variant: chain.vectors - 2, chain: own }, x);
+  return updateAs(UPDATE_CHAIN, { variant: chain.vectors - 2, chain }, x);
 }

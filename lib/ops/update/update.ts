@@ -170,7 +170,7 @@ export function updateFamily<A extends UpdateAttrs>(family: UpdateFamily<A>): Op
     lower({ ins, attrs }, context) {
       const { variant, count, stages, measure, sparse, finish } = attrs;
       const sizes = ins.slice(0, count).map((p) => sizeOf(p.shape));
-      const head = [variant, count, MEASURING.indexOf(measure), stages.length, ...stageInts(stages, count)];
+      const head = [variant, count, MEASURING.indexOf(measure), stages.length, ...stageInts(stages, count, context)];
       const grads = ins.slice(count, 2 * count).map((g, t) => (sparse[t] ? g.shape : []));
       const rows = [...grads.map((s) => (s.length > 0 ? span(s, 1) : 0)), ...grads.map((s) => s[0] ?? 0)];
       const before = family.before?.(attrs, context) ?? [];

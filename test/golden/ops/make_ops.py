@@ -51,6 +51,7 @@ case("gelu tanh", lambda a: F.gelu(a, approximate="tanh"), 3 * f(3, 5))
 for name in ["add", "sub", "mul", "maximum", "minimum"]:
     case(name, getattr(torch, name), x, y)
 case("div", torch.div, x, f(3, low=0.5, high=2))
+case("fma", lambda a, b, c: torch.addcmul(c, a, b), x, y, positive)
 case("pow", torch.pow, positive, f(3))
 case("pow whole", lambda a: a ** 3, x)
 case("clamp", lambda a: a.clamp(-0.5, 0.75), x)

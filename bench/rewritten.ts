@@ -1,23 +1,24 @@
 // rewritten.ts: optimizers of the library written once more with optim.custom, in the order of operations of their kernels: the same bits.
-import { ops, optim } from '../../lib/index.ts';
-import { pow } from '../../lib/math/index.ts';
-import type { CustomOptimizer } from '../../lib/optim/custom.ts';
-import type { Optimizer } from '../../lib/optim/optimizer.ts';
+import { ops, optim } from '../lib/index.ts';
+import { pow } from '../lib/math/index.ts';
 
 const LARGEST = 3.4028234663852886e38;
 const SQUARES = 2 ** 63;
 
 /** Both of one rule. */
 export interface Pair {
-  readonly builtIn: Optimizer;
-  readonly own: CustomOptimizer;
+  readonly builtIn: optim.Optimizer;
+  readonly own: optim.CustomOptimizer;
+  /** The case of golden/optim that it is a rule of. */
+  readonly golden: string;
 }
 
 const momentum = (): Pair => ({
-  builtIn: optim.sgd({ lr: 0.05, momentum: 0.9 }),
+  golden: 'lookahead of sgd',
+  builtIn: optim.sgd({ lr: 0.01, momentum: 0.9 }),
   own: optim.custom({
     name: 'own sgd',
-    lr: 0.05,
+    lr: 0.01,
     slots: ['momentum_buffer'],
     hyper: { momentum: 0.9, down: (_, lr) => -lr, first: (step) => (step === 0 ? 1 : 0) },
     update(p, g, s, h) {
@@ -29,8 +30,9 @@ const momentum = (): Pair => ({
 
 /** With or without decoupled weight decay. */
 const adam = (weightDecay: number): Pair => {
-  const [beta1, beta2, lr] = [0.9, 0.999, 1e-2];
+  const [beta1, beta2, lr] = [0.9, 0.999, 1e-3];
   return {
+    golden: weightDecay > 0 ? 'adamw' : 'adam',
     builtIn: weightDecay > 0 ? optim.adamw({ lr, weightDecay }) : optim.adam({ lr }),
     own: optim.custom({
       name: 'own adam',
@@ -60,12 +62,13 @@ const adam = (weightDecay: number): Pair => {
 };
 
 const lion = (): Pair => ({
-  builtIn: optim.lion({ lr: 1e-2, betas: [0.9, 0.99], weightDecay: 0.1 }),
+  golden: 'lion, decay',
+  builtIn: optim.lion({ lr: 1e-2, betas: [0.95, 0.98], weightDecay: 0.1 }),
   own: optim.custom({
     name: 'own lion',
     lr: 1e-2,
     slots: ['exp_avg'],
-    hyper: { beta1: 0.9, rest1: 1 - 0.9, beta2: 0.99, rest2: 1 - 0.99, decay: (_, lr) => 1 - lr * 0.1, down: (_, lr) => -lr },
+    hyper: { beta1: 0.95, rest1: 1 - 0.95, beta2: 0.98, rest2: 1 - 0.98, decay: (_, lr) => 1 - lr * 0.1, down: (_, lr) => -lr },
     update(p, g, s, h) {
       const c = ops.fma(g, h.rest1, ops.mul(s.exp_avg, h.beta1));
       const step = ops.where(ops.less(0, c), h.lr, ops.where(ops.less(c, 0), h.down, c));
@@ -76,6 +79,7 @@ const lion = (): Pair => ({
 });
 
 const rmsprop = (): Pair => ({
+  golden: 'rmsprop',
   builtIn: optim.rmsprop({ lr: 1e-2, alpha: 0.99 }),
   own: optim.custom({
     name: 'own rmsprop',
@@ -95,7 +99,7 @@ const rmsprop = (): Pair => ({
 export const REWRITTEN: Readonly<Record<string, () => Pair>> = {
   sgd: momentum,
   adam: () => adam(0),
-  adamw: () => adam(0.1),
+  adamw: () => adam(1e-2),
   lion,
   rmsprop,
 };
