@@ -10,6 +10,7 @@ export { greedyBudget, type StochasticOptions, stochastic } from './policies/bud
 export { chain } from './policies/chain.ts';
 export { type CompressOptions, oneBit, type QSGDOptions, qsgd, type TopKOptions, topK } from './policies/compress.ts';
 export { type ClipGroup, type GroupsOptions, groups } from './policies/groups.ts';
+export { type MapOptions, map } from './policies/map.ts';
 export { type NoneOptions, none } from './policies/none.ts';
 export { averageNorm, blockRms, type GlobalNormOptions, globalNorm, type NormOptions, perTensorNorm } from './policies/norm.ts';
 export { autoClip, type PercentileOptions, percentile } from './policies/percentile.ts';

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { type Data, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
+import * as ops from '../../lib/ops/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import * as optim from '../../lib/optim/index.ts';
 
@@ -43,6 +44,8 @@ function gradient(t: number, k: number): Float32Array {
 /** Compositions have no arguments that JSON could hold. */
 const COMPOSED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   chain: () => clip.chain(clip.value(0.5), clip.globalNorm(1)),
+  map: () =>
+    clip.map((g, { threshold }) => ops.mul(ops.sign(g), ops.relu(ops.sub(ops.abs(g), threshold))), { threshold: 0.25 }),
   groups: () => clip.groups([{ match: '1', policy: clip.value(0.25) }, { policy: clip.globalNorm(1) }]),
 };
 const make = ({ policy, args }: Case): clip.ClipPolicy =>

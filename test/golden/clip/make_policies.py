@@ -459,6 +459,8 @@ def from_torch():
     from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
     # Its norm of infinity refuses a tensor without elements.
+    soft = torch.nn.functional.softshrink
+    element("map, torch", f"{source} softshrink", "map", [], lambda x: soft(torch.tensor(x), 0.25).numpy())
     norms("value, torch", f"{source} clip_grad_value_", "value", [0.5], through(lambda ps: clip_grad_value_(ps, 0.5)), "elements")
     for p in (1, 2, 3, math.inf):
         given = "Infinity" if p == math.inf else p
