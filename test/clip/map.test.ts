@@ -84,8 +84,8 @@ test('its name and threshold are reported; Infinity only measures; a NaN skips a
 });
 
 const wrong: Record<string, [make: () => unknown, text: string]> = {
-  'no function': [() => clip.map(undefined as never), 'clip.map: fn: expected a function of the gradient, got nothing'],
-  'a sum': [() => clip.map((g) => ops.sub(g, ops.mean(g))), 'clip.map: fn: expected elementwise operations alone, got sum'],
+  'no function': [() => clip.map(undefined as never), 'clip.map: argument fn: expected a function of the gradient, got nothing'],
+  'a sum': [() => clip.map((g) => ops.sub(g, ops.mean(g))), 'clip.map: fn: expected elementwise operations alone, got mean'],
   'a product': [() => clip.map((g) => ops.matmul(ops.matmul(g, g, { transB: true }), g)), 'expected elementwise operations alone, got matmul'],
   'another shape': [() => clip.map((g) => ops.reshape(g, [6])), 'clip.map: fn: expected f32[2,3] for a gradient of that shape, got f32[6]'],
   'a number': [() => clip.map(() => 3 as never), 'clip.map: fn: expected f32[2,3] for a gradient of that shape, got 3'],
