@@ -17,6 +17,10 @@ const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   axisNorm: () => clip.axisNorm(0.02),
   rowMaxNorm: () => clip.rowMaxNorm(0.5),
   agc: () => clip.agc(0.03),
+  autoClip: () => clip.autoClip(10, { absolute: 0.25 }),
+  percentile: () => clip.percentile(5, { absolute: 0.1 }),
+  runningMean: () => clip.runningMean(1, { absolute: 0.25 }),
+  adaClip: () => clip.adaClip({ absolute: 0.01 }),
   zclip: () => clip.zclip({ max: 0.25 }),
   adaGc: () => clip.adaGc({ absolute: 0.25, warmup: 20 }),
   quantile: () => clip.quantile({ initial: 0.25 }),
@@ -31,7 +35,7 @@ const SUITED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   qsgd: () => clip.chain(clip.globalNorm(0.25), clip.qsgd()),
   oneBit: () => clip.chain(clip.globalNorm(0.25), clip.oneBit()),
   topK: () => clip.chain(clip.globalNorm(0.25), clip.topK(0.1)),
-  spikeSkip: () => clip.spikeSkip({ maxSkips: Infinity }),
+  spikeSkip: () => clip.spikeSkip({ absolute: 0.25, maxSkips: Infinity }),
 };
 
 /** One name per policy: those of the list without a variant. */

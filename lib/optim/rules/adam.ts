@@ -1,7 +1,7 @@
 // adam.ts: Adam (Kingma and Ba 2014) and AdamW (Loshchilov and Hutter 2017), with AMSGrad (Reddi, Kale and Kumar 2018).
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
-import { bool, options, optionsOnly, type PerStep, pair, perStep } from '../../options/index.ts';
+import { bool, choice, options, optionsOnly, type PerStep, pair, perStep } from '../../options/index.ts';
 import { decay, epsilon, momentum, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
@@ -21,6 +21,11 @@ export interface AdamOptions {
   readonly weightDecay?: number;
   /** Divide by the largest second mean so far. Default false. */
   readonly amsgrad?: boolean;
+  /**
+   * `keras`: eps is added before the second mean is corrected for its start at 0, so that it counts as eps / sqrt(1 - beta2^t) in
+   * step t; and the corrections are of betas rounded to f32, which moves the first steps by 6e-6 of their length. Default 'torch'.
+   */
+  readonly compat?: 'torch' | 'keras';
 }
 
 const fieldsOf = (weightDecay: number) =>
@@ -30,6 +35,7 @@ const fieldsOf = (weightDecay: number) =>
     eps: epsilon.default(1e-8),
     weightDecay: decay.default(weightDecay),
     amsgrad: bool.default(false),
+    compat: choice('torch', 'keras').default('torch'),
   });
 const readAdam = optionsOnly('optim.adam', fieldsOf(0));
 const readAdamw = optionsOnly('optim.adamw', fieldsOf(1e-2));
@@ -90,8 +96,12 @@ export function adamw(options: AdamOptions = {}): Optimizer {
   return make('optim.adamw', true, readAdamw(arguments));
 }
 
+/** What a running mean that began at 0 is divided by after t steps; and as f32 has it. */
+const exact = (beta: number, t: number): number => 1 - pow(beta, t);
+const inF32 = (beta: number, t: number): number => Math.fround(1 - Math.fround(pow(Math.fround(beta), t)));
+
 function make(name: string, decoupled: boolean, values: ReturnType<typeof readAdam>): Optimizer {
-  const { lr, betas, eps, weightDecay, amsgrad } = values;
+  const { lr, betas, eps, weightDecay, amsgrad, compat } = values;
   const [beta1At, beta2] = betas;
   const plain = decoupled ? 'adamw' : 'adam';
   const largest = decoupled ? 'adamwAmsgrad' : 'adamAmsgrad';
@@ -105,12 +115,14 @@ function make(name: string, decoupled: boolean, values: ReturnType<typeof readAd
     hyper(step, lr, out) {
       const t = step + 1;
       const beta1 = beta1At(step);
-      out[at.stepSize] = lr / (1 - pow(beta1, t));
+      const correction = compat === 'keras' ? inF32 : exact;
+      out[at.stepSize] = lr / correction(beta1, t);
       out[at.oneMinusBeta1] = 1 - beta1;
       out[at.beta2] = beta2;
       out[at.oneMinusBeta2] = 1 - beta2;
-      out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));
-      out[at.eps] = eps;
+      const inverseRoot = 1 / Math.sqrt(correction(beta2, t));
+      out[at.inverseRoot] = inverseRoot;
+      out[at.eps] = compat === 'keras' ? eps * inverseRoot : eps;
       out[at.decay] = decoupled ? 1 - lr * weightDecay : weightDecay;
     },
   });
