@@ -62,10 +62,29 @@ export function extent(series: readonly (readonly number[])[], log = false): rea
 /** Median over a window centered on each value, which single spikes do not move. Values that are not finite are left out. */
 export function smooth(values: readonly number[], window: number): number[] {
   const half = Math.floor(window / 2);
+  // The window in order, of which one value leaves and another comes at each step.
+  const near: number[] = [];
+  const come = (value: number | undefined): void => {
+    if (value !== undefined && Number.isFinite(value)) near.splice(placeIn(near, value), 0, value);
+  };
+  for (let i = 0; i < half; i++) come(values[i]);
   return values.map((_, i) => {
-    const near = values.slice(Math.max(0, i - half), i + half + 1).filter(Number.isFinite);
-    return near.length > 0 ? near.sort((a, b) => a - b)[near.length >> 1]! : Number.NaN;
+    come(values[i + half]);
+    const gone = values[i - half - 1];
+    if (gone !== undefined && Number.isFinite(gone)) near.splice(placeIn(near, gone), 1);
+    return near.length > 0 ? near[near.length >> 1]! : Number.NaN;
   });
+}
+
+/** Index of the first of sorted values that is not below `value`. */
+function placeIn(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** One value for each of `cells` equal parts of [0, total): the mean of the finite ones that fall into it, else NaN. */

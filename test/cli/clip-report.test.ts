@@ -1,6 +1,7 @@
 // clip-report.test.ts: `gradclip train` with a record, and `gradclip clip-report` on it: tables, JSON, the page, and wrong input.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makePolicy } from '../../lib/cli/config/build.ts';
 import { policies } from '../../lib/cli/config/config.ts';
@@ -11,6 +12,7 @@ import { advise, readRecord, replay } from '../../lib/history/index.ts';
 import { permutation } from '../../lib/ir/philox.ts';
 import { Place } from '../../lib/options/index.ts';
 import { replayPage, replayTable } from '../../lib/pages/replay-page.ts';
+import { smooth } from '../../lib/pages/scale.ts';
 import { folder, run } from './kit.ts';
 
 function project(change: object = {}): string {
@@ -262,4 +264,18 @@ it('draws lines that lie on each other in turns', () => {
   expect(new Set([...a!, ...b!]).size).toBe(200);
   // Apart, each is whole.
   expect(trends({ high: clip.globalNorm(5), low: clip.globalNorm(0.5) }).map(pieces)).toEqual([1, 1]);
+});
+
+it('smooths by the median of a window, as a plain loop does', () => {
+  const value = fc.oneof(fc.double({ min: -5, max: 5, noNaN: true }), fc.integer({ min: 0, max: 3 }), fc.constant(Number.NaN));
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 60 }), fc.integer({ min: 1, max: 80 }), (values, window) => {
+      const half = Math.floor(window / 2);
+      const plain = values.map((_, i) => {
+        const near = values.slice(Math.max(0, i - half), i + half + 1).filter((v) => !Number.isNaN(v));
+        return near.length > 0 ? near.sort((a, b) => a - b)[near.length >> 1]! + 0 : Number.NaN;
+      });
+      expect(smooth(values, window).map((v) => v + 0)).toEqual(plain);
+    }),
+  );
 });
