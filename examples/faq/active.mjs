@@ -1,4 +1,4 @@
-// active.mjs: is the clip active? What steps report, and what a run results in.
+// active.mjs: is the clip active? What steps report, what a run results in, and what the trainer says about it.
 import { clip, loss, nn, optim, Trainer } from 'gradclip';
 import { train } from './data.mjs';
 
@@ -14,3 +14,4 @@ for await (const { step, norm, normAfter, scale } of run) {
 }
 const { clipped, tried } = await run;
 console.log(`${clipped} of ${tried} steps were clipped`);
+for (const { code, level } of trainer.advise().warnings) console.log(`${code} (${level})`);

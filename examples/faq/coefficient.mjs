@@ -1,6 +1,6 @@
 // coefficient.mjs: which coefficient? Test loss for thresholds over six decades, with SGD and with Adam.
 import { clip, loss, nn, optim, Trainer } from 'gradclip';
-import { quantile, test, train } from './data.mjs';
+import { test, train } from './data.mjs';
 
 const optimizers = { sgd: () => optim.sgd({ lr: 0.1 }), adam: () => optim.adam({ lr: 0.01 }) };
 
@@ -11,14 +11,10 @@ async function run(make, policy) {
     optimizer: make(),
     clip: policy,
   });
-  const norms = [];
-  const onSteps = (steps) => {
-    for (const { norm } of steps) norms.push(norm);
-  };
-  const { tried, clipped } = await trainer.fit(train, { epochs: 20, callbacks: [{ onSteps }] });
+  const { tried, clipped } = await trainer.fit(train, { epochs: 20 });
   const { loss: found } = await trainer.evaluate(test);
   const cell = `${found.toPrecision(2)} (${((100 * clipped) / tried).toFixed(0)} %)`;
-  return { cell, norms };
+  return { cell, advice: trainer.advise() };
 }
 
 const row = (cells) =>
@@ -29,11 +25,16 @@ const row = (cells) =>
       .trimEnd(),
   );
 row(['threshold', ...Object.keys(optimizers)]);
-const free = await run(optimizers.sgd, clip.none());
-row(['none', free.cell, (await run(optimizers.adam, clip.none())).cell]);
-for (const threshold of [100, 10, 3, 1, 0.3, 0.1, 0.01, 0.001]) {
-  const cells = [];
-  for (const make of Object.values(optimizers)) cells.push((await run(make, clip.globalNorm(threshold))).cell);
-  row([String(threshold), ...cells]);
+async function rowOf(name, policy) {
+  const found = [];
+  for (const make of Object.values(optimizers)) found.push(await run(make, policy));
+  row([name, ...found.map(({ cell }) => cell)]);
+  return found[0].advice;
 }
-console.log(`the median norm without a clip, with SGD: ${quantile(free.norms, 0.5).toFixed(2)}`);
+
+const { threshold: advised, warnings } = await rowOf('none', clip.none());
+for (const threshold of [100, 10, 3, 1, 0.3, 0.1, 0.01, 0.001]) await rowOf(String(threshold), clip.globalNorm(threshold));
+await rowOf('as advised', clip.globalNorm(advised));
+console.log(
+  `advised for sgd, from the run without a clip: ${advised.toFixed(2)}; ${warnings.map(({ code }) => code).join(', ')}`,
+);
