@@ -282,15 +282,16 @@ export function adviceTable(settings: AdviceSettings = FULL, tell: (outcome: Adv
   const show = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(3))) : 'diverges');
   const rows = outcomes.map(({ name, median, threshold, none, advised, best, fixed, ratio }) => {
     const [at] = fixed.find(([, value]) => value === best)!;
-    const cells = [median, threshold ?? Number.NaN, none, advised, best, at, ratio].map((x) =>
+    const [worstAt, worst] = fixed.reduce((a, b) => (b[1] > a[1] ? b : a));
+    const cells = [median, threshold ?? Number.NaN, none, advised, best, at, worst, worstAt, ratio].map((x) =>
       Number.isNaN(x) ? 'none' : show(x),
     );
     return `| ${[name, ...cells].join(' | ')} |`;
   });
   const within = outcomes.filter((o) => o.ratio <= FLOOR.ratio).length;
   return [
-    '| network | median norm | threshold advised | loss without a clip | loss with it | best fixed | at threshold | advised / best |',
-    '|---|---|---|---|---|---|---|---|',
+    '| network | median norm | advised | loss without a clip | loss with it | best fixed | at | worst fixed | at | advised / best |',
+    '|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
     `Within ${FLOOR.ratio} of the best: ${within} of ${outcomes.length}; floor: ${FLOOR.of}.`,
