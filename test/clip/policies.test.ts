@@ -7,6 +7,7 @@ import { addon } from '../../lib/native/addon.ts';
 import * as ops from '../../lib/ops/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import * as optim from '../../lib/optim/index.ts';
+import { apply } from '../../lib/public/clip.ts';
 
 interface Case {
   readonly source: string;
@@ -70,15 +71,39 @@ function* seenBy(c: Case, threads: number): Generator<{ seen: Float32Array[]; re
   bound.dispose();
 }
 
+/** What `clip.apply` gives of them, its state going from step to step. */
+function* appliedTo(c: Case, threads: number): ReturnType<typeof seenBy> {
+  const policy = make(c);
+  const params = c.tensors.map(start);
+  const shapes = c.tensors.map((k) => SHAPES[k]!);
+  let state: optim.OptimizerState | undefined;
+  for (let t = 1; t <= FACTORS.length; t++) {
+    const grads = c.tensors.map((k) => gradient(t, k));
+    const given = { params, shapes, threads, ...(state && { state }) };
+    const applied = apply(grads, policy, given);
+    state = applied.state;
+    const kept = Object.keys(state.tensors).filter((name) => name !== 'clip.spikes');
+    const seen = applied.grads ?? grads.map((g) => g.map(() => 0));
+    yield { seen, report: applied.report, state: kept.map((name) => applied.state.tensors[name]!) };
+  }
+}
+
+const THREADS = Math.min(2, addon().threads.count);
+const WAYS: Readonly<Record<string, (c: Case) => ReturnType<typeof seenBy>>> = {
+  'an update on 1 thread': (c) => seenBy(c, 1),
+  [`an update on ${THREADS} threads`]: (c) => seenBy(c, THREADS),
+  'clip.apply': (c) => appliedTo(c, THREADS),
+};
+
 // Two roundings to f32, of the scale and of the product.
 const TOLERANCE = 2 ** -23;
 
 describe.each(Object.keys(cases))('%s', (name) => {
   const c = cases[name]!;
-  test.each([1, Math.min(2, addon().threads.count)])('%i threads', (threads) => {
+  test.each(Object.entries(WAYS))('%s', (_, run) => {
     let t = 0;
     let before: Data[] | null = null;
-    for (const { seen, report, state } of seenBy(c, threads)) {
+    for (const { seen, report, state } of run(c)) {
       t++;
       expect(report.skipped, `step ${t}`).toBe(c.skipped.includes(t));
       if (report.skipped) expect(state, `state after the skipped step ${t}`).toEqual(before ?? state);

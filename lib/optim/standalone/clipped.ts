@@ -42,7 +42,7 @@ export interface ApplyOptions {
 /** What `clip.apply` gives. */
 export interface Applied<G extends Named<Float32Array> = Named<Float32Array>> {
   /** New arrays, in a list or by name as the gradients were given; null where the policy says to leave out this step. */
-  readonly grads: { readonly [K in keyof G]: Float32Array } | null;
+  readonly grads: { -readonly [K in keyof G]: Float32Array } | null;
   /** What the policy measured and did, as a step of a trainer reports it. */
   readonly report: Report;
   /** For the next call: what the policy remembers by `clip.<name>`, and the counters. A skipped step changes only these. */
