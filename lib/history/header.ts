@@ -31,7 +31,11 @@ export function headerOf({ policy, groups, seed, ...rest }: RunFacts, reads: boo
     policy: policy.name,
     norm: reportsTwoNorm(policy, shapes) ? 2 : null,
     unbounded: policy.unboundedAtFirst ?? null,
-    optimizers: groups.map(({ optimizer: { name, lr, eps = null, momentum = null } }) => ({ name, lr: lr(0), eps, momentum })),
+    optimizers: groups.map(({ optimizer }) => {
+      const { name, eps = null, momentum = null } = optimizer;
+      // Asked as a method: an optimizer of one's own may be an object of a class.
+      return { name, lr: optimizer.lr(0), eps, momentum };
+    }),
     parameters,
     seed: String(seed),
     ...rest,
