@@ -290,7 +290,7 @@ export function adviceTable(settings: AdviceSettings = FULL, tell: (outcome: Adv
   });
   const within = outcomes.filter((o) => o.ratio <= FLOOR.ratio).length;
   return [
-    '| network | median norm | advised | loss without a clip | loss with it | best fixed | at | worst fixed | at | advised / best |',
+    '| network | median norm | advised | no clip | with it | best fixed | at | worst fixed | at | with it / best |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
