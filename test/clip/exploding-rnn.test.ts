@@ -66,7 +66,10 @@ async function run(policy: clip.ClipPolicy, seed: number) {
 }
 
 const SEEDS = [1, 2, 4];
-/** Guessing the mean of the sums costs 1/6; the first losses are 19 to 5e12. Where products are rounded otherwise (x86_64), one is at 0.39 by then. */
+/**
+ * Guessing the mean of the sums costs 1/6; the first losses are 19 to 5e12. Where products are rounded otherwise (x86_64), one is at 0.39
+ * by then.
+ */
 const LEARNED = 0.5;
 
 test('without a clip the run is dead, and its first norms are what they are said to be', async () => {
