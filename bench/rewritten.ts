@@ -13,12 +13,12 @@ export interface Pair {
   readonly golden: string;
 }
 
-const momentum = (): Pair => ({
+const momentum = (lr: optim.PerStep = 0.01): Pair => ({
   golden: 'lookahead of sgd',
-  builtIn: optim.sgd({ lr: 0.01, momentum: 0.9 }),
+  builtIn: optim.sgd({ lr, momentum: 0.9 }),
   own: optim.custom({
     name: 'own sgd',
-    lr: 0.01,
+    lr,
     slots: ['momentum_buffer'],
     hyper: { momentum: 0.9, down: (_, lr) => -lr, first: (step) => (step === 0 ? 1 : 0) },
     update(p, g, s, h) {
@@ -29,8 +29,8 @@ const momentum = (): Pair => ({
 });
 
 /** With or without decoupled weight decay. */
-const adam = (weightDecay: number): Pair => {
-  const [beta1, beta2, lr] = [0.9, 0.999, 1e-3];
+const adam = (weightDecay: number, lr: optim.PerStep = 1e-3): Pair => {
+  const [beta1, beta2] = [0.9, 0.999];
   return {
     golden: weightDecay > 0 ? 'adamw' : 'adam',
     builtIn: weightDecay > 0 ? optim.adamw({ lr, weightDecay }) : optim.adam({ lr }),
@@ -61,12 +61,12 @@ const adam = (weightDecay: number): Pair => {
   };
 };
 
-const lion = (): Pair => ({
+const lion = (lr: optim.PerStep = 1e-2): Pair => ({
   golden: 'lion, decay',
-  builtIn: optim.lion({ lr: 1e-2, betas: [0.95, 0.98], weightDecay: 0.1 }),
+  builtIn: optim.lion({ lr, betas: [0.95, 0.98], weightDecay: 0.1 }),
   own: optim.custom({
     name: 'own lion',
-    lr: 1e-2,
+    lr,
     slots: ['exp_avg'],
     hyper: { beta1: 0.95, rest1: 1 - 0.95, beta2: 0.98, rest2: 1 - 0.98, decay: (_, lr) => 1 - lr * 0.1, down: (_, lr) => -lr },
     update(p, g, s, h) {
@@ -78,12 +78,12 @@ const lion = (): Pair => ({
   }),
 });
 
-const rmsprop = (): Pair => ({
+const rmsprop = (lr: optim.PerStep = 1e-2): Pair => ({
   golden: 'rmsprop',
-  builtIn: optim.rmsprop({ lr: 1e-2, alpha: 0.99 }),
+  builtIn: optim.rmsprop({ lr, alpha: 0.99 }),
   own: optim.custom({
     name: 'own rmsprop',
-    lr: 1e-2,
+    lr,
     limit: SQUARES,
     eps: 1e-8,
     slots: ['square_avg'],
@@ -96,10 +96,11 @@ const rmsprop = (): Pair => ({
   }),
 });
 
-export const REWRITTEN: Readonly<Record<string, () => Pair>> = {
+/** Each with its rate: by default that of its golden. */
+export const REWRITTEN: Readonly<Record<string, (lr?: optim.PerStep) => Pair>> = {
   sgd: momentum,
-  adam: () => adam(0),
-  adamw: () => adam(1e-2),
+  adam: (lr) => adam(0, lr),
+  adamw: (lr) => adam(1e-2, lr),
   lion,
   rmsprop,
 };

@@ -3,14 +3,13 @@ import * as augment from '../../lib/data/augment.ts';
 import * as preprocess from '../../lib/data/preprocess.ts';
 import type { Module } from '../../lib/nn/index.ts';
 import { lookahead, type Optimizer } from '../../lib/optim/index.ts';
-import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import * as constraint from '../../lib/optim/weights/constraint.ts';
 import * as prune from '../../lib/optim/weights/prune.ts';
 import type { Arrays } from '../../lib/train/feed/source.ts';
 import type { TrainerOptions } from '../../lib/train/options.ts';
 import * as guard from '../../lib/train/step/guard.ts';
 import * as regularize from '../../lib/train/step/regularize.ts';
-import { drawOptimizer, isRowwise, makeOptimizer } from './optimizers.ts';
+import { drawOptimizer, isRowwise, MAKERS, makeOptimizer } from './optimizers.ts';
 import { given, type Random } from './random.ts';
 import type { InputSpec, OptimizerSpec, Options } from './spec.ts';
 
@@ -60,7 +59,7 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
   }),
   group: around<OptimizerSpec>({
     draw: (r, { sparse }) =>
-      drawOptimizer(r, r.pick(Object.keys(OPTIMIZERS).filter((n) => n !== 'muon' && (!sparse || isRowwise(n))))),
+      drawOptimizer(r, r.pick(Object.keys(MAKERS).filter((n) => n !== 'muon' && (!sparse || isRowwise(n))))),
     apply: (of, { names }, { groups = [] }) => ({ groups: [...groups, { match: names[0]!, optimizer: makeOptimizer(of) }] }),
   }),
   ema: around<Options>({

@@ -1,9 +1,9 @@
 // counts.ts: how often each layer, loss, policy and optimizer occurred.
 
-import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import { names } from './draw.ts';
 import { LAYERS } from './layers/index.ts';
 import { LOSSES } from './losses.ts';
+import { MAKERS } from './optimizers.ts';
 import { POLICIES } from './policies.ts';
 import type { PolicySpec, ProgramSpec } from './spec.ts';
 
@@ -15,7 +15,7 @@ export class Counts {
     layers: zeros(LAYERS),
     losses: zeros(LOSSES),
     policies: zeros(POLICIES),
-    optimizers: zeros(OPTIMIZERS),
+    optimizers: zeros(MAKERS),
     'beside them': new Map(),
   };
 

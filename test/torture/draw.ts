@@ -1,13 +1,12 @@
 // draw.ts: the program of a seed. It depends on nothing else, so that a seed alone shows it again; the turn of each layer, loss, policy and
 // optimizer comes round.
 import { sizeOf } from '../../lib/ir/op.ts';
-import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import { AROUND } from './around.ts';
 import { LAYERS } from './layers/index.ts';
 import type { DrawContext, LayerKind } from './layers/kind.ts';
 import { LOSSES } from './losses.ts';
 import { Maker } from './network.ts';
-import { drawOptimizer, isRowwise } from './optimizers.ts';
+import { drawOptimizer, isRowwise, MAKERS } from './optimizers.ts';
 import { drawPolicy, POLICIES } from './policies.ts';
 import { given, Random, turn } from './random.ts';
 import type { InputSpec, LayerSpec, LossSpec, ProgramSpec, Row } from './spec.ts';
@@ -20,7 +19,7 @@ const PLAIN = [...Object.keys(LAYERS).filter((name) => !LAYERS[name]!.indices), 
 
 export function drawProgram(seed: number): ProgramSpec {
   const layer = turn(seed, 'layers', Object.keys(LAYERS));
-  const optimizer = turn(seed, 'optimizers', Object.keys(OPTIMIZERS));
+  const optimizer = turn(seed, 'optimizers', Object.keys(MAKERS));
   const policy = turn(seed, 'policies', Object.keys(POLICIES));
   const r = new Random(seed, 'program');
   r.wide = r.chance(0.25);

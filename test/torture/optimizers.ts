@@ -1,11 +1,31 @@
 // optimizers.ts: every optimizer with its options, and learning rates that change by a schedule.
 
-import type { Optimizer } from '../../lib/optim/index.ts';
+import { REWRITTEN } from '../../bench/rewritten.ts';
+import * as ops from '../../lib/ops/index.ts';
+import { custom, type Optimizer, type PerStep } from '../../lib/optim/index.ts';
 import { OPTIMIZERS } from '../../lib/optim/list.ts';
 import * as schedule from '../../lib/optim/schedules/schedule.ts';
 import { drawOptions } from './drawn.ts';
 import { given, type Random } from './random.ts';
 import type { OptimizerSpec, Options } from './spec.ts';
+
+/** Rules that are written with optim.custom, in one pass, and one that is no chain. */
+const WRITTEN: Readonly<Record<string, (options: { readonly lr?: PerStep }) => Optimizer>> = {
+  ...Object.fromEntries(
+    Object.entries(REWRITTEN).map(([name, make]) => [`own ${name}`, ({ lr }: { lr?: PerStep }) => make(lr).own]),
+  ),
+  'own centered': ({ lr = 0.1 }) =>
+    custom({
+      lr,
+      slots: ['m'],
+      update(p, g, { m }, { lr }) {
+        const next = ops.fma(m, 0.5, ops.sub(g, ops.mean(g)));
+        return { p: ops.sub(p, ops.mul(lr, next)), slots: { m: next } };
+      },
+    }),
+};
+/** All that are drawn. */
+export const MAKERS: Readonly<Record<string, (options: object) => Optimizer>> = { ...OPTIMIZERS, ...WRITTEN };
 
 type Draw = (r: Random) => Options;
 
@@ -26,6 +46,7 @@ const OWN: Readonly<Record<string, Draw>> = {
 
 /** Options beside the learning rate. */
 function drawn(r: Random, name: string): Options {
+  if (WRITTEN[name]) return {};
   const own = OWN[name]?.(r) ?? {};
   return { ...drawOptions(r, `optim.${name}`, ['lr', ...Object.keys(own)]), ...given(own) };
 }
@@ -47,8 +68,8 @@ export function drawOptimizer(r: Random, name: string): OptimizerSpec {
 
 export function makeOptimizer({ name, options, schedule: of }: OptimizerSpec): Optimizer {
   const makers = schedule as unknown as Readonly<Record<string, (...args: readonly unknown[]) => schedule.Schedule>>;
-  return OPTIMIZERS[name]!(of ? { ...options, lr: makers[of.name]!(options.lr, ...of.args) } : options);
+  return MAKERS[name]!(of ? { ...options, lr: makers[of.name]!(options.lr, ...of.args) } : options);
 }
 
 /** Changes each element by itself: so tables may be updated by rows. */
-export const isRowwise = (name: string): boolean => OPTIMIZERS[name]!({}).rowwise;
+export const isRowwise = (name: string): boolean => MAKERS[name]!({}).rowwise;

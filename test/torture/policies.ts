@@ -1,5 +1,7 @@
 // policies.ts: every clip policy with arguments at which it bites within a few steps, and remembers.
 import * as clip from '../../lib/clip/index.ts';
+import type { Tensor } from '../../lib/ir/graph.ts';
+import * as ops from '../../lib/ops/index.ts';
 import { drawArgs } from './drawn.ts';
 import { given, type Random } from './random.ts';
 import type { PolicySpec } from './spec.ts';
@@ -36,6 +38,15 @@ const young = (r: Random): object => ({
 const capped = (r: Random): object => given({ cap: r.maybe(0.5, () => r.pick([1, 2, Infinity])) });
 const percentile: PolicyKind = {
   args: (r) => [r.pick([5, 10, 50, 90]), { ...nonFinite(r), ...young(r), window: r.between(1, 5) }],
+};
+
+type Shape = (g: Tensor, values: { readonly threshold: Tensor }) => Tensor;
+/** Of `clip.map`, by names, which a file can hold. */
+const SHAPES: Readonly<Record<string, Shape>> = {
+  tanh: (g, { threshold }) => ops.mul(threshold, ops.tanh(ops.div(g, threshold))),
+  shrink: (g, { threshold }) => ops.mul(ops.sign(g), ops.relu(ops.sub(ops.abs(g), threshold))),
+  wave: (g, { threshold }) =>
+    ops.where(ops.less(ops.abs(g), threshold), g, ops.fma(ops.square(threshold), ops.sign(g), ops.mul(g, 0.5))),
 };
 
 const OWN: Readonly<Record<string, PolicyKind>> = {
@@ -78,6 +89,7 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
     args: (r) => [r.pick([0.01, 0.2, 1]), { ...nonFinite(r), ...feedback(r), ...given({ scope: r.maybe(0.5, () => 'global') }) }],
     dense: true,
   },
+  map: { args: (r) => [r.pick(Object.keys(SHAPES)), { ...nonFinite(r), threshold: limit(r) }] },
   spikeSkip: optional((r) => ({
     mode: r.pick(['window', 'ema']),
     threshold: r.pick([0.5, 1.05, 2]),
@@ -116,6 +128,7 @@ export function drawPolicy(r: Random, name: string, dense: boolean): PolicySpec 
 export function makePolicy({ name, args, parts = [] }: PolicySpec, names: readonly string[]): clip.ClipPolicy {
   const inside = parts.map((part) => makePolicy(part, names));
   if (name === 'chain') return clip.chain(...inside);
+  if (name === 'map') return clip.map(SHAPES[args[0] as string]!, args[1] as clip.MapOptions<never>);
   if (name !== 'groups') return MAKERS[name]!(...args);
   const [first, second] = inside as [clip.ClipPolicy, clip.ClipPolicy];
   const rules = [{ match: names[0]!, policy: first }, ...(names.length > 1 ? [{ policy: second }] : [])];
