@@ -38,7 +38,7 @@ struct Chain {
   const int64_t *uniform_code, *code, *result;
   TileCall* call;   // of each step, or of two
   int calls;
-  TileArg* reg;     // of all
+  TileArg* reg;   // of all
   int uniforms() const { return given + uniform_steps; }
   int registers() const { return vectors + uniforms() + temps; }
   float* vector(int k) const { return (float*)reg[k].p; }

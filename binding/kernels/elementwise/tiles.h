@@ -35,19 +35,19 @@ static const TileLoop kTileLoops[] = {
 TileLoop tile_loop_of(int64_t op) { return kTileLoops[op]; }
 
 // ---- pairs: what optimizers are made of ----------------------------------------------------------------------------
-#define PAIRED1(name)                   \
-  struct Paired_##name {                \
-    static constexpr int kArgs = 1;     \
+#define PAIRED1(name)                                    \
+  struct Paired_##name {                                 \
+    static constexpr int kArgs = 1;                      \
     INLINE F of(const F* x) { return map_##name(x[0]); } \
   };
-#define PAIRED2(name)                   \
-  struct Paired_##name {                \
-    static constexpr int kArgs = 2;     \
+#define PAIRED2(name)                                          \
+  struct Paired_##name {                                       \
+    static constexpr int kArgs = 2;                            \
     INLINE F of(const F* x) { return map_##name(x[0], x[1]); } \
   };
-#define PAIRED3(name)                   \
-  struct Paired_##name {                \
-    static constexpr int kArgs = 3;     \
+#define PAIRED3(name)                                                \
+  struct Paired_##name {                                             \
+    static constexpr int kArgs = 3;                                  \
     INLINE F of(const F* x) { return map_##name(x[0], x[1], x[2]); } \
   };
 PAIRED2(add)

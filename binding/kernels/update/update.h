@@ -55,8 +55,8 @@ static UpdateArgs update_args(const int64_t* i) {
 // A rule as the loop sees it: the loop itself is compiled once for all of them.
 struct RuleInfo {
   int hyper, slots, each, sums;
-  int before;    // integers before those of the update
-  bool direct;   // a stage that is the only one, and cheap, may be left to it
+  int before;                                                     // integers before those of the update
+  bool direct;                                                    // a stage that is the only one, and cheap, may be left to it
   bool (*make)(void* rule, const Args& a, const double* hyper);   // true: it is idle in this step
   void (*tensor)(void* rule, double number);
   void (*chunk)(const void* rule, const Chunk& c);
