@@ -10,7 +10,9 @@ import { seenBy } from './kit.ts';
 const data = points(44);
 const grads = (spread: number) =>
   [1, 17, 1031, 2048].map((n, t) =>
-    Float32Array.from({ length: n }, (_, i) => (i % 41 === 7 ? 0 : Math.sin(3.7 * i + t) * 10 ** (((i + t) % (2 * spread + 1)) - spread))),
+    Float32Array.from({ length: n }, (_, i) =>
+      i % 41 === 7 ? 0 : Math.sin(3.7 * i + t) * 10 ** (((i + t) % (2 * spread + 1)) - spread),
+    ),
   );
 
 const SHAPES: Record<string, [own: clip.ClipPolicy, same: clip.ClipPolicy]> = {
@@ -37,11 +39,13 @@ test.each(Object.keys(SHAPES))('%s: the bits and the report of the policy of tha
 });
 
 test.each(Object.keys(SHAPES))('%s: trains to the bits of the policy of that shape, in a chain too', async (name) => {
-  const runs = SHAPES[name]!.flatMap((policy) => [policy, clip.chain(clip.globalNorm(0.4), policy, clip.globalNorm(0.2))]).map(async (policy) => {
-    const trainer = classifier({ clip: policy, optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }), threads: 2 });
-    await trainer.fit(data, { steps: 6 });
-    return bits(trainer);
-  });
+  const runs = SHAPES[name]!.flatMap((policy) => [policy, clip.chain(clip.globalNorm(0.4), policy, clip.globalNorm(0.2))]).map(
+    async (policy) => {
+      const trainer = classifier({ clip: policy, optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }), threads: 2 });
+      await trainer.fit(data, { steps: 6 });
+      return bits(trainer);
+    },
+  );
   const [own, ownChained, same, sameChained] = await Promise.all(runs);
   expect([own, ownChained]).toEqual([same, sameChained]);
   expect(own).not.toBe(ownChained);
@@ -51,7 +55,8 @@ test('numbers of a step, constants, and what changed, as plain loops have it', (
   const [slope, width] = [(step: number) => 0.5 + step, 0.25];
   // Huber's: as it is near 0, of one slope beyond.
   const policy = clip.map(
-    (g, { slope, width }) => ops.where(ops.lessEqual(ops.abs(g), width), g, ops.mul(ops.sign(g), ops.fma(ops.sub(ops.abs(g), width), slope, width))),
+    (g, { slope, width }) =>
+      ops.where(ops.lessEqual(ops.abs(g), width), g, ops.mul(ops.sign(g), ops.fma(ops.sub(ops.abs(g), width), slope, width))),
     { name: 'huber', values: { slope, width } },
   );
   const g = Float32Array.from({ length: 1500 }, (_, i) => Math.sin(i) * 2);
@@ -86,13 +91,26 @@ test('its name and threshold are reported; Infinity only measures; a NaN skips a
 const wrong: Record<string, [make: () => unknown, text: string]> = {
   'no function': [() => clip.map(undefined as never), 'clip.map: argument fn: expected a function of the gradient, got nothing'],
   'a sum': [() => clip.map((g) => ops.sub(g, ops.mean(g))), 'clip.map: fn: expected elementwise operations alone, got mean'],
-  'a product': [() => clip.map((g) => ops.matmul(ops.matmul(g, g, { transB: true }), g)), 'expected elementwise operations alone, got matmul'],
-  'another shape': [() => clip.map((g) => ops.reshape(g, [6])), 'clip.map: fn: expected f32[2,3] for a gradient of that shape, got f32[6]'],
+  'a product': [
+    () => clip.map((g) => ops.matmul(ops.matmul(g, g, { transB: true }), g)),
+    'expected elementwise operations alone, got matmul',
+  ],
+  'another shape': [
+    () => clip.map((g) => ops.reshape(g, [6])),
+    'clip.map: fn: expected f32[2,3] for a gradient of that shape, got f32[6]',
+  ],
   'a number': [() => clip.map(() => 3 as never), 'clip.map: fn: expected f32[2,3] for a gradient of that shape, got 3'],
-  'a name twice': [() => clip.map((g) => g, { threshold: 1, values: { threshold: 2 } }), 'clip.map: option values: threshold is given beside it'],
+  'a name twice': [
+    () => clip.map((g) => g, { threshold: 1, values: { threshold: 2 } }),
+    'clip.map: option values: threshold is given beside it',
+  ],
   'an option that there is not': [() => clip.map((g) => g, { limit: 1 } as never), 'clip.map: unknown option limit'],
   'a rule that differs by shape': [
-    () => seenBy(clip.map((g) => ops.mul(g, g.shape.length)), [Float32Array.of(1)]),
+    () =>
+      seenBy(
+        clip.map((g) => ops.mul(g, g.shape.length)),
+        [Float32Array.of(1)],
+      ),
     'clip.map: fn: expected the same operations for all shapes, got others for [1]',
   ],
 };

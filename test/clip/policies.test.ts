@@ -45,8 +45,7 @@ function gradient(t: number, k: number): Float32Array {
 /** Compositions have no arguments that JSON could hold. */
 const COMPOSED: Readonly<Record<string, () => clip.ClipPolicy>> = {
   chain: () => clip.chain(clip.value(0.5), clip.globalNorm(1)),
-  map: () =>
-    clip.map((g, { threshold }) => ops.mul(ops.sign(g), ops.relu(ops.sub(ops.abs(g), threshold))), { threshold: 0.25 }),
+  map: () => clip.map((g, { threshold }) => ops.mul(ops.sign(g), ops.relu(ops.sub(ops.abs(g), threshold))), { threshold: 0.25 }),
   groups: () => clip.groups([{ match: '1', policy: clip.value(0.25) }, { policy: clip.globalNorm(1) }]),
 };
 const make = ({ policy, args }: Case): clip.ClipPolicy =>
