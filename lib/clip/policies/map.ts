@@ -55,7 +55,6 @@ export function map<const V extends string = never>(
 ): ClipPolicy;
 export function map(fn: Shape, options: MapOptions = {}): ClipPolicy {
   const { fn: shape, name, threshold, values, ...given } = readMap(arguments);
-  void [fn, options];
   if (threshold && Object.hasOwn(values, 'threshold')) {
     throw new OptionError('clip.map: option values: threshold is given beside it, as option threshold', { value: values });
   }
