@@ -30,9 +30,9 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   oneBit: ['residual.a', 'residual.b'],
   topK: ['residual.a', 'residual.b'],
   'topK global': ['residual.a', 'residual.b'],
-  spikeSkip: ['window'],
+  spikeSkip: ['spikes', 'window'],
   groups: ['0.mean', '0.steps', '0.variance'],
-  'spikeSkip ema': ['mean', 'steps'],
+  'spikeSkip ema': ['mean', 'spikes', 'steps'],
 };
 const NAMES = Object.keys(POLICIES);
 const stateful = NAMES.filter((name) => name in STATES);

@@ -66,6 +66,7 @@ describe('the replay of the policy that ran', () => {
     'soft',
     'tanh',
     'suppress',
+    'map',
   ];
   const NEITHER = ['sign', 'centralize', 'qsgd', 'oneBit', 'topK', 'chain'];
   it.each(Object.keys(POLICIES).filter((name) => name !== 'groups'))('%s, as the list has it', async (name) => {
