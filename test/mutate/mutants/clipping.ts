@@ -82,8 +82,9 @@ export const CLIPPING: Mutants = {
   },
   'runningMean counts from 0': {
     file: 'lib/clip/policies/track.ts',
-    before: 'const next = add(average.now, div(sub(m.total, average.now), count));',
-    after: 'const next = add(average.now, div(sub(m.total, average.now), add(count, 1)));',
+    before: 'const next = add(average.now, div(sub(norm, average.now), window === Infinity ? count : minimum(count, window)));',
+    after:
+      'const next = add(average.now, div(sub(norm, average.now), window === Infinity ? add(count, 1) : minimum(count, window)));',
     tests: ['test/clip/policies.test.ts', 'runningMean'],
   },
   "AdaGC's means forget their least norm in the warm-up": {
