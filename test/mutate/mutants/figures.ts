@@ -16,8 +16,8 @@ export const FIGURES: Mutants = {
   },
   'a rate that five steps stand behind is called a guess': {
     file: 'lib/history/warnings.ts',
-    before: 'if (rate === 0 || above >= ABOVE) return null;',
-    after: 'if (rate === 0 || above > ABOVE) return null;',
+    before: 'if (threshold === null || rate === 0 || above >= ABOVE) return null;',
+    after: 'if (threshold === null || rate === 0 || above > ABOVE) return null;',
     tests: ['test/history/advise.test.ts'],
   },
   'eps is worth a word only where it takes half': {

@@ -10,8 +10,8 @@ export const OPTIMIZERS: Mutants = {
   },
   'Adam corrects the square of its second moment, not the root': {
     file: 'lib/optim/rules/adam.ts',
-    before: 'out[at.inverseRoot] = 1 / Math.sqrt(1 - pow(beta2, t));',
-    after: 'out[at.inverseRoot] = 1 / (1 - pow(beta2, t));',
+    before: 'const inverseRoot = 1 / Math.sqrt(correction(beta2, t));',
+    after: 'const inverseRoot = 1 / correction(beta2, t);',
     tests: ['test/optim/golden-optimizers.test.ts', 'adam'],
   },
   'decay that is decoupled does not follow the learning rate': {
@@ -75,7 +75,7 @@ export const OPTIMIZERS: Mutants = {
     tests: ['test/optim/golden-optimizers.test.ts'],
   },
   'a state of one length is taken for one of another': {
-    file: 'lib/optim/standalone/bound.ts',
+    file: 'lib/optim/standalone/states.ts',
     before: 'data instanceof ARRAYS[type.dtype] && data.length === sizeOf(type.shape)',
     after: 'data instanceof ARRAYS[type.dtype]',
     tests: ['test/optim/standalone.test.ts'],
