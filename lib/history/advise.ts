@@ -3,6 +3,7 @@ import { OptionError } from '../errors.ts';
 import { sizeOf } from '../ir/op.ts';
 import { squareOf } from '../math/index.ts';
 import { number, type OptionsField, options, signature, whole } from '../options/index.ts';
+import { deadOf } from './dead.ts';
 import { type History, type HistoryLike, historyLike, layerNorms, twoNorms } from './history.ts';
 import { type Learning, learningOf } from './learning.ts';
 import { mad, mean, quantile, sorted } from './numbers.ts';
@@ -131,7 +132,7 @@ const LEAST_STEPS = 10;
 /**
  * Advise on a threshold. It is the quantile of the recorded norms (before the clip) that a wanted fraction of steps exceeds: what would
  * have clipped that many of the steps that were run, not a promise for those to come. Where the loss fell and then rose or became NaN, only
- * the steps before count; where it never fell, where norms are 0 or steps too few, there is no threshold. Pure: the same history gives
+ * the steps before count; where it never fell, where most weights lost their gradient, where norms are 0 or steps too few, there is no threshold. Pure: the same history gives
  * the same advice.
  *
  * @param history what `readRecord` gives, reports of steps, or norms
@@ -154,7 +155,7 @@ export function advise(history: HistoryLike, options: AdviseOptions = {}): Advic
   const above = (c: number): number => norms.filter((n) => n > c).length / norms.length;
   const rule = (name: string, threshold: number): ThresholdRule => ({ rule: name, threshold, clipRate: above(threshold) });
   const wanted = quantile(order, 1 - rate);
-  const reason = whyNone(learning, at.length, rate, wanted, order);
+  const reason = whyNone(learning, at.length, rate, wanted, order, deadOf(all, at).most);
   const isFit = reason === null || reason.of === 'rate';
   const threshold = reason === null ? wanted : null;
   const percentiles = [...new Set([50, 90, 95, 99, Number((100 * (1 - rate)).toPrecision(6))])].sort((a, b) => a - b);
@@ -226,6 +227,7 @@ function whyNone(
   rate: number,
   wanted: number,
   order: Float64Array,
+  isDead: boolean,
 ): { readonly of: 'run' | 'rate'; readonly text: string } | null {
   const none = (of: 'run' | 'rate', text: string): { of: 'run' | 'rate'; text: string } => ({
     of,
@@ -236,6 +238,12 @@ function whyNone(
   if (learned === false && until < LEAST_STEPS) {
     const what = why === 'never' ? 'never fell by more than its noise' : why === 'rose' ? 'rose' : 'is not finite';
     return none('run', `the loss ${what}, and norms of a run that failed are no model.`);
+  }
+  if (isDead) {
+    return none(
+      'run',
+      'most weights had a gradient at first and none in most of the steps, and norms of what is left are no model.',
+    );
   }
   if (rate > 0 && !enough(used, rate)) {
     return none(

@@ -1,6 +1,7 @@
 // run-warnings.ts: what looks wrong in a run itself, clipped or not: it does not learn or stands still, gradients explode, vanish or are 0.
 import { sizeOf } from '../ir/op.ts';
 import { log, pow, squareOf } from '../math/index.ts';
+import { deadOf } from './dead.ts';
 import { type History, layerNorms, type RecordHeader } from './history.ts';
 import { median } from './numbers.ts';
 import type { Seen } from './seen.ts';
@@ -150,14 +151,10 @@ const exploding: Rule = (seen) => {
 
 const zeroGradients: Rule = (seen, others) => {
   const { history, at, learning } = seen;
-  const { layers, norm } = history;
+  const { norm } = history;
   const zero = at.filter((i) => norm[i] === 0);
   const share = zero.length / at.length;
-  const firsts = new Map<string, number>();
-  for (const [k, name] of (layers?.names ?? []).entries()) {
-    const own = layerNorms(layers!, k);
-    if (at.filter((i) => own[i] === 0).length > MOST * at.length) firsts.set(name, own[0]!);
-  }
+  const { firsts } = deadOf(history, at);
   const dead = [...firsts.keys()];
   const some = share <= MOST ? dead : [];
   if (zero.length === 0 && some.length === 0) return null;

@@ -187,6 +187,36 @@ describe('zeroGradients', () => {
     expect(of(few, 'zeroGradients')).toMatchObject({ level: 'remark', figures: { steps: 4 } });
   });
 
+  it('leaves no threshold where most weights had a gradient and lost it, however the loss fell', () => {
+    const run = (rows: number): Columns => ({
+      ...layered(
+        (i) => (i < 5 ? 1 : 0),
+        () => 1,
+      ),
+      loss: falls(200),
+      layers: {
+        ...layered(
+          (i) => (i < 5 ? 1 : 0),
+          () => 1,
+        ).layers!,
+        shapes: [
+          [rows, 5],
+          [5, 5],
+        ],
+      },
+    });
+    const most = advise(run(6));
+    expect(most.evidence).toMatchObject({ learned: true, text: expect.stringContaining('none in most of the steps') });
+    expect(most).toMatchObject({ threshold: null, clipRate: null, rules: [] });
+    // Half of them, or weights that never had one: the others learn.
+    expect(advise(run(5)).threshold).toBeCloseTo(1);
+    const never = layered(
+      () => 0,
+      () => 1,
+    );
+    expect(advise({ ...never, loss: falls(200), layers: { ...never.layers!, shapes: run(6).layers!.shapes } }).threshold).toBe(1);
+  });
+
   it('names the parameters', () => {
     const found = of(
       advise(
