@@ -57,9 +57,9 @@ import type {
   TrainerOptions,
   Weights,
 } from './options.ts';
+import type { AskedPrecision, PrecisionOptions } from './precision/precision.ts';
 import type { AskedGradients, GradientsOptions } from './programs/gradients.ts';
 import type { InspectOptions } from './programs/inspect.ts';
-import type { AskedPrecision, PrecisionOptions } from './programs/precision.ts';
 import type { ProbeOptions } from './run/probe.ts';
 import { metadata } from './state/checkpoint.ts';
 import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkpoint-files.ts';

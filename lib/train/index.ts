@@ -58,21 +58,21 @@ export type {
   WeightsOptions,
 } from './options.ts';
 export type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs.ts';
-export type { Predictor } from './predictor.ts';
-export type { Gradients, GradientsOptions } from './programs/gradients.ts';
-export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
-export type { PrecisionOptions } from './programs/precision.ts';
 export type {
   NormBy,
   NormsByOrder,
   ParameterPrecision,
   PrecisionFinding,
-  PrecisionReport,
   RoundingErrors,
   ScaledLoss,
   ValueRange,
-} from './programs/precision-report.ts';
-export type { FormatShares } from './programs/range.ts';
+} from './precision/measured.ts';
+export type { PrecisionOptions } from './precision/precision.ts';
+export type { FormatShares } from './precision/range.ts';
+export type { PrecisionReport } from './precision/report.ts';
+export type { Predictor } from './predictor.ts';
+export type { Gradients, GradientsOptions } from './programs/gradients.ts';
+export type { InspectedModule, InspectedTensor, Inspection, InspectOptions, NonFinitePlace } from './programs/inspect.ts';
 export type { ProbeOptions } from './run/probe.ts';
 export type { Run } from './run/run.ts';
 export type { Mismatch } from './state/checkpoint.ts';

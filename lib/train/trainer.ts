@@ -39,11 +39,11 @@ import type {
   TrainerOptions,
 } from './options.ts';
 import type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs.ts';
+import { givenRows, measurePrecision, type PrecisionOptions } from './precision/precision.ts';
+import type { PrecisionReport } from './precision/report.ts';
 import { type Predictor, predictorOf } from './predictor.ts';
 import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
 import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
-import { givenRows, measurePrecision, type PrecisionOptions } from './programs/precision.ts';
-import type { PrecisionReport } from './programs/precision-report.ts';
 import { Copied } from './programs/session.ts';
 import { Fit } from './run/fit.ts';
 import { type ProbeOptions, Probes } from './run/probe.ts';

@@ -1,7 +1,7 @@
 // range.test.ts: counts of what formats lose, beside numbers that are rounded one by one, by rules of their own.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { FORMAT_NAMES, type FormatName, infiniteFrom, Range, zeroTo } from '../../../lib/train/programs/range.ts';
+import { FORMAT_NAMES, type FormatName, infiniteFrom, Range, zeroTo } from '../../../lib/train/precision/range.ts';
 
 /** Digits, exponent of the smallest number with all digits, and of the largest. */
 const RULES = { f32: [24, -126, 127], bf16: [8, -126, 127], f16: [11, -14, 15] } as const;

@@ -6,19 +6,13 @@ import { checkRoom, type Purpose } from '../../native/room.ts';
 import { rowsBetween } from '../feed/batch.ts';
 import { isRows, likeSource, rowsOf, type Source } from '../feed/source.ts';
 import type { Loop } from '../flow/effect.ts';
+import { type Differentiated, dataSet, type GradientPrograms, type Moment } from '../programs/gradients.ts';
 import { GRADIENTS, traceGradients } from '../step/step.ts';
+import { Compared } from './compared.ts';
 import { computeExactly, type Leaves, type Plan, planOf } from './exact.ts';
-import { type Differentiated, dataSet, type GradientPrograms, type Moment } from './gradients.ts';
-import {
-  type Coarse,
-  Compared,
-  type Computed,
-  type NormsByOrder,
-  PrecisionReport,
-  type ScaledLoss,
-  type ValueRange,
-} from './precision-report.ts';
+import type { Coarse, Computed, NormsByOrder, ScaledLoss, ValueRange } from './measured.ts';
 import { type Extremes, FORMATS, infiniteFrom, powerOfTwo, Range } from './range.ts';
+import { PrecisionReport } from './report.ts';
 
 /** Options of `Trainer.precision`. */
 export interface PrecisionOptions {
