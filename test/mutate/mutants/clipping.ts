@@ -2,6 +2,18 @@
 import type { Mutants } from '../mutant.ts';
 
 export const CLIPPING: Mutants = {
+  'a spike counts in a mean as it is': {
+    file: 'lib/clip/young.ts',
+    before: 'const capped = cap === Infinity ? norm : where(equal(mean, 0), norm, minimum(norm, mul(cap, mean)));',
+    after: 'const capped = cap === Infinity ? norm : where(equal(mean, 0), norm, norm);',
+    tests: ['test/clip/follows.test.ts'],
+  },
+  'the bound of the warm-up is let go at once': {
+    file: 'lib/clip/young.ts',
+    before: 'mul(absolute, pow(GROWTH, sub(steps, warmup)))',
+    after: 'mul(1e30, pow(GROWTH, sub(steps, warmup)))',
+    tests: ['test/clip/exploding-rnn.test.ts test/clip/policies.test.ts test/clip/young-policies.test.ts'],
+  },
   'a norm at the threshold is scaled': {
     file: 'lib/clip/measure.ts',
     before: 'where(maximum(lessEqual(norm, threshold), equal(threshold, Infinity)), 1, div(threshold, norm))',

@@ -2,6 +2,24 @@
 import type { Mutants } from '../mutant.ts';
 
 export const FIGURES: Mutants = {
+  'a loss that rose again is one that fell': {
+    file: 'lib/history/learning.ts',
+    before: 'if (fell && isBelow(best, last) && isGivenBack(figures)) {',
+    after: 'if (fell && isBelow(best, last) && !isGivenBack(figures)) {',
+    tests: ['test/history/evidence.test.ts'],
+  },
+  'half of the weights are most of them': {
+    file: 'lib/history/dead.ts',
+    before: 'most: lost > MOST * all',
+    after: 'most: lost >= MOST * all',
+    tests: ['test/history/run-warnings.test.ts'],
+  },
+  'a batch has its noise twice in the product of means': {
+    file: 'lib/history/probe.ts',
+    before: 'return (s[whole] - s[own]) / (s.n * (s.n - 1));',
+    after: 'return s[whole] / (s.n * s.n);',
+    tests: ['test/history/probe.test.ts test/train/run/probe.test.ts'],
+  },
   'norms that drift are told of from 36 steps on': {
     file: 'lib/history/warnings.ts',
     before: 'if (third < 10) return null;',
