@@ -53,6 +53,21 @@ async function command(argv: readonly string[], cwd: string): Promise<unknown> {
   throw new Refused(`exit ${code}`, texts.stderr);
 }
 
+/** What a small model of each kind of data is trained by. */
+function configOf(type: DataType): Readonly<Record<string, unknown>> {
+  const model = type === 'text' ? { type: 'gpt', context: 4, layers: 1, heads: 1, width: 4 } : { type: 'mlp', sizes: [4, 3, 2] };
+  return {
+    data: dataOf(type),
+    model,
+    optimizer: { type: 'sgd', lr: 0.1 },
+    preprocess: type === 'text' ? [] : { type: 'standardize' },
+    batchSize: 2,
+    steps: 2,
+    threads: 1,
+    save: 'm.safetensors',
+  };
+}
+
 /** What `gradclip train` wrote, of each kind of data. */
 const models = new Map<DataType, Uint8Array>();
 
@@ -61,19 +76,7 @@ export async function trainModels(folder: string): Promise<void> {
   mkdirSync(there, { recursive: true });
   for (const [type, files] of Object.entries(FILES) as [DataType, (typeof FILES)[DataType]][]) {
     for (const [name, parts] of Object.entries(files)) writeFileSync(join(there, name), joined(parts));
-    const model =
-      type === 'text' ? { type: 'gpt', context: 4, layers: 1, heads: 1, width: 4 } : { type: 'mlp', sizes: [4, 3, 2] };
-    const value = {
-      data: dataOf(type),
-      model,
-      optimizer: { type: 'sgd', lr: 0.1 },
-      preprocess: type === 'text' ? [] : { type: 'standardize' },
-      batchSize: 2,
-      steps: 2,
-      threads: 1,
-      save: 'm.safetensors',
-    };
-    writeFileSync(join(there, 'a.json'), JSON.stringify(value));
+    writeFileSync(join(there, 'a.json'), JSON.stringify(configOf(type)));
     await command(['train', 'a.json'], there);
     models.set(type, readFileSync(join(there, 'm.safetensors')));
   }
@@ -155,6 +158,34 @@ export const PREDICT: Reader = {
   covers: ['gradclip predict'],
   reaches: ['cli/commands/predict.ts', 'train/feed/prepare.ts'],
   draw: drawPredict,
+  ways: runs,
+};
+
+/** A configuration with its data and weights, of which one file is broken. */
+function drawPrecision(r: Random): Drawn {
+  const type = r.pick([...models.keys()]);
+  const names = Object.keys(FILES[type]);
+  const broken = r.pick(['a.json', 'm.safetensors', null, ...names]);
+  const files = names.map((name) => {
+    const parts = FILES[type][name]!;
+    return [name, name === broken ? damaged(r, parts) : joined(parts)] as const;
+  });
+  const model = models.get(type)!;
+  const value = { ...configOf(type), precision: r.pick(['f32', 'bf16']) };
+  return {
+    files: {
+      ...Object.fromEntries(files),
+      'a.json': Buffer.from(broken === 'a.json' ? disturbedJson(r, value) : JSON.stringify(value)),
+      'm.safetensors': broken === 'm.safetensors' ? changedWeights(r, model) : model,
+    },
+    options: { argv: ['precision', ...flags(r), '--rows', '2', '--weights', 'm.safetensors', 'a.json'] },
+  };
+}
+
+export const PRECISION: Reader = {
+  covers: ['gradclip precision'],
+  reaches: ['cli/commands/precision.ts', 'cli/config/trainer.ts'],
+  draw: drawPrecision,
   ways: runs,
 };
 
