@@ -1,130 +1,133 @@
-// tiles.h: the operations of maps.inc on a tile, for chain.h, alone and two at a time: what only the next operation reads is never written.
+// tiles.h: the operations of maps.inc on a tile, for chain.h: each calls the next one with what it gives.
 #pragma once
 #include "chain.h"
 
 namespace gradclip::GRADCLIP_ISA {
 template <F (*fn)(F)>
-static void tile_loop(const TileCall& c) {
-  const float* a = c.in[0].p;
-  const int64_t sa = c.in[0].step;
-  float* d = c.out;
-#pragma GCC unroll 1
-  for (int k = 0; k < kTile; k += L, a += sa) store(d + k, fn(load(a)));
+INLINE F tile_apply(const F* x) {
+  return fn(x[0]);
 }
-// Nearly all are one instruction: four of them, without a branch.
 template <F (*fn)(F, F)>
-static void tile_loop(const TileCall& c) {
-  const float *a = c.in[0].p, *b = c.in[1].p;
-  const int64_t sa = c.in[0].step, sb = c.in[1].step;
-  float* d = c.out;
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; k++) store(d + k * L, fn(load(a + k * sa), load(b + k * sb)));
+INLINE F tile_apply(const F* x) {
+  return fn(x[0], x[1]);
 }
 template <F (*fn)(F, F, F)>
-static void tile_loop(const TileCall& c) {
-  const float *a = c.in[0].p, *b = c.in[1].p, *e = c.in[2].p;
-  const int64_t sa = c.in[0].step, sb = c.in[1].step, se = c.in[2].step;
-  float* d = c.out;
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; k++) store(d + k * L, fn(load(a + k * sa), load(b + k * sb), load(e + k * se)));
+INLINE F tile_apply(const F* x) {
+  return fn(x[0], x[1], x[2]);
 }
-#define MAP(name, arity, end) tile_loop<map_##name>,
-static const TileLoop kTileLoops[] = {
+#define MAP(name, arity, end)                                           \
+  struct Tile_##name {                                                  \
+    static constexpr int kArgs = arity;                                 \
+    INLINE F of(const F* x) { return tile_apply<map_##name>(x); } \
+  };
 #include "maps.inc"
+struct TileCopy {
+  static constexpr int kArgs = 1;
+  INLINE F of(const F* x) { return x[0]; }
 };
-TileLoop tile_loop_of(int64_t op) { return kTileLoops[op]; }
 
-// ---- pairs: what optimizers are made of ----------------------------------------------------------------------------
-#define PAIRED1(name)                                    \
-  struct Paired_##name {                                 \
-    static constexpr int kArgs = 1;                      \
-    INLINE F of(const F* x) { return map_##name(x[0]); } \
-  };
-#define PAIRED2(name)                                          \
-  struct Paired_##name {                                       \
-    static constexpr int kArgs = 2;                            \
-    INLINE F of(const F* x) { return map_##name(x[0], x[1]); } \
-  };
-#define PAIRED3(name)                                                \
-  struct Paired_##name {                                             \
-    static constexpr int kArgs = 3;                                  \
-    INLINE F of(const F* x) { return map_##name(x[0], x[1], x[2]); } \
-  };
-PAIRED2(add)
-PAIRED2(sub)
-PAIRED2(mul)
-PAIRED2(div)
-PAIRED2(less)
-PAIRED2(minimum)
-PAIRED2(maximum)
-PAIRED1(sqrt)
-PAIRED1(square)
-PAIRED1(sign)
-PAIRED3(fma)
-PAIRED3(where)
-#undef PAIRED1
-#undef PAIRED2
-#undef PAIRED3
+// What is handed on, as lane groups.
+struct TileValue {
+  F v[kTile / L];
+};
+INLINE TileValue tile_value(TILE_REGS) {
+  const RF r[] = {r0, r1, r2, r3, r4, r5, r6, r7};
+  TileValue a;
+#pragma GCC unroll 8
+  for (int k = 0; k < kTileRegs; k++) a.v[k / NR].v[k % NR] = r[k];
+  return a;
+}
+#define TILE_VALUE tile_value(r0, r1, r2, r3, r4, r5, r6, r7)
+#define TILE_REG(k) a.v[(k) / NR].v[(k) % NR]
+#define TILE_NEXT(c) \
+  (c)[1].loop((c) + 1, TILE_REG(0), TILE_REG(1), TILE_REG(2), TILE_REG(3), TILE_REG(4), TILE_REG(5), TILE_REG(6), TILE_REG(7))
 
-template <class A, class B, int kInto>
-static void tile_pair(const TileCall& c) {
-  constexpr int kIns = A::kArgs + B::kArgs - 1;
-  const float* in[kIns];
-  int64_t step[kIns];
-#pragma GCC unroll 5
-  for (int i = 0; i < kIns; i++) in[i] = c.in[i].p, step[i] = c.in[i].step;
-  float* d = c.out;
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; k++) {
-    F x[A::kArgs], y[B::kArgs];
+// Few instructions: without a branch.
+template <class Op, int kInto, int kWrite>
+static void tile_loop(const TileCall* c, TILE_REGS) {
+  TileValue a = TILE_VALUE;
+  const float* in[3] = {};
 #pragma GCC unroll 3
-    for (int i = 0; i < A::kArgs; i++) x[i] = load(in[i] + k * step[i]);
-    y[kInto] = A::of(x);
+  for (int i = 0; i < Op::kArgs; i++)
+    if (i != kInto) in[i] = *c->in[i];
+  float* const out = kWrite == kTileHand ? nullptr : *c->out;
+#pragma GCC unroll 8
+  for (int k = 0; k < kTile / L; k++) {
+    F x[3];
 #pragma GCC unroll 3
-    for (int i = 0; i < B::kArgs; i++)
-      if (i != kInto) y[i] = load(in[A::kArgs + i - (i > kInto)] + k * step[A::kArgs + i - (i > kInto)]);
-    store(d + k * L, B::of(y));
+    for (int i = 0; i < Op::kArgs; i++) x[i] = i == kInto ? a.v[k] : load(in[i] + k * L);
+    a.v[k] = Op::of(x);
+    if (kWrite == kTileWrite) store(out + k * L, a.v[k]);
+    if (kWrite == kTileFlush) store(out + k * L, flush_f(a.v[k]));
   }
+  TILE_NEXT(c);
 }
-template <class A, class B>
-static TileLoop pair_into(int64_t k) {
-  if (k == 0) return tile_pair<A, B, 0>;
-  if constexpr (B::kArgs > 1)
-    if (k == 1) return tile_pair<A, B, 1>;
-  if constexpr (B::kArgs > 2)
-    if (k == 2) return tile_pair<A, B, 2>;
-  return nullptr;
+// Many.
+template <class Op>
+static void tile_long(const TileCall* c, TILE_REGS) {
+  TileValue a = TILE_VALUE;
+  alignas(64) float value[kTile];
+#pragma GCC unroll 8
+  for (int k = 0; k < kTile / L; k++) store(value + k * L, a.v[k]);
+  const float* in[3] = {};
+  for (int i = 0; i < Op::kArgs; i++) in[i] = i == c->into ? value : *c->in[i];
+  float* const out = *c->out;
+  const int write = c->write;
+#pragma GCC unroll 1
+  for (int k = 0; k < kTile; k += L) {
+    F x[3];
+    for (int i = 0; i < Op::kArgs; i++) x[i] = load(in[i] + k);
+    const F y = Op::of(x);
+    store(value + k, y);
+    if (write != kTileHand) store(out + k, write == kTileFlush ? flush_f(y) : y);
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kTile / L; k++) a.v[k] = load(value + k * L);
+  TILE_NEXT(c);
 }
-#define SECOND(name) \
-  if (second == kMap_##name) return pair_into<A, Paired_##name>(k);
-template <class A>
-static TileLoop pair_with(int64_t second, int64_t k) {
-  SECOND(add)
-  SECOND(sub)
-  SECOND(mul)
-  SECOND(div)
-  SECOND(minimum)
-  SECOND(maximum)
-  SECOND(fma)
-  SECOND(where)
-  SECOND(sqrt)
-  return nullptr;
+static void tile_end(const TileCall*, TILE_REGS) {}
+
+template <class Op, int kInto>
+static TileLoop tile_writing(int write) {
+  if (write == kTileHand) return tile_loop<Op, kInto, kTileHand>;
+  return write == kTileWrite ? tile_loop<Op, kInto, kTileWrite> : tile_loop<Op, kInto, kTileFlush>;
 }
-#undef SECOND
-#define FIRST(name) \
-  if (first == kMap_##name) return pair_with<Paired_##name>(second, k);
-TileLoop tile_pair_of(int64_t first, int64_t second, int64_t k) {
-  FIRST(add)
-  FIRST(sub)
-  FIRST(mul)
-  FIRST(div)
-  FIRST(less)
-  FIRST(sqrt)
-  FIRST(square)
-  FIRST(sign)
-  FIRST(fma)
-  FIRST(where)
-  return nullptr;
+template <class Op>
+static TileLoop tile_short(int into, int write) {
+  if (into < 0) return tile_writing<Op, -1>(write);
+  if constexpr (Op::kArgs > 1)
+    if (into == 1) return tile_writing<Op, 1>(write);
+  if constexpr (Op::kArgs > 2)
+    if (into == 2) return tile_writing<Op, 2>(write);
+  return tile_writing<Op, 0>(write);
 }
-#undef FIRST
+#define SHORT(name) \
+  if (op == kMap_##name) return tile_short<Tile_##name>(into, write);
+#define MAP(name, arity, end) tile_long<Tile_##name>,
+TileLoop tile_loop_of(int64_t op, int into, int write) {
+  static const TileLoop all[] = {
+#include "maps.inc"
+      nullptr, tile_end,
+  };
+  SHORT(add)
+  SHORT(sub)
+  SHORT(mul)
+  SHORT(div)
+  SHORT(neg)
+  SHORT(abs)
+  SHORT(sign)
+  SHORT(square)
+  SHORT(sqrt)
+  SHORT(reciprocal)
+  SHORT(minimum)
+  SHORT(maximum)
+  SHORT(clamp)
+  SHORT(less)
+  SHORT(lessEqual)
+  SHORT(fma)
+  SHORT(where)
+  if (op == kTileCopy) return tile_short<TileCopy>(into, write);
+  return all[op];
+}
+#undef SHORT
 }   // namespace gradclip::GRADCLIP_ISA

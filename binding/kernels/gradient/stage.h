@@ -237,14 +237,8 @@ static inline F soft_tanh(F g, F c) {
 static void stage_map(float* y, const float* x, int n, float factor, const Stage& s) {
   alignas(64) char memory[kChainMost];
   Chain chain = chain_of(s.unit);
-  chain_begin(chain, memory, s.a);
-  const F f = set1(factor);
-  const TileArg made = chain.reg[chain.result[0]];
-  for (int i = 0; i < n; i += kTile) {
-    tile_load(chain.vector(0), x + i, f, n - i);
-    chain_run(chain);
-    for (int k = 0; k < 4 && i + k * L < n; k++) store_part(y + i + k * L, load(made.p + k * made.step), n - i - k * L);
-  }
+  chain_begin(chain, memory, s.a, kTileWrite);
+  chain_tiles(chain, &x, &y, n, 0, factor, x, 0);
 }
 
 // Apply the stages to n <= kChunk elements of tensor number `tensor`, from element `from` of it on; `buffer` holds kChunk floats. A scale

@@ -9,44 +9,20 @@ namespace gradclip::GRADCLIP_ISA {
 struct ChainRule {
   Chain chain;
 };
+static_assert(kChainWidest >= 2 + kMaxSlots, "a chain of fewer vectors than an update has");
 
 static void chain_chunk(const void* rule, const Chunk& c) {
   const Chain chain = ((const ChainRule*)rule)->chain;
-  const int slots = chain.vectors - 2;
-  const F factor = set1(c.staged.factor);
-  const float *raw = c.raw, *x = c.staged.x, *p = c.p;
-  for (int i = 0; i < c.n; i += kTile) {
-    const int n = c.n - i;
-    tile_load(chain.vector(0), p + i, n);
-    tile_load(chain.vector(1), x + i, factor, n);
-    for (int s = 0; s < slots; s++) tile_load(chain.vector(2 + s), c.slot[s] + i, n);
-#pragma GCC unroll 4
-    for (int k = 0; k < kTile; k += L) {
-      __builtin_prefetch(raw + i + k + c.ahead);
-      __builtin_prefetch(p + i + k + c.ahead);
-    }
-    for (int s = 0; s < slots; s++) {
-#pragma GCC unroll 4
-      for (int k = 0; k < kTile; k += L) __builtin_prefetch(c.slot[s] + i + k + c.ahead);
-    }
-    chain_run(chain);
-    for (int o = 0; o < chain.results; o++) {
-      const TileArg in = chain.reg[chain.result[o]];
-      float* y = (o == 0 ? c.p_out : c.slot_out[o - 1]) + i;
-      if (n >= kTile) {
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) store(y + k * L, flush_f(load(in.p + k * in.step)));
-      } else {
-        for (int k = 0; k * L < n; k++) store_part(y + k * L, flush_f(load(in.p + k * in.step)), n - k * L);
-      }
-    }
-  }
+  const float* x[kChainWidest] = {c.p, c.staged.x};
+  float* y[kChainWidest] = {c.p_out};
+  for (int s = 0; s < chain.vectors - 2; s++) x[2 + s] = c.slot[s], y[1 + s] = c.slot_out[s];
+  chain_tiles(chain, x, y, c.n, 1, c.staged.factor, c.raw, c.ahead);
 }
 
 static bool chain_make(void* rule, const Args& a, const double* hyper) {
   ChainRule made = {chain_of(a.i)};
   static_assert(sizeof made <= kRuleBytes, "a larger rule than the loop has room for");
-  chain_begin(made.chain, (float*)a.local + 2 * kChunk, hyper);
+  chain_begin(made.chain, (float*)a.local + 2 * kChunk, hyper, kTileFlush);
   memcpy(rule, &made, sizeof made);
   return false;
 }

@@ -77,8 +77,6 @@ interface Laid {
   /** The register of each step. */
   readonly at: readonly number[];
   readonly temporaries: number;
-  /** Of each step that the next one on vectors alone reads, and once: 1 and which of its arguments that is; else 0. */
-  readonly handed: readonly number[];
 }
 
 /** A register for each step: what is computed of uniform numbers has its own, others take one whose value was read for the last time. */
@@ -100,17 +98,7 @@ function layOut({ vectors, given, steps, outs }: OwnChain): Laid {
     busyUntil[t] = lastUse[i]!;
     return vectors + given + uniforms + t;
   });
-  const onVectors = steps.flatMap((_, i) => (uniform[i] ? [] : [i]));
-  const handed = steps.map((_, i) => {
-    const next = onVectors[onVectors.indexOf(i) + 1];
-    if (uniform[i] || next === undefined || outs.some((a) => 'step' in a && a.step === i)) return 0;
-    const readers = steps.flatMap(({ args }, k) =>
-      args.flatMap((a, place) => ('step' in a && a.step === i ? [[k, place] as const] : [])),
-    );
-    const [first] = readers;
-    return readers.length === 1 && first![0] === next ? 1 + first![1] : 0;
-  });
-  return { uniform, at, temporaries: busyUntil.length, handed };
+  return { uniform, at, temporaries: busyUntil.length };
 }
 
 function fits(chain: OwnChain): boolean {
@@ -122,7 +110,7 @@ function fits(chain: OwnChain): boolean {
 /** The integers that a kernel takes for a chain. */
 export function chainInts(chain: OwnChain, mapIndex: (name: string) => number): number[] {
   const { vectors, given, steps, outs } = chain;
-  const { uniform, at, temporaries, handed } = layOut(chain);
+  const { uniform, at, temporaries } = layOut(chain);
   const register = (a: OwnArg): number => ('in' in a ? a.in : at[a.step]!);
   // An operation that reads fewer than three registers is given register 0 for the others.
   const args = (s: OwnStep): number[] => [0, 1, 2].map((k) => (s.args[k] ? register(s.args[k]) : 0));
@@ -131,7 +119,7 @@ export function chainInts(chain: OwnChain, mapIndex: (name: string) => number): 
   return [
     ...[vectors, given, ofUniform.length, steps.length - ofUniform.length, temporaries, outs.length],
     ...ofUniform.flatMap((s) => [mapIndex(s.map), ...args(s)]),
-    ...steps.flatMap((s, i) => (uniform[i] ? [] : [mapIndex(s.map), at[i]! - firstTemporary, ...args(s), handed[i]!])),
+    ...steps.flatMap((s, i) => (uniform[i] ? [] : [mapIndex(s.map), at[i]! - firstTemporary, ...args(s)])),
     ...outs.map(register),
   ];
 }
