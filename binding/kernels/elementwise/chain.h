@@ -7,8 +7,9 @@
 #include "maps.h"
 
 namespace gradclip::GRADCLIP_ISA {
-constexpr int kTileRegs = 8;              // registers of the ISA that are handed on: what is passed in registers by every calling convention here
-constexpr int kTile = kTileRegs * W;      // elements
+constexpr int kTileRegs =
+    8;   // registers of the ISA that are handed on: what is passed in registers by every calling convention here
+constexpr int kTile = kTileRegs * W;                                                        // elements
 constexpr int kChainUniforms = 96, kChainSteps = 64, kChainTemps = 24, kChainWidest = 10;   // the last: vectors
 
 // An operation, ready to be called: it gets what the one before gave, and calls the next one with what it gives itself. Compilers make a
@@ -19,12 +20,13 @@ using TileLoop = void (*)(const TileCall* call, TILE_REGS);
 enum TileWrite { kTileHand, kTileWrite, kTileFlush };   // nothing, what it gives, that with denormals as 0
 struct TileCall {
   TileLoop loop;
-  float* const* in[3];
-  float* const* out;   // may point to exactly an input
+  float* const* in[4];
+  float* const* out;     // may point to exactly an input
   int32_t into, write;   // which argument is what the one before gave, or -1; TileWrite
 };
-// Of the unit `elementwise`: an operation of maps.inc, or kTileCopy, which hands on what it got where `into` is 0; and the end of a chain.
-constexpr int64_t kTileCopy = kMapCount, kTileEnd = kMapCount + 1;
+// Of the unit `elementwise`: an operation of maps.inc, or one of these. kTileCopy hands on what it got where `into` is 0; two make a choice at
+// once, of four arguments: where(less(a, b), c, d), where(lessEqual(a, b), c, d).
+enum TileOp { kTileCopy = kMapCount, kTileEnd, kTileWhereLess, kTileWhereLessEqual };
 TileLoop tile_loop_of(int64_t op, int into, int write);
 
 // In the integers of an instruction: vectors that it reads, uniform numbers that it is given (f64, rounded once), steps that compute with
@@ -38,9 +40,9 @@ struct Chain {
   int vectors, given, uniform_steps, steps, temps, results;
   const int64_t *uniform_code, *code, *result;
   TileCall* call;
-  float** reg;   // where each register lies; for whoever runs the chain to set and to move on: of vectors
-  float** out;   // and of results
-  float* spare;  // a tile for each of both
+  float** reg;    // where each register lies; for whoever runs the chain to set and to move on: of vectors
+  float** out;    // and of results
+  float* spare;   // a tile for each of both
   int uniforms() const { return given + uniform_steps; }
   int registers() const { return vectors + uniforms() + temps; }
   // A result takes the place of this vector, or lies apart from all of them. None takes that of vector 1.
@@ -89,7 +91,8 @@ static int64_t chain_length(const int64_t* i, int64_t left, int64_t vectors, int
 // Memory of one thread: calls, tiles (uniform numbers, temporaries, copies, vectors, results), registers. A multiple of 64.
 static constexpr int64_t chain_room(int64_t steps, int64_t vectors, int64_t uniforms, int64_t temps, int64_t results) {
   const int64_t calls = steps + 3 * results + 1, tiles = uniforms + temps + 2 * results + vectors;
-  return (calls * (int64_t)sizeof(TileCall) + 63) / 64 * 64 + tiles * kTile * 4 + ((tiles * (int64_t)sizeof(float*)) + 63) / 64 * 64;
+  return (calls * (int64_t)sizeof(TileCall) + 63) / 64 * 64 + tiles * kTile * 4 +
+         ((tiles * (int64_t)sizeof(float*)) + 63) / 64 * 64;
 }
 static inline int64_t chain_bytes(const Chain& c) { return chain_room(c.steps, c.vectors, c.uniforms(), c.temps, c.results); }
 // What no chain of one vector exceeds.
@@ -113,19 +116,21 @@ static void chain_begin(Chain& c, void* memory, const double* given, TileWrite w
   for (int o = 0; o < c.results; o++) c.out[o] = c.spare + (c.vectors + o) * kTile;
 
   TileCall* call = c.call;
-  const auto add = [&](int64_t op, int into, TileWrite how, float* const* out, float* const* a, float* const* b, float* const* d) {
-    *call++ = {tile_loop_of(op, into, how), {a, b, d}, out, into, how};
+  const auto add = [&](const TileCall& made) { *call++ = made; };
+  const auto copy = [&](int into, TileWrite how, float* const* out, float* const* from) {
+    add({tile_loop_of(kTileCopy, into, how), {from}, out, into, how});
   };
-  const auto add_step = [&](const int64_t* code, const int64_t* args, int into, TileWrite how, float* const* out) {
-    add(code[0], into, how, out, c.reg + args[0], c.reg + args[1], c.reg + args[2]);
-  };
-  const auto end = [&] { add(kTileEnd, -1, kTileHand, nullptr, nullptr, nullptr, nullptr); };
+  const auto end = [&] { add({tile_loop_of(kTileEnd, -1, kTileHand), {}, nullptr, -1, kTileHand}); };
   for (int k = 0; k < c.given; k++)
     for (int i = 0; i < kTile; i += L) store(c.reg[c.vectors + k] + i, set1((float)given[k]));
   for (int s = 0; s < c.uniform_steps; s++) {
     const int64_t* code = c.uniform_code + 4 * s;
     call = c.call;
-    add_step(code, code + 1, -1, kTileWrite, c.reg + c.vectors + c.given + s);
+    add({tile_loop_of(code[0], -1, kTileWrite),
+         {c.reg + code[1], c.reg + code[2], c.reg + code[3]},
+         c.reg + c.vectors + c.given + s,
+         -1,
+         kTileWrite});
     end();
     chain_run(c);
   }
@@ -169,29 +174,39 @@ static void chain_begin(Chain& c, void* memory, const double* given, TileWrite w
   const auto aside = [&](int o) { return c.result[o] < c.vectors && c.result[o] != 1 && c.result[o] != Chain::place(o); };
   for (int o = 0; o < c.results; o++) {
     float** const from = c.reg + c.result[o];
-    if (aside(o)) add(kTileCopy, -1, kTileWrite, c.reg + c.registers() + o, from, from, from);
+    if (aside(o)) copy(-1, kTileWrite, c.reg + c.registers() + o, from);
   }
+  const auto makes = [&](int s) {
+    for (int o = 0; o < c.results; o++)
+      if (maker(o) == s) return true;
+    return false;
+  };
   for (int s = 0; s < c.steps; s++) {
     const int64_t* code = c.code + kChainStep * s;
+    int64_t op = code[0];
+    const int from = into[s];
+    float* const* in[4] = {c.reg + code[2], c.reg + code[3], c.reg + code[4]};
+    const bool compares = op == kMap_less || op == kMap_lessEqual;
+    if (compares && !read[s] && s + 1 < c.steps && into[s + 1] == 0 && code[kChainStep] == kMap_where && !makes(s)) {
+      op = op == kMap_less ? kTileWhereLess : kTileWhereLessEqual;
+      code += kChainStep, s++;
+      in[2] = c.reg + code[3], in[3] = c.reg + code[4];
+    }
     float** const temp = c.reg + first + code[1];
-    bool written = read[s];
-    TileCall* const made = call;
-    add_step(code, code + 2, into[s], read[s] ? kTileWrite : kTileHand, temp);
+    TileWrite how = read[s] ? kTileWrite : kTileHand;
+    TileCall* const made = call++;
+    float* const* out = temp;
     for (int o = 0; o < c.results; o++) {
       if (maker(o) != s) continue;
-      if (written) {
-        add(kTileCopy, 0, write, c.out + o, temp, temp, temp);
-      } else {
-        *made = {tile_loop_of(code[0], into[s], write), {made->in[0], made->in[1], made->in[2]}, c.out + o, into[s], write};
-        written = true;
-      }
+      if (how == kTileHand)
+        how = write, out = c.out + o;
+      else
+        copy(0, write, c.out + o, temp);
     }
+    *made = {tile_loop_of(op, from, how), {in[0], in[1], in[2], in[3]}, out, from, how};
   }
-  for (int o = 0; o < c.results; o++) {
-    if (maker(o) >= 0) continue;
-    float** const from = aside(o) ? c.reg + c.registers() + o : c.reg + c.result[o];
-    add(kTileCopy, -1, write, c.out + o, from, from, from);
-  }
+  for (int o = 0; o < c.results; o++)
+    if (maker(o) < 0) copy(-1, write, c.out + o, aside(o) ? c.reg + c.registers() + o : c.reg + c.result[o]);
   end();
 }
 

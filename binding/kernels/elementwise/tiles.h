@@ -2,6 +2,9 @@
 #pragma once
 #include "chain.h"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"   // immintrin.h's vectors of anything
+
 namespace gradclip::GRADCLIP_ISA {
 template <F (*fn)(F)>
 INLINE F tile_apply(const F* x) {
@@ -15,15 +18,23 @@ template <F (*fn)(F, F, F)>
 INLINE F tile_apply(const F* x) {
   return fn(x[0], x[1], x[2]);
 }
-#define MAP(name, arity, end)                                           \
-  struct Tile_##name {                                                  \
-    static constexpr int kArgs = arity;                                 \
+#define MAP(name, arity, end)                                     \
+  struct Tile_##name {                                            \
+    static constexpr int kArgs = arity;                           \
     INLINE F of(const F* x) { return tile_apply<map_##name>(x); } \
   };
 #include "maps.inc"
 struct TileCopy {
   static constexpr int kArgs = 1;
   INLINE F of(const F* x) { return x[0]; }
+};
+struct TileWhereLess {
+  static constexpr int kArgs = 4;
+  INLINE F of(const F* x) { return select(lt(x[0], x[1]), x[2], x[3]); }
+};
+struct TileWhereLessEqual {
+  static constexpr int kArgs = 4;
+  INLINE F of(const F* x) { return select(le(x[0], x[1]), x[2], x[3]); }
 };
 
 // What is handed on, as lane groups.
@@ -46,15 +57,15 @@ INLINE TileValue tile_value(TILE_REGS) {
 template <class Op, int kInto, int kWrite>
 static void tile_loop(const TileCall* c, TILE_REGS) {
   TileValue a = TILE_VALUE;
-  const float* in[3] = {};
-#pragma GCC unroll 3
+  const float* in[4] = {};
+#pragma GCC unroll 4
   for (int i = 0; i < Op::kArgs; i++)
     if (i != kInto) in[i] = *c->in[i];
   float* const out = kWrite == kTileHand ? nullptr : *c->out;
 #pragma GCC unroll 8
   for (int k = 0; k < kTile / L; k++) {
-    F x[3];
-#pragma GCC unroll 3
+    F x[4];
+#pragma GCC unroll 4
     for (int i = 0; i < Op::kArgs; i++) x[i] = i == kInto ? a.v[k] : load(in[i] + k * L);
     a.v[k] = Op::of(x);
     if (kWrite == kTileWrite) store(out + k * L, a.v[k]);
@@ -97,7 +108,7 @@ static TileLoop tile_short(int into, int write) {
   if (into < 0) return tile_writing<Op, -1>(write);
   if constexpr (Op::kArgs > 1)
     if (into == 1) return tile_writing<Op, 1>(write);
-  if constexpr (Op::kArgs > 2)
+  if constexpr (Op::kArgs == 3)   // of a choice of four arguments only the first two
     if (into == 2) return tile_writing<Op, 2>(write);
   return tile_writing<Op, 0>(write);
 }
@@ -107,7 +118,8 @@ static TileLoop tile_short(int into, int write) {
 TileLoop tile_loop_of(int64_t op, int into, int write) {
   static const TileLoop all[] = {
 #include "maps.inc"
-      nullptr, tile_end,
+      nullptr,
+      tile_end,
   };
   SHORT(add)
   SHORT(sub)
@@ -126,8 +138,11 @@ TileLoop tile_loop_of(int64_t op, int into, int write) {
   SHORT(lessEqual)
   SHORT(fma)
   SHORT(where)
+  if (op == kTileWhereLess) return tile_short<TileWhereLess>(into, write);
+  if (op == kTileWhereLessEqual) return tile_short<TileWhereLessEqual>(into, write);
   if (op == kTileCopy) return tile_short<TileCopy>(into, write);
   return all[op];
 }
 #undef SHORT
 }   // namespace gradclip::GRADCLIP_ISA
+#pragma GCC diagnostic pop

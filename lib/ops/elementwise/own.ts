@@ -49,6 +49,8 @@ export function traceChain(outs: readonly Tensor[], vectors: readonly Tensor[], 
     if (isOp(node, CONSTANT) && t.dtype === 'f32' && t.shape.length === 0) arg = constant(node.attrs.data[0] as number);
     else if (node.op.map === undefined || t.dtype !== 'f32') reason ??= node.op.name;
     else {
+      // The condition of a choice last: the kernel makes a comparison and the choice by it in one.
+      if (node.op.map === 'where') for (const t of node.ins.slice(1)) read(t);
       const step: OwnStep = { map: node.op.map, args: node.ins.map(read) };
       const key = JSON.stringify(step);
       arg = made.get(key) ?? { step: steps.push(step) - 1 };
