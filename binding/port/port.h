@@ -13,7 +13,7 @@ namespace port {
 // A thread of the system, with a stack of kStack bytes, whatever its C library gives by default (musl: 128 kB). To be joined before it is gone.
 class Thread {
  public:
-  static constexpr size_t kStack = 2 << 20;    // the largest frame of all kernels takes 9 kB
+  static constexpr size_t kStack = 2 << 20;    // the largest frame of all kernels takes 70 kB
   static constexpr size_t kDefaultStack = 0;   // what the system gives threads whose makers say nothing
   Thread() = default;
   Thread(const Thread&) = delete;
