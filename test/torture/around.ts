@@ -60,7 +60,12 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
   group: around<OptimizerSpec>({
     draw: (r, { sparse }) =>
       drawOptimizer(r, r.pick(Object.keys(MAKERS).filter((n) => n !== 'muon' && (!sparse || isRowwise(n))))),
-    apply: (of, { names }, { groups = [] }) => ({ groups: [...groups, { match: names[0]!, optimizer: makeOptimizer(of) }] }),
+    apply(of, { names }, { groups = [] }) {
+      // One that no group before has, as those beside Muon; and one is left for the trainer's own optimizer.
+      const free = names.filter((name) => !groups.some(({ match }) => match === name));
+      if (groups.length > 0 && free.length < 2) return {};
+      return { groups: [...groups, { match: free[0]!, optimizer: makeOptimizer(of) }] };
+    },
   }),
   ema: around<Options>({
     draw: (r) => given({ decay: r.pick([0.5, 0.99, 'mean']), start: r.maybe(0.3, () => 1), every: r.maybe(0.3, () => 2) }),
