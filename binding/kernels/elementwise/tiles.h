@@ -144,5 +144,5 @@ TileLoop tile_loop_of(int64_t op, int into, int write) {
   return all[op];
 }
 #undef SHORT
-}   // namespace gradclip::GRADCLIP_ISA
 #pragma GCC diagnostic pop
+}   // namespace gradclip::GRADCLIP_ISA
