@@ -65,8 +65,8 @@ export function nonNegative(): Constraint {
 export interface NormConstraintOptions {
   /**
    * What has a norm: `rows` (what has one index of dimension 0: in a weight [out, in] all that leads to one output), `columns` (there
-   * all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit. Keras' weights are
-   * [in, out]: its axis 0 is `rows`. Default 'rows'.
+   * all that comes from one input), or the `tensor`. With fewer than two dimensions a tensor is one unit. Of weights as
+   * Keras has them, [in, out], axis 0 is `rows` here. Default 'rows'.
    */
   readonly axis?: UnitAxis;
   /** `keras`: its formula, which divides by norm + 1e-7 even where the constraint holds. Default `exact`. */
