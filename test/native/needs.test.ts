@@ -147,6 +147,27 @@ test('kernels keep to what they say they need', { timeout: 120_000 }, () => {
   expect(ran.size).toBeGreaterThan(all.length / 2);
 });
 
+test('a stage whose chain is none is refused, whatever length it says', () => {
+  const KIND = 12;
+  const call = calls().get('staged')!.at(-1)!;
+  const ints = [...call.ints];
+  const at = ints.indexOf(KIND);
+  const [tensors, length] = [call.outs, ints[at + 1]!];
+  const begin = at + 2 + tensors;
+  const spoiled = (change: (ints: number[]) => void): number[] | undefined => {
+    const own = [...ints];
+    change(own);
+    return sized({ ...call, ints: own });
+  };
+  expect(spoiled(() => {})).toBeDefined();
+  // An operation that there is not, a register that nothing wrote, a length that is wrong; and -1, which is what a chain that is none has.
+  const first = begin + 6 + 4 * ints[begin + 2]!;
+  expect(spoiled((own) => own.splice(first, 1, 1e6))).toBeUndefined();
+  expect(spoiled((own) => own.splice(first + 2, 1, 1e3))).toBeUndefined();
+  for (const by of [-1, 1]) expect(spoiled((own) => own.splice(at + 1, 1, length + by))).toBeUndefined();
+  expect(spoiled((own) => own.splice(at + 1, 1 + tensors + length, -1, ...own.slice(at + 2, at + 1 + tensors)))).toBeUndefined();
+});
+
 /** Bit for bit, but that what may be NaN has no bits of its own. */
 function same(a: Uint8Array, b: Uint8Array): boolean {
   if (Buffer.compare(a, b) === 0) return true;

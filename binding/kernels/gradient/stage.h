@@ -63,7 +63,8 @@ static int64_t stages_length(const int64_t* i, int64_t left, int64_t count, int6
     if (left - used < kStageAt || i[used + kStageOf] < 0 || i[used + kStageOf] >= kStageKinds) return -1;
     if (i[used + kStageOf] == kMap) {
       const int64_t chain = used + kStageAt + tensors;
-      if (chain > left || chain_length(i + chain, left - chain, 1, 1) != i[used + kStageKey]) return -1;
+      const int64_t length = chain > left ? -1 : chain_length(i + chain, left - chain, 1, 1);
+      if (length < 0 || length != i[used + kStageKey]) return -1;
     }
     used += stage_ints(i + used, tensors);
     if (used > left) return -1;
