@@ -2,6 +2,11 @@
 // that run, and with fixed ones on both sides of it: the table of docs/CLIPPING.md.
 import { clip, loss, nn, optim, Trainer, windows } from '../lib/index.ts';
 import type { Tensor } from '../lib/ir/graph.ts';
+import { congruential as draw } from '../lib/lab/data/draws.ts';
+import { flat, images } from '../lib/lab/data/images.ts';
+import { adding } from '../lib/lab/data/sequences.ts';
+import { tastes } from '../lib/lab/data/tastes.ts';
+import { LETTERS, text } from '../lib/lab/data/text.ts';
 import { CharRNN, charRnnLoss, GPT, gptLoss, LeNet, MLP, NCF, ncfLoss, ResNet20 } from '../lib/models/index.ts';
 import type { Arrays, Source } from '../lib/train/feed/source.ts';
 
@@ -14,96 +19,6 @@ interface Task {
   readonly train: Data;
   readonly test: Data;
   readonly steps: number;
-}
-
-/** Numbers within [0, 1), by a generator of their own: the same on any machine. */
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    // Low bits repeat soon.
-    return (state >>> 8) / 2 ** 24;
-  };
-}
-/** About normal: the sum of some. */
-const normalOf = (next: () => number): number => next() + next() + next() + next() + next() + next() - 3;
-
-/** Images of `classes` kinds: each has a pattern of its own, shifted and hidden in noise. */
-function images(
-  rows: number,
-  seed: number,
-  [channels, size]: readonly [number, number],
-  classes = 10,
-): { x: { data: Float32Array; shape: number[] }; y: Int32Array } {
-  const drawn = uniform(7);
-  const patterns = Array.from({ length: classes }, () =>
-    Float32Array.from({ length: channels * size * size }, () => normalOf(drawn)),
-  );
-  const next = uniform(seed);
-  const width = channels * size * size;
-  const data = new Float32Array(rows * width);
-  const y = new Int32Array(rows);
-  for (let r = 0; r < rows; r++) {
-    const kind = Math.floor(next() * classes);
-    y[r] = kind;
-    const shift = Math.floor(next() * 2);
-    const strength = 0.4 + 0.6 * next();
-    for (let i = 0; i < width; i++) data[r * width + i] = strength * patterns[kind]![(i + shift) % width]! + normalOf(next);
-  }
-  return { x: { data, shape: [rows, channels, size, size] }, y };
-}
-
-const WORDS =
-  'a step of the gradient is clipped when its norm grows beyond threshold value and weights stay where they are in time'.split(
-    ' ',
-  );
-
-/** Sentences of few words, in which each word is followed by few others. */
-function text(length: number, seed: number): Uint8Array {
-  const next = uniform(seed);
-  const made: string[] = [];
-  for (let at = 0, size = 0; size < length; ) {
-    made.push(WORDS[at]!);
-    size += WORDS[at]!.length + 1;
-    at = (at * 5 + Math.floor(next() * 3)) % WORDS.length;
-  }
-  const letters = 'abcdefghijklmnopqrstuvwxyz ';
-  return Uint8Array.from(made.join(' '), (c) => letters.indexOf(c));
-}
-const LETTERS = 27;
-
-/** Of 20 numbers those two that are marked shall be added. */
-function adding(rows: number, seed: number): Arrays {
-  const next = uniform(seed);
-  const length = 20;
-  const x = new Float32Array(rows * length * 2);
-  const y = new Float32Array(rows);
-  for (let r = 0; r < rows; r++) {
-    const marked = [Math.floor((next() * length) / 2), length / 2 + Math.floor((next() * length) / 2)];
-    for (let t = 0; t < length; t++) {
-      const v = next();
-      x[(r * length + t) * 2] = v;
-      if (!marked.includes(t)) continue;
-      x[(r * length + t) * 2 + 1] = 1;
-      y[r]! += v;
-    }
-  }
-  return { x: { data: x, shape: [rows, length, 2] }, y: { data: y, shape: [rows, 1] } };
-}
-
-/** Whether a user takes an item, by tastes of a few dimensions. */
-function tastes(rows: number, seed: number, users = 200, items = 100): Arrays {
-  const drawn = uniform(11);
-  const vectors = (n: number): number[][] => Array.from({ length: n }, () => [0, 1, 2].map(() => normalOf(drawn)));
-  const [of, to] = [vectors(users), vectors(items)];
-  const next = uniform(seed);
-  const user = Int32Array.from({ length: rows }, () => Math.floor(next() * users));
-  const item = Int32Array.from({ length: rows }, () => Math.floor(next() * items));
-  const y = Float32Array.from({ length: rows }, (_, r) => {
-    const product = of[user[r]!]!.reduce((s, v, k) => s + v * to[item[r]!]![k]!, 0);
-    return product + 0.3 * normalOf(next) > 0 ? 1 : 0;
-  });
-  return { user, item, y };
 }
 
 class Adding extends nn.Module {
@@ -140,7 +55,7 @@ const recurrent = (kind: 'rnn' | 'lstm' | 'gru', optimizer: () => optim.Optimize
     () => new CharRNN(LETTERS, { kind, embedding: 16, hidden: 48 }),
     charRnnLoss,
     optimizer,
-    [windows(text(40_000, 1), { length: 32 }), windows(text(8000, 2), { length: 32 })],
+    [windows(text(draw(1), 40_000), { length: 32 }), windows(text(draw(2), 8000), { length: 32 })],
     { steps: 300, batchSize: 16 },
   );
 
@@ -151,7 +66,7 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new MLP([64, 64, 64, 10]),
       ({ x, y }, m) => loss.crossEntropy(m.forward(x), y),
       () => optim.adamw({ lr: 1e-3 }),
-      [flat(images(2000, 3, [1, 8])), flat(images(1000, 4, [1, 8]))],
+      [flat(pictures(2000, 3, [1, 8])), flat(pictures(1000, 4, [1, 8]))],
       { steps: 300 },
     ),
   lenet: () =>
@@ -159,7 +74,7 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new LeNet({ size: 12 }),
       classes as Loss<LeNet>,
       () => optim.sgd({ lr: 0.02, momentum: 0.9 }),
-      [images(2000, 5, [1, 12]), images(500, 6, [1, 12])],
+      [pictures(2000, 5, [1, 12]), pictures(500, 6, [1, 12])],
       { steps: 200, batchSize: 16 },
     ),
   'char-rnn': () => recurrent('rnn', () => optim.sgd({ lr: 0.5, momentum: 0.9 })),
@@ -170,7 +85,7 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new Adding(),
       ({ x, y }, m) => loss.mse(m.forward(x), y),
       () => optim.sgd({ lr: 0.02, momentum: 0.9 }),
-      [adding(4000, 8), adding(1000, 9)],
+      [adding(draw(8), { rows: 4000, length: 20 }), adding(draw(9), { rows: 1000, length: 20 })],
       { steps: 500 },
     ),
   ncf: () =>
@@ -178,7 +93,7 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new NCF({ users: 200, items: 100, dim: 16, hidden: [32, 16] }),
       ncfLoss as unknown as Loss<NCF>,
       () => optim.adamw({ lr: 3e-3 }),
-      [tastes(8000, 12), tastes(2000, 13)],
+      [pairs(8000, 12), pairs(2000, 13)],
       { steps: 400, batchSize: 64 },
     ),
   'gpt-nano': () =>
@@ -186,7 +101,7 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new GPT(LETTERS, { context: 32, layers: 2, heads: 2, width: 32 }),
       gptLoss as Loss<GPT>,
       () => optim.adamw({ lr: 3e-3 }),
-      [windows(text(40_000, 1), { length: 32 }), windows(text(8000, 2), { length: 32 })],
+      [windows(text(draw(1), 40_000), { length: 32 }), windows(text(draw(2), 8000), { length: 32 })],
       { steps: 250, batchSize: 12 },
     ),
   resnet20: () =>
@@ -194,13 +109,16 @@ export const TASKS: Readonly<Record<string, () => Task>> = {
       () => new ResNet20(),
       classes as Loss<ResNet20>,
       () => optim.sgd({ lr: 0.05, momentum: 0.9 }),
-      [images(1500, 14, [3, 8]), images(300, 15, [3, 8])],
+      [pictures(1500, 14, [3, 8]), pictures(300, 15, [3, 8])],
       { steps: 120, batchSize: 16 },
     ),
 };
 
-function flat({ x: { data, shape }, y }: ReturnType<typeof images>): Arrays {
-  return { x: { data, shape: [shape[0]!, data.length / shape[0]!] }, y };
+function pictures(rows: number, seed: number, [channels, size]: readonly [number, number]): ReturnType<typeof images> {
+  return images(draw(7), draw(seed), { rows, channels, size });
+}
+function pairs(rows: number, seed: number): Arrays {
+  return tastes(draw(11), draw(seed), { rows, users: 200, items: 100 });
 }
 
 /** Thresholds beside each other cover so many decades around the median of the norms. */
