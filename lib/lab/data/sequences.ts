@@ -54,18 +54,18 @@ export interface CopyingOptions {
   readonly blanks: number;
 }
 
-/** Symbols (from 2), blanks (0), a sign (1), and room to say the symbols again: x and y [rows, 2 kept + blanks + 1], y blank but for its end. */
+/** Symbols (from 2), blanks (0), a sign (1), and blanks to say the symbols in: x [rows, 2 kept + blanks + 1]; y [rows, kept], the symbols from 0. */
 export function copying(next: Draw, { rows, kept, kinds, blanks }: CopyingOptions): { readonly x: NdArray; readonly y: NdArray } {
   const length = 2 * kept + blanks + 1;
   const x = new Int32Array(rows * length);
-  const y = new Int32Array(rows * length);
+  const y = new Int32Array(rows * kept);
   for (let r = 0; r < rows; r++) {
     for (let k = 0; k < kept; k++) {
-      const symbol = 2 + below(next, kinds);
-      x[r * length + k] = symbol;
-      y[r * length + kept + blanks + 1 + k] = symbol;
+      const symbol = below(next, kinds);
+      x[r * length + k] = 2 + symbol;
+      y[r * kept + k] = symbol;
     }
     x[r * length + kept + blanks] = 1;
   }
-  return { x: { data: x, shape: [rows, length] }, y: { data: y, shape: [rows, length] } };
+  return { x: { data: x, shape: [rows, length] }, y: { data: y, shape: [rows, kept] } };
 }
