@@ -48,6 +48,29 @@ export function firstUnbounded(policies: readonly ClipPolicy[]): Pick<ClipPolicy
   return found.length > 0 && found.length === policies.length ? { unboundedAtFirst: found[0]! } : {};
 }
 
+/**
+ * Of several policies together: their thresholds, in columns that begin with their numbers, and who of them finds its own.
+ * @throws OptionError where several do
+ */
+export function togetherOf(where: string, policies: readonly ClipPolicy[]): Pick<ClipPolicy, 'thresholds' | 'auto'> {
+  const autos = policies.flatMap(({ auto }) => auto ?? []);
+  if (autos.length > 1) {
+    throw new OptionError(
+      `${where}: expected one clip.auto at most, got ${autos.length}: trials of one would be trials of the others`,
+    );
+  }
+  const thresholds = policies.flatMap(({ thresholds = [] }, i) => thresholds.map((name) => `${i}.${name}`));
+  return { thresholds, ...(autos[0] && { auto: autos[0] }) };
+}
+
+/** @throws OptionError for a policy whose threshold is found while a fit is on, where there is none */
+export function checkFixed(where: string, { name, auto }: ClipPolicy): void {
+  if (auto)
+    throw new OptionError(`${where}: ${name} finds its threshold by trials of a fit: train with fit, or take its policy`, {
+      policy: name,
+    });
+}
+
 /** What a policy decides. @throws OptionError that names the policy, where it decides nothing that can be done */
 export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
   const where = `clip policy ${policy.name}`;

@@ -69,6 +69,38 @@ export interface Clipped {
   readonly measure: boolean;
 }
 
+/** How `clip.auto` goes about it, as it was asked to. */
+export interface AutoPlan {
+  /** Steps of trials, as a fraction of the steps of the run. */
+  readonly budget: number;
+  /** Seconds of trials, in place of that; null: the budget says. */
+  readonly seconds: number | null;
+  /** What is done in place of trials; null: trials are made. */
+  readonly decisions: readonly AutoStep[] | null;
+  /** The threshold that the policy has of its own in a step, before the factor; known once it was built. */
+  own(step: number): number;
+}
+
+/** A factor, and the step from which on thresholds are multiplied by it. */
+export interface AutoStep {
+  /** Steps tried before it holds. */
+  readonly step: number;
+  /** What thresholds are multiplied by from then on. */
+  readonly factor: number;
+}
+
+/** What `clip.auto` has decided: from which step on which factor, and why. */
+export interface AutoDecision extends AutoStep {
+  /** What the policy's threshold became by it, in that step. */
+  readonly threshold: number;
+  /** Why, in a sentence. */
+  readonly reason: string;
+  /** What branches were compared by: the loss over the validation set, or that of batches to come; `given`: it was asked for. */
+  readonly judgedBy: 'validation' | 'batches' | 'given';
+  /** Steps of trials up to then, with what validations of branches took. */
+  readonly extra: number;
+}
+
 /** A rule of clipping: what an optimizer, a trainer or `replay` is given. */
 export interface ClipPolicy {
   /** As errors and reports have it. */
@@ -77,6 +109,10 @@ export interface ClipPolicy {
   readonly maxSkips: number;
   /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young gets a warning with it. */
   readonly unboundedAtFirst?: string;
+  /** Names by which it asks `perStep` for its thresholds, the one that it reports first: what `clip.auto` multiplies. Absent or empty: it has none, or only measures. */
+  readonly thresholds?: readonly string[];
+  /** Who moves its threshold while a fit is on: of `clip.auto`, and of what holds one. Absent: nobody does. */
+  readonly auto?: AutoPlan;
   /** Adds what the policy measures and decides to the graph of a step. */
   build(context: ClipContext): Clipped;
 }

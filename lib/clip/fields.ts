@@ -9,6 +9,8 @@ import type { NonFinite, NonFiniteRule } from './finite.ts';
 export interface Limit {
   /** Only measure: the threshold is Infinity in all steps. */
   readonly idle: boolean;
+  /** Columns of the step row that it is read from; none where it is idle. */
+  readonly columns: readonly string[];
   /**
    * What the norm is compared with in this step.
    * @shape scalar
@@ -20,6 +22,7 @@ export interface Limit {
 export function limit(name: string = 'threshold', rule: NumberRule = { min: 0, infinite: true }): Field<PerStep, Limit> {
   return perStep(rule).map((value) => ({
     idle: value.fixed === Infinity,
+    columns: value.fixed === Infinity ? [] : [name],
     at: (c) => thresholdOf(c, name, value.fixed ?? value),
   }));
 }

@@ -1,11 +1,12 @@
 // index.ts: the clip policies. Adding one: a file of policies/, and a line here.
 
-export type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+export type { AutoDecision, AutoPlan, AutoStep, ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';
 
 /** What policies are made of, for those of one's own. */
 export * as parts from './parts.ts';
 export { type AdaGCOptions, adaGc } from './policies/adagc.ts';
+export { type AutoOptions, auto } from './policies/auto.ts';
 export { greedyBudget, type StochasticOptions, stochastic } from './policies/budget.ts';
 export { chain } from './policies/chain.ts';
 export { type CompressOptions, oneBit, type QSGDOptions, qsgd, type TopKOptions, topK } from './policies/compress.ts';

@@ -1,5 +1,5 @@
 // list.ts: every policy by its name, as tests and benchmarks make it: what enumerates policies starts here. It follows from what index.ts
-// exports and from the samples beside each.
+// exports and from the samples beside each. Of clip.auto only a fit makes anything: it is not among them.
 import { signatures } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
 import * as clip from './index.ts';
@@ -13,7 +13,7 @@ function usual(name: string, make: (...args: readonly unknown[]) => ClipPolicy):
 
 function all(): [string, Sample][] {
   const found = Object.entries(clip as unknown as Readonly<Record<string, (...args: readonly unknown[]) => ClipPolicy>>);
-  const policies = found.filter(([name, f]) => typeof f === 'function' && signatures.has(`clip.${name}`));
+  const policies = found.filter(([name, f]) => typeof f === 'function' && signatures.has(`clip.${name}`) && name !== 'auto');
   // Each way of loading modules lists what they export in an order of its own.
   const sorted = policies.sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.flatMap(([name, make]) => {

@@ -212,6 +212,7 @@ export interface Decided {
 const none = (reason: string): Decided => ({ reports: [], ended: null, reason });
 
 export function decide(policy: ClipPolicy, history: History): Decided {
+  if (policy.auto) return none('it finds its threshold by trials of a fit: replay its policy');
   const known = shapesOf(history);
   // Where nobody says what the parameters are, two of them: a policy that treats each separately, or asks for their sizes, shows it.
   const stand = (size: number): Shapes => ({ names: ['a', 'b'], shapes: [[size], [size]] });

@@ -131,7 +131,7 @@ describe.each(Object.keys(cases))('%s', (name) => {
   });
 });
 
-test('every policy is in the goldens, but for those that draw, and the one that only measures', () => {
+test('every policy is in the goldens, but for those that draw, the one that only measures, and the one that a fit moves', () => {
   const policies = Object.entries(clip).filter(([, f]) => typeof f === 'function');
   const tried = new Set(Object.values(cases).map((c) => c.policy));
   expect(
@@ -139,5 +139,5 @@ test('every policy is in the goldens, but for those that draw, and the one that 
       .map(([name]) => name)
       .filter((name) => !tried.has(name))
       .sort(),
-  ).toEqual(['none', 'qsgd', 'stochastic']);
+  ).toEqual(['auto', 'none', 'qsgd', 'stochastic']);
 });

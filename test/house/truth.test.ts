@@ -132,6 +132,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     covered: firsts(['norms', 'elements', 'adaptive'].flatMap((file) => Object.keys(golden(`policies-${file}`).cases))),
     exceptions: {
       none: 'does nothing: the cases of optimizers are without a clip',
+      auto: 'its policy times a factor: train/tuning/branches.test.ts compares it with that policy',
       qsgd: 'drawn: its law is tested in clip/properties.test.ts',
       stochastic: 'drawn: as qsgd',
     },

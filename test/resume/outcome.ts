@@ -38,7 +38,8 @@ export function stepsOf(setup: Setup): number {
   return Math.ceil(batches / accumulate);
 }
 
-const lastOf = (setup: Setup): number => 2 * stepsOf(setup) + BEYOND;
+/** Steps of the run. */
+export const lastOf = (setup: Setup): number => 2 * stepsOf(setup) + BEYOND;
 
 /** Every step of two epochs. */
 export const allStops = (setup: Setup): number[] => Array.from({ length: 2 * stepsOf(setup) }, (_, i) => i + 1);
@@ -225,7 +226,7 @@ class Following {
     const { told } = this.#log;
     const setup = this.#setup;
     told.set('error', this.#error);
-    for (const key of ['stopReason', 'best'] as const) told.set(key, JSON.stringify(this.#result?.[key] ?? null));
+    for (const key of ['stopReason', 'best', 'auto'] as const) told.set(key, JSON.stringify(this.#result?.[key] ?? null));
     await tellState(told, this.trainer, STATE);
     told.set('rate factor', String(this.trainer.rateFactor));
     if (setup.record) {

@@ -26,6 +26,7 @@ export function greedyBudget(threshold?: PerStep, options: NonFiniteOptions = {}
   return {
     name: 'greedyBudget',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
@@ -62,6 +63,7 @@ export function stochastic(threshold?: PerStep, options: StochasticOptions = {})
   return {
     name: 'stochastic',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);

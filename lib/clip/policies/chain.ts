@@ -4,7 +4,7 @@ import type { Tensor } from '../../ir/graph.ts';
 import { add, maximum, mul } from '../../ops/elementwise/elementwise.ts';
 import type { Stage } from '../../ops/gradient/stage.ts';
 import { rest, signature } from '../../options/index.ts';
-import { buildPolicy, firstUnbounded, policy } from '../build.ts';
+import { buildPolicy, firstUnbounded, policy, togetherOf } from '../build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../clip.ts';
 import { samples } from '../samples.ts';
 import { globalNorm } from './norm.ts';
@@ -26,6 +26,7 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
     name: `chain(${policies.map((p) => p.name).join(', ')})`,
     maxSkips: limits.length ? Math.min(...limits) : 0,
     ...firstUnbounded(policies),
+    ...togetherOf('clip.chain', policies),
     build(context) {
       const parts: Clipped[] = [];
       let grads = context.grads;

@@ -7,7 +7,7 @@ import { matcher, type Pattern } from '../../nn/module/module.ts';
 import { readsEach, type Stage, selectStages } from '../../ops/gradient/stage.ts';
 import { add, equal, less, maximum, minimum, mul, sqrt, square, sum, where } from '../../ops/index.ts';
 import { bool, choice, either, type Field, fn, list, options, signature, whole } from '../../options/index.ts';
-import { buildPolicy, firstUnbounded, policy } from '../build.ts';
+import { buildPolicy, firstUnbounded, policy, togetherOf } from '../build.ts';
 import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from '../clip.ts';
 import { samples } from '../samples.ts';
 import { none } from './none.ts';
@@ -73,6 +73,7 @@ export function groups(rules: readonly ClipGroup[], options: GroupsOptions = {})
     name: `groups(${policies.map((p) => p.name).join(', ')})`,
     maxSkips: limits.length > 0 ? Math.min(...limits) : 0,
     ...firstUnbounded(policies),
+    ...togetherOf(name, policies),
     build(context) {
       const { names, allNames = names.map((n) => [n]) } = context;
       const owner = allNames.map((all, t) => tests.findIndex((test) => all.some((n) => test(n, shapeOf(context, t)))));

@@ -64,6 +64,7 @@ export function map(fn: Shape, options: MapOptions = {}): ClipPolicy {
   return {
     name,
     maxSkips: rules.maxSkips,
+    thresholds: threshold?.columns ?? [],
     build(context) {
       if (threshold?.idle) return measureOnly(context, rules);
       const same = JSON.stringify(traced);

@@ -46,6 +46,7 @@ export function globalNorm(threshold?: PerStep, options: GlobalNormOptions = {})
   return {
     name: 'globalNorm',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules, p);
       const at = limit.at(context);
@@ -75,6 +76,7 @@ function eachNorm(
   return {
     name,
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules, p);
       const at = limit.at(context);

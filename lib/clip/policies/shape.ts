@@ -22,6 +22,7 @@ function elementwise(name: string, { threshold: limit, ...given }: Given, make: 
   return {
     name,
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
@@ -82,6 +83,7 @@ export function softNorm(threshold?: PerStep, options: NonFiniteOptions = {}): C
   return {
     name: 'softNorm',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
@@ -141,6 +143,7 @@ export function normalize(options: NormalizeOptions = {}): ClipPolicy {
   return {
     name: 'normalize',
     maxSkips: rules.maxSkips,
+    thresholds: to.columns,
     build(context) {
       const at = to.at(context);
       const m = measure(context, rules);

@@ -104,6 +104,7 @@ export function axisNorm(threshold?: PerStep, options: AxisNormOptions = {}): Cl
   return {
     name: 'axisNorm',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
@@ -175,6 +176,7 @@ export function rowMaxNorm(threshold?: PerStep, options: RowMaxNormOptions = {})
   return {
     name: 'rowMaxNorm',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
@@ -220,6 +222,7 @@ export function agc(threshold?: PerStep, options: AGCOptions = {}): ClipPolicy {
   return {
     name: 'agc',
     maxSkips: rules.maxSkips,
+    thresholds: limit.columns,
     build(context) {
       if (limit.idle) return measureOnly(context, rules);
       const factor = limit.at(context);

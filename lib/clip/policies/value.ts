@@ -52,11 +52,13 @@ export function value(threshold: PerStep | ValueOptions, options: NonFiniteOptio
   const rules = ruleOf({ nonFinite, maxSkips });
   const [lower, upper] = bounds('clip.value', limits);
   const largest = (step: number): number => Math.max(Math.abs(lower.at(step)), Math.abs(upper.at(step)));
+  const measures = lower.fixed === -Infinity && upper.fixed === Infinity;
   return {
     name: 'value',
     maxSkips: rules.maxSkips,
+    thresholds: measures ? [] : ['threshold', 'lower', 'upper'],
     build(context) {
-      if (lower.fixed === -Infinity && upper.fixed === Infinity) return measureOnly(context, rules);
+      if (measures) return measureOnly(context, rules);
       const fixed = lower.fixed !== null && upper.fixed !== null;
       const clamp = limit(
         thresholdOf(context, 'lower', lower.fixed ?? lower.at),

@@ -1,5 +1,5 @@
 // bound.ts: a standalone optimizer, on the caller's own arrays: the same graph, compiler and kernels as a trainer's, without a model.
-import { policy } from '../../clip/build.ts';
+import { checkFixed, policy } from '../../clip/build.ts';
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { none } from '../../clip/policies/none.ts';
 import { compile } from '../../compile/compile.ts';
@@ -111,6 +111,7 @@ export class BoundOptimizer {
     const { params, clip, threads = addon().threads.count, ema = null, constraints } = bound;
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
+    checkFixed(`${where}: option clip`, clip);
     this.#policy = clip;
     const entries = entriesOf(where, params);
     if (entries.length === 0) throw new OptionError(`${where}: expected at least one parameter, got none`);

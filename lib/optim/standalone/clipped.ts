@@ -1,5 +1,5 @@
 // clipped.ts: gradients as a clip policy makes them, on the caller's own arrays, for whoever updates parameters by other means: `clip.apply`.
-import { policy as policyField } from '../../clip/build.ts';
+import { checkFixed, policy as policyField } from '../../clip/build.ts';
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { compile } from '../../compile/compile.ts';
 import { type Layout, layoutOf } from '../../compile/layout.ts';
@@ -93,6 +93,7 @@ const readApply = signature(
 export function apply<G extends Named<Float32Array>>(grads: G, policy: ClipPolicy, options: ApplyOptions = {}): Applied<G> {
   const where = 'clip.apply';
   const given = readApply(arguments);
+  checkFixed(`${where}: argument policy`, policy);
   const entries = entriesOf(where, given.grads);
   if (entries.length === 0) throw new OptionError(`${where}: expected at least one gradient, got none`);
   for (const [name, x] of entries) checkArray(where, name, x);

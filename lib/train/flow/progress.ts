@@ -1,4 +1,5 @@
 // progress.ts: where a training run stands, and what it ends with.
+import type { AutoDecision } from '../../clip/clip.ts';
 import type { Data } from '../../ir/op.ts';
 import type { GuardAction, Report } from '../../optim/apply/report.ts';
 import type { Kept } from './kept.ts';
@@ -81,6 +82,16 @@ export interface GuardEvent {
   readonly step: number;
 }
 
+/** What `clip.auto` did in a training. */
+export interface AutoResult {
+  /** What was decided, of all fits of the training, in order; also what option `decisions` of `clip.auto` takes. */
+  readonly decisions: readonly AutoDecision[];
+  /** Steps of trials in all of them, with what validations of branches took. */
+  readonly extra: number;
+  /** What trials were judged by: the loss over the validation set, or that of batches to come; `given`: there were none. */
+  readonly judgedBy: AutoDecision['judgedBy'];
+}
+
 /**
  * Why a run ended: `steps` or `epochs` were done, its `seconds` were over, `stop()` was called, the validation stopped improving, or the source of batches
  * ended.
@@ -112,6 +123,8 @@ export interface FitResult<K extends string = never> {
   readonly last: Report | null;
   /** Best validation metrics, when there was early stopping; its weights are the model's now. */
   readonly best: Metrics<K> | null;
+  /** What `clip.auto` has decided, and why. Absent without it. */
+  readonly auto?: AutoResult;
   /** What guards found: the first 100 of it. Absent without guards. */
   readonly guards?: readonly GuardEvent[];
   /** What may not be as it was meant, each thing once. Told to the `logger` as it is found. */

@@ -111,6 +111,22 @@ export class Running implements Place {
     return validateEvery === null ? Number.POSITIVE_INFINITY : validateEvery - (this.course.tried % validateEvery);
   }
 
+  /**
+   * After how many steps tried, of all runs, it ends, if no step is left out; null: nobody knows.
+   * @param epochSteps of an epoch; null: nobody knows
+   * @param accumulate micro-batches of a step
+   */
+  endIn(epochSteps: number | null, accumulate: number): number | null {
+    const { steps, epochs } = this.#plan;
+    const { begin, tried } = this.course;
+    const { epoch, batch } = this.counters;
+    const here = epochSteps === null ? 0 : epochSteps - Math.ceil(batch / accumulate);
+    const left = epochs - (epoch - begin.epoch);
+    const inEpochs = epochSteps === null || epochs === Number.POSITIVE_INFINITY ? epochs : here + (left - 1) * epochSteps;
+    const end = Math.min(begin.tried + steps, epochSteps === null ? Number.POSITIVE_INFINITY : tried + inEpochs);
+    return end === Number.POSITIVE_INFINITY ? null : end;
+  }
+
   /** Steps were run. */
   advance({ attempt, stepCount, skips, tried }: RunResult): void {
     const { counters, course } = this;

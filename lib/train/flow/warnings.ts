@@ -26,6 +26,10 @@ export type TrainingWarningCode =
   | 'zeroRate'
   /** A learning rate fell below 1e-12 of what it was. */
   | 'vanishedRate'
+  /** `clip.auto` has no validation set to judge trials by. */
+  | 'autoByBatches'
+  /** `clip.auto` does not know how long the run is. */
+  | 'autoOfUnknownLength'
   /** A checkpoint was not written, since the loss was not finite. */
   | 'noCheckpoint'
   /** A checkpoint to resume from is not whole: one before it was taken. */

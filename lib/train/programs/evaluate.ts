@@ -1,5 +1,5 @@
 // evaluate.ts: loss and metrics of a model over a data set.
-import type { RunRequest, RunResult } from '../../native/addon.ts';
+import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import type { DrawnBatch } from '../feed/feeder.ts';
 import type { Table, Tables } from '../feed/tables.ts';
@@ -47,8 +47,13 @@ export class Evaluation {
   /**
    * @param access each part waits for a turn; null: the whole evaluation has one
    * @param halt ends it, which gives null then
+   * @param values with these, a twin of the store's; null: with those of the store
    */
-  *measure(access: Access | null = null, halt: Halt | null = null): Loop<Metrics<string> | null> {
+  *measure(
+    access: Access | null = null,
+    halt: Halt | null = null,
+    values: readonly NativeBlock[] | null = null,
+  ): Loop<Metrics<string> | null> {
     const gathering = new Gathering();
     let before = 0;
     for (const table of this.#tables) {
@@ -60,20 +65,25 @@ export class Evaluation {
         const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
         let ran: Ran;
         try {
-          ran = yield* this.#run(table, start, count, { pace, access });
+          ran = yield* this.#run(table, start, count, { pace, access, values });
         } finally {
           endTurn?.();
         }
         if (halt?.called) return null;
         const { compiled, result } = ran;
         const batch = before + Math.floor(start / size);
-        tellPrints(compiled, result.report, result.tried, (i) => batch + i);
+        if (!values) tellPrints(compiled, result.report, result.tried, (i) => batch + i);
         gather(gathering, compiled, table.shape(count).rows, result.tried, result.report);
         start += result.tried * count;
       }
       before += Math.ceil(length / size);
     }
     return gathering.finish() as Metrics<string>;
+  }
+
+  /** Batches that it takes. */
+  get batches(): number {
+    return this.#tables.reduce((sum, table) => sum + Math.ceil(table.source.length / this.#sizeOf(table)), 0);
   }
 
   stop(): void {
@@ -93,11 +103,16 @@ export class Evaluation {
     table: Table,
     start: number,
     count: number,
-    { pace, access }: { readonly pace: Pace; readonly access: Access | null },
+    {
+      pace,
+      access,
+      values,
+    }: { readonly pace: Pace; readonly access: Access | null; readonly values: readonly NativeBlock[] | null },
   ): Loop<Ran> {
-    const { programs, release } = this.#use.hold([table.shape(count)]);
+    const { programs, at, release } = this.#use.hold([table.shape(count)]);
     const compiled = programs[0]!;
     try {
+      if (values) at(values);
       const wanted = access?.wanted ?? false;
       const request = this.#request(table, compiled, start, count, wanted ? 1 : pace.steps);
       pace.begin();

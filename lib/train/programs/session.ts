@@ -63,6 +63,8 @@ export interface Compiled<T> {
 /** Programs for batches of some shapes, which are there until they are released. */
 export interface Held<T> {
   readonly programs: readonly Compiled<T>[];
+  /** From here on they run on these blocks, a twin of the store's. No run of them may be on. @param values null: on the store's own */
+  at(values: readonly NativeBlock[] | null): void;
   release(): void;
 }
 
@@ -127,8 +129,8 @@ interface Timing {
 /** A program that is there, and the data that it is bound to. */
 interface Kept<T> extends Entry {
   readonly compiled: Compiled<T>;
-  /** Blocks of states, which come before those of data. */
-  states: readonly NativeBlock[];
+  /** Blocks of the store's states, or of a twin, which come before those of data. */
+  values: readonly NativeBlock[];
   /** Null: nothing, not even these. */
   data: Copied | null;
 }
@@ -159,8 +161,12 @@ export class Session<T, S extends Known = Shape> {
 
   /** The programs for batches of these shapes, compiled where they are not there, and bound to these data. No run of them may be on. */
   hold(shapes: readonly S[], data: Copied): Held<T> {
-    const held: Entry[] = [];
+    const held: Kept<T>[] = [];
+    const at = (values: readonly NativeBlock[] | null): void => {
+      for (const entry of held) this.#bind(entry, values ?? this.#store.blocks, data);
+    };
     const release = (): void => {
+      if (held.some(({ values }) => values !== this.#store.blocks)) at(null);
       for (const entry of held) this.#programs.release(entry);
     };
     try {
@@ -170,7 +176,7 @@ export class Session<T, S extends Known = Shape> {
         held.push(entry);
         return entry.compiled;
       });
-      return { programs, release };
+      return { programs, at, release };
     } catch (error) {
       release();
       throw error;
@@ -199,8 +205,8 @@ export class Session<T, S extends Known = Shape> {
   move(store: Store): void {
     this.#store = store;
     for (const entry of this.#entries.values()) {
-      entry.states = this.#states;
-      if (entry.data) entry.compiled.bound.rebind([...entry.states, ...entry.data.blocks]);
+      if (entry.data) this.#bind(entry, store.blocks, entry.data);
+      else entry.values = store.blocks;
     }
   }
 
@@ -221,11 +227,10 @@ export class Session<T, S extends Known = Shape> {
     const { name: key, rows, keep = 0 } = shape;
     const there = this.#entries.get(key);
     if (there) {
-      if (there.data !== data) there.compiled.bound.rebind([...there.states, ...data.blocks]);
-      there.data = data;
+      this.#bind(there, this.#store.blocks, data);
       return there;
     }
-    const { compiled, states } = this.#compile(shape, data);
+    const compiled = this.#compile(shape, data);
     const { bound, program, ran } = compiled;
     if (this.#options.profiled && !this.#measured.has(key)) {
       this.#measured.set(key, { rows, program, ran, times: new Float64Array(PROFILE_ROW * program.instrs.length) });
@@ -238,12 +243,13 @@ export class Session<T, S extends Known = Shape> {
     };
     // Not its arena, which is all programs'.
     const bytes = program.constants.length + PER_INSTR * program.instrs.length;
-    const entry = { owner: this.#options.owner ?? this, bytes, keep, drop, compiled, states, data };
+    const { blocks: values } = this.#store;
+    const entry = { owner: this.#options.owner ?? this, bytes, keep, drop, compiled, values, data };
     this.#entries.set(key, entry);
     return entry;
   }
 
-  #compile(shape: S, of: Copied): Pick<Kept<T>, 'compiled' | 'states'> {
+  #compile(shape: S, of: Copied): Compiled<T> {
     const { threads, profiled, debug, apart, check, tracing = (trace) => trace() } = this.#options;
     check?.();
     const places = new Map<Node, string>();
@@ -263,19 +269,25 @@ export class Session<T, S extends Known = Shape> {
         `${stray.name}: the model has got it while a call was on that is not done: change layers between calls`,
       );
     const program = compile(graph, { ...target(), layout });
-    const states = this.#states;
-    const blocks = [...states, ...of.blocks];
+    const blocks = this.#blocks(this.#store.blocks, of);
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
       : new CompiledProgram(program).bind(blocks, purposeOf(shape), apart);
     if (profiled) bound.startProfile(profiled === 'balance');
     const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
-    return { states, compiled: { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints } };
+    return { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints };
   }
 
-  /** Blocks of states, in the order of their layout. */
-  get #states(): readonly NativeBlock[] {
-    return [...this.#store.blocks, ...(this.#own ? [this.#own.block] : [])];
+  /** What a program binds, in the order of its layout. */
+  #blocks(values: readonly NativeBlock[], data: Copied): readonly NativeBlock[] {
+    return [...values, ...(this.#own ? [this.#own.block] : []), ...data.blocks];
+  }
+
+  /** Have it run on these. No run of it may be on. */
+  #bind(entry: Kept<T>, values: readonly NativeBlock[], data: Copied): void {
+    if (entry.data !== data || entry.values !== values) entry.compiled.bound.rebind(this.#blocks(values, data));
+    entry.data = data;
+    entry.values = values;
   }
 
   /** The block of what goes from one micro-batch to the next, which the programs of all shapes share. */

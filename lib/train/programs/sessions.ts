@@ -29,13 +29,13 @@ export class Use<T> {
 
   /** In a turn: the programs for batches of these shapes. */
   hold(shapes: readonly Shape[]): Held<T> {
-    const { programs, release } = this.session.hold(shapes, this.#data);
+    const { programs, at, release } = this.session.hold(shapes, this.#data);
     this.#held = programs;
     const end = (): void => {
       this.#held = [];
       release();
     };
-    return { programs, release: end };
+    return { programs, at, release: end };
   }
 
   /** Ask the run that is on to end after the step it is in: that of this use, whoever else uses the session. */

@@ -8,6 +8,7 @@ import { allocate as allocateBlock, withOurErrors } from '../../native/program.t
 import { checkRoom, type Purpose } from '../../native/room.ts';
 import { type Memory, type Place, valuesOf } from '../../nn/module/values.ts';
 import { STATES } from '../../optim/apply/apply.ts';
+import { inOrder, type Wait } from '../flow/effect.ts';
 
 /** @throws GradclipError ERR_MEMORY */
 export function allocate(dtype: DType, length: number, purpose: Purpose = { what: 'an array' }): Data {
@@ -15,6 +16,7 @@ export function allocate(dtype: DType, length: number, purpose: Purpose = { what
   return new ARRAYS[dtype](length);
 }
 
+const TWIN: Purpose = { what: 'a trial of clip.auto', advice: 'Without clip.auto there are none' };
 const COPY: Purpose = { what: 'a copy of the state' };
 
 /** View of a state's bytes within a copy of the block. */
@@ -58,11 +60,11 @@ export class Store {
   }
 
   /** Give states their first values again. */
-  reset(states: readonly State[]): void {
+  reset(states: readonly State[], blocks: readonly NativeBlock[] = this.blocks): void {
     for (const state of states) {
       const data = allocate(state.type.dtype, sizeOf(state.type.shape));
       state.init?.(data);
-      this.write(state, data);
+      this.write(state, data, blocks);
     }
   }
 
@@ -71,16 +73,17 @@ export class Store {
     return layoutOf(this.own, data, [...this.#given, ...others]);
   }
 
-  write(state: State, data: Data): void {
-    const { block, offset } = this.#placeOf(state);
+  /** @param blocks where: the store's own, or a twin */
+  write(state: State, data: Data, blocks: readonly NativeBlock[] = this.blocks): void {
+    const { block, offset } = this.#placeOf(state, blocks);
     withOurErrors(() => block.write(offset, data));
   }
 
   /** The same, now: no run may be on. */
-  read(states: readonly State[]): Map<State, Data> {
+  read(states: readonly State[], blocks: readonly NativeBlock[] = this.blocks): Map<State, Data> {
     return new Map(
       states.map((state) => {
-        const { block, offset } = this.#placeOf(state);
+        const { block, offset } = this.#placeOf(state, blocks);
         const data = allocate(state.type.dtype, sizeOf(state.type.shape));
         withOurErrors(() => block.read(offset, data));
         return [state, data];
@@ -137,6 +140,30 @@ export class Store {
     withOurErrors(() => this.blocks[0]!.copySync(source.blocks, source.#parts(this.#places)));
   }
 
+  /** Blocks like those of the store, for other values of all its states. @throws GradclipError ERR_MEMORY */
+  twin(): readonly NativeBlock[] {
+    return this.blocks.map(({ bytes }) => allocateBlock(bytes, TWIN));
+  }
+
+  /** Copy all states from one twin to another, or from or to the store's own blocks, between two runs. @param sync now, not off this thread */
+  transfer(from: readonly NativeBlock[], to: readonly NativeBlock[], sync: boolean): Wait {
+    const parts = this.#inPlace;
+    const at = [...parts.keys()];
+    const one = (i: number): Wait =>
+      withOurErrors(() => (sync ? to[i]!.copySync([from[i]!], parts[i]!) : to[i]!.copy([from[i]!], parts[i]!)));
+    return inOrder(at, one);
+  }
+
+  /** Of each block the places of all states, as the add-on takes them. */
+  get #inPlace(): readonly Float64Array[] {
+    const parts = this.blocks.map((): number[] => []);
+    for (const state of this.states) {
+      const { block, offset } = this.#layout.states.get(state)!;
+      parts[block]!.push(0, offset, offset, bytesOf(state.type));
+    }
+    return parts.map((numbers) => Float64Array.from(numbers));
+  }
+
   /** Frees what is its own. */
   dispose(): void {
     this.blocks[0]!.dispose();
@@ -157,8 +184,8 @@ export class Store {
     );
   }
 
-  #placeOf(state: State): { block: NativeBlock; offset: number } {
+  #placeOf(state: State, blocks: readonly NativeBlock[] = this.blocks): { block: NativeBlock; offset: number } {
     const { block, offset } = this.#layout.states.get(state)!;
-    return { block: this.blocks[block]!, offset };
+    return { block: blocks[block]!, offset };
   }
 }

@@ -16,6 +16,14 @@ import type { Heard } from '../state/setup.ts';
 import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
 import { Parts, reportsOf } from './parts.ts';
+import type { Outcome, Trials } from './trials.ts';
+
+interface ChunksInit {
+  readonly pace: Pace;
+  readonly heard: Heard;
+  readonly epochSteps: number | null;
+  readonly trials: Trials | null;
+}
 
 export class Chunks {
   readonly #use: Use<TracedStep>;
@@ -25,15 +33,20 @@ export class Chunks {
   readonly #pace: Pace;
   readonly #heard: Heard;
   readonly #epochSteps: number | null;
+  readonly #trials: Trials | null;
 
-  /** @param epochSteps updates in an epoch, which schedules may count in; null: nobody knows */
+  /**
+   * @param epochSteps updates in an epoch, which schedules may count in; null: nobody knows
+   * @param trials those of a policy that finds its threshold; null: it does not
+   */
   constructor(
     use: Use<TracedStep>,
     current: Current,
     running: Running,
     watchers: Watchers,
-    { pace, heard, epochSteps }: { readonly pace: Pace; readonly heard: Heard; readonly epochSteps: number | null },
+    { pace, heard, epochSteps, trials }: ChunksInit,
   ) {
+    this.#trials = trials;
     this.#heard = heard;
     this.#epochSteps = epochSteps;
     this.#use = use;
@@ -48,10 +61,16 @@ export class Chunks {
     return this.#pace.steps;
   }
 
+  /** What is to be done before the next one, or before the run ends. */
+  *prepare(): Loop<void> {
+    if (this.#trials) yield* this.#trials.prepare(this.steps);
+  }
+
   /** Null if the run was asked to end before the chunk's turn came. */
   *run(chunk: Chunk): Loop<Ran | null> {
     const { access } = this.#current;
     const endTurn = yield* perform(access.turn(() => this.#use.endEarly()));
+    const began = performance.now();
     let release: (() => void) | null = null;
     try {
       if (this.#running.halt.called) return null;
@@ -61,18 +80,29 @@ export class Chunks {
       for (const { extra } of programs) this.#heard.traced(extra);
       this.#pace.begin();
       this.#running.time?.begin();
-      let result: RunResult;
+      const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
+      const most = access.wanted ? 1 : chunk.steps;
+      const branches = 1 + (this.#trials?.tuning.branches.others.length ?? 0);
+      let outcome: Outcome;
       try {
-        const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
-        const parts = new Parts(programs, chunk, this.#running, terms);
-        do result = yield* perform(parts.next(access.wanted ? 1 : chunk.steps));
-        while (parts.goOn(result));
+        if (this.#trials?.tuning.branches.racing) outcome = yield* this.#trials.run(chunk, held, terms, most);
+        else {
+          const parts = new Parts(programs, chunk, this.#running, terms);
+          let result: RunResult;
+          do result = yield* perform(parts.next(most));
+          while (parts.goOn(result));
+          outcome = { result, error: null };
+        }
       } catch (error) {
-        // The steps before the one with the bad index have taken effect.
-        if (error instanceof IndexError) this.#done(chunk, programs, error.details.result as RunResult);
-        throw located(error, (step) => batchesOf(chunk, step));
+        if (!(error instanceof IndexError)) throw located(error, (step) => batchesOf(chunk, step));
+        outcome = { result: error.details.result as RunResult, error };
       }
-      return this.#done(chunk, programs, result);
+      const { result, error } = outcome;
+      this.#trials?.tuning.spent(performance.now() - began, result.tried * branches);
+      // The steps before one with a bad index have taken effect.
+      const ran = this.#done(chunk, programs, result);
+      if (error) throw located(error, (step) => batchesOf(chunk, step));
+      return ran;
     } finally {
       endTurn();
       release?.();
@@ -91,6 +121,7 @@ export class Chunks {
     running.advance(result);
     const last = programs.at(-1)!;
     const reports = reportsOf(programs, chunk, result, counters, this.#current.setup);
+    this.#trials?.tuning.ran(this.#trials.tuning.branches.main, [reports]);
     const { threads } = result;
     this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step: counters.step });
     // Who gets a print may throw: by then all is of the same step.

@@ -7,6 +7,13 @@ import type { Evaluation } from '../programs/evaluate.ts';
 import type { Current } from '../state/current.ts';
 import type { Tally } from '../watch/tally.ts';
 import type { Watchers } from '../watch/watcher.ts';
+import type { Trials } from './trials.ts';
+
+interface Measured {
+  readonly metrics: Metrics<string>;
+  /** Of other branches of a race. */
+  readonly others: Parameters<Trials['validated']>[0];
+}
 
 export class Epochs {
   readonly #current: Current;
@@ -14,9 +21,20 @@ export class Epochs {
   readonly #watchers: Watchers;
   readonly #tally: Tally;
   readonly #evaluation: Evaluation | null;
+  readonly #trials: Trials | null;
 
-  /** @param evaluation of the validation set; null: there is none */
-  constructor(current: Current, running: Running, watchers: Watchers, tally: Tally, evaluation: Evaluation | null) {
+  /**
+   * @param evaluation of the validation set; null: there is none
+   * @param trials those of a policy that finds its threshold; null: it does not
+   */
+  constructor(
+    current: Current,
+    running: Running,
+    watchers: Watchers,
+    tally: Tally,
+    { evaluation, trials }: { readonly evaluation: Evaluation | null; readonly trials: Trials | null },
+  ) {
+    this.#trials = trials;
     this.#current = current;
     this.#running = running;
     this.#watchers = watchers;
@@ -27,9 +45,9 @@ export class Epochs {
   /** Measure between two steps of an epoch. */
   *validate(): Loop<void> {
     const { access } = this.#current;
-    const metrics = yield* this.#evaluation!.measure(access, this.#running.halt);
-    if (metrics === null) return;
-    yield* perform(access.inTurn(() => after(this.#measured(metrics), () => this.#running.validated())));
+    const measured = yield* this.#measure(this.#evaluation!);
+    if (measured === null) return;
+    yield* perform(access.inTurn(() => after(this.#measured(measured), () => this.#running.validated())));
     yield* waitFor(this.#watchers.told());
   }
 
@@ -39,25 +57,36 @@ export class Epochs {
     const [running, watchers, tally] = [this.#running, this.#watchers, this.#tally];
     // Of an epoch of which nothing was seen, as after a file of an earlier version, there is nothing to tell.
     const evaluation = running.validatesEpochs && tally.begun ? this.#evaluation : null;
-    if (evaluation) yield* perform(access.inTurn(() => setup.startEpoch()));
-    const metrics = evaluation ? yield* evaluation.measure(access, running.halt) : null;
-    if (evaluation && metrics === null) return;
-    const end = (): Wait => {
-      if (!evaluation) setup.startEpoch();
-      const epoch = running.endEpoch();
-      return tally.begun ? watchers.tell('epoch', tally.endEpoch(epoch, metrics)) : undefined;
+    const startEpoch = (): void => {
+      setup.startEpoch();
+      this.#trials?.startEpoch();
     };
-    yield* perform(access.inTurn(() => after(metrics ? this.#measured(metrics) : undefined, end)));
+    if (evaluation) yield* perform(access.inTurn(startEpoch));
+    const measured = evaluation ? yield* this.#measure(evaluation) : null;
+    if (evaluation && measured === null) return;
+    const end = (): Wait => {
+      if (!evaluation) startEpoch();
+      const epoch = running.endEpoch();
+      return tally.begun ? watchers.tell('epoch', tally.endEpoch(epoch, measured?.metrics ?? null)) : undefined;
+    };
+    yield* perform(access.inTurn(() => after(measured ? this.#measured(measured) : undefined, end)));
     yield* waitFor(watchers.told());
   }
 
-  #measured(metrics: Metrics<string>): Wait {
+  /** Null: the run shall end. */
+  *#measure(evaluation: Evaluation): Loop<Measured | null> {
+    const metrics = yield* evaluation.measure(this.#current.access, this.#running.halt);
+    const others = metrics && this.#trials ? yield* this.#trials.others() : [];
+    return metrics && others && { metrics, others };
+  }
+
+  #measured({ metrics, others }: Measured): Wait {
     const { warnings, counters } = this.#running;
     for (const [name, value] of Object.entries(metrics)) {
       if (!Number.isNaN(value)) continue;
       const { step } = counters;
       warnings.add('metricNaN', `validation: ${name} is NaN after ${step} updates`, { name, step });
     }
-    return this.#watchers.tell('validation', metrics);
+    return after(this.#watchers.tell('validation', metrics), () => this.#trials?.validated(others));
   }
 }

@@ -14,6 +14,8 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
   for (;;) {
     if (halt.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: halt.reason });
     if (halt.called) return 'stopped';
+    yield* chunks.prepare();
+    if (halt.called) continue;
     if (running.validationDue) {
       yield* epochs.validate();
       continue;

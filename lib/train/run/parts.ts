@@ -29,11 +29,16 @@ export class Parts {
   readonly #chunk: Chunk;
   readonly #place: Pick<Place, 'seed' | 'counters'>;
   readonly #terms: Terms;
+  readonly #done: number;
   #i = 0;
   #first = 0;
 
-  /** @param programs of the chunk's parts */
-  constructor(programs: Programs, chunk: Chunk, place: Pick<Place, 'seed' | 'counters'>, terms: Terms) {
+  /**
+   * @param programs of the chunk's parts
+   * @param done steps of the chunk that are done: counters are those after them
+   */
+  constructor(programs: Programs, chunk: Chunk, place: Pick<Place, 'seed' | 'counters'>, terms: Terms, done: number = 0) {
+    this.#done = done;
     this.#programs = programs;
     this.#chunk = chunk;
     this.#place = place;
@@ -41,9 +46,9 @@ export class Parts {
   }
 
   /** @param steps of the chunk that are run, if it has one part */
-  next(steps: number = this.#chunk.steps): Effect<RunResult> {
+  next(steps: number = this.#chunk.steps - this.#done): Effect<RunResult> {
     const compiled = this.#programs[this.#i]!;
-    const request = requestOf(compiled, this.#chunk, steps, [this.#i, this.#first], this.#place, this.#terms);
+    const request = requestOf(compiled, this.#chunk, [this.#done, steps], [this.#i, this.#first], this.#place, this.#terms);
     this.#first += this.#chunk.parts[this.#i++]!.micros;
     return runOf(compiled, request);
   }
@@ -54,22 +59,24 @@ export class Parts {
   }
 }
 
-/** Of the first steps of a chunk. @param first micro-batch of the step that is in part `i` */
+/** Of `steps` steps of a chunk, after those that are done. @param first micro-batch of the step that is in part `i` */
 function requestOf(
   { program }: Compiled<unknown>,
   chunk: Chunk,
-  steps: number,
+  [done, steps]: readonly [number, number],
   [i, first]: readonly [number, number],
   { seed, counters }: Pick<Place, 'seed' | 'counters'>,
   { setup, epochSteps }: Terms,
 ): Omit<RunRequest, 'threads'> {
   const { attempt, step, skips } = counters;
   const part = chunk.parts[i]!;
+  const { bytes } = program.feed;
+  const perStep = part.micros * bytes;
   return {
     steps,
     micros: chunk.micros,
     part: { first, end: first + part.micros },
-    feed: part.fill(program.feed.columns, program.feed.bytes).subarray(0, steps * part.micros * program.feed.bytes),
+    feed: part.fill(program.feed.columns, bytes).subarray(done * perStep, (done + steps) * perStep),
     step: inEpochs(epochSteps, () => setup.fillRows(program.step, step, steps)),
     seed,
     attempt,

@@ -58,6 +58,11 @@ export class Stepping implements Heard {
     if (setup.guarding?.rollsBack) {
       throw new OptionError(`${where}: a guard of the trainer rolls back, to what a fit keeps of its steps: train with fit`);
     }
+    if (setup.policy.auto) {
+      throw new OptionError(
+        `${where}: option clip of the trainer: clip.auto finds its threshold by trials of a fit: train with fit`,
+      );
+    }
     setup.enter(trainer);
     const chunk = chunkOfBatches(batches, batches.length, (j) => (batches.length > 1 ? ` of batch ${j}` : ' of the batch'));
     const { programs, release } = this.#useOf(setup).hold(chunk.parts.map(({ shape }) => shape));

@@ -17,6 +17,7 @@ import { Pace } from '../programs/pace.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { TracedStep } from '../step/step.ts';
+import { Tuning } from '../tuning/tuning.ts';
 import { followersOf } from '../watch/callback.ts';
 import { Inquiry } from '../watch/culprit.ts';
 import { type EarlyStop, EarlyStopping } from '../watch/early-stop.ts';
@@ -30,6 +31,7 @@ import { type Ending, type Host, type Watcher, Watchers } from '../watch/watcher
 import { Chunks } from './chunks.ts';
 import { Epochs } from './epochs.ts';
 import { hostOf } from './host.ts';
+import { Trials } from './trials.ts';
 
 export class Training {
   readonly watchers: Watchers;
@@ -43,6 +45,7 @@ export class Training {
   readonly #tally: Tally = new Tally();
   readonly #stopping: EarlyStopping | null = null;
   readonly #guards: Guards;
+  readonly #tuning: Tuning | null;
   readonly #profiled: boolean | 'balance';
 
   /**
@@ -75,13 +78,14 @@ export class Training {
       this.#stopping = earlyStop && tables ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprintOf(tables)}`) : null;
       const rollback = this.#rollback();
       this.#guards = new Guards(current, running, this.#tally, rollback, this.#inquiry());
+      this.#tuning = this.#tuner(feeder);
       const plateau =
         // Its numbers are a state of the trainer, which checkpoints have anyway.
         setup.plateau && {
           name: 'plateau',
           validation: (metrics: Metrics<string>) => inEpochs(epochSteps, () => setup.validated(metrics, running.counters.step)),
         };
-      const own = [this.#tally, plateau, this.#stopping, rollback, this.#guards, oversights, ...writers()];
+      const own = [this.#tally, plateau, this.#stopping, this.#tuning, rollback, this.#guards, oversights, ...writers()];
       const followers = followersOf({ ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) }, callbacks, running);
       this.watchers = new Watchers(
         own.filter((w) => w !== null),
@@ -94,8 +98,10 @@ export class Training {
       throw error;
     }
     const pace = new Pace(setup.debug ? 1 : chunkSteps);
-    this.chunks = new Chunks(this.#use, current, running, this.watchers, { pace, heard: oversights, epochSteps });
-    this.epochs = new Epochs(current, running, this.watchers, this.#tally, this.#evaluation);
+    const taking = { feeder, use: this.#use, evaluation: this.#evaluation };
+    const trials = this.#tuning && new Trials(this.#tuning, current, running, taking);
+    this.chunks = new Chunks(this.#use, current, running, this.watchers, { pace, heard: oversights, epochSteps, trials });
+    this.epochs = new Epochs(current, running, this.watchers, this.#tally, { evaluation: this.#evaluation, trials });
     running.halt.also(() => {
       this.#use.stop();
       this.#evaluation?.stop();
@@ -117,7 +123,8 @@ export class Training {
     const { tried, applied, clipped, skipped, threads, last, epochs, nonFinite } = this.#tally;
     const counts = { tried, applied, clipped, skipped, threads, nonFinite: [...nonFinite] };
     const best = this.#stopping?.best ?? null;
-    const result = { stopReason, ...counts, last, epochs, best, warnings: this.#running.warnings.list };
+    const auto = this.#tuning && { auto: this.#tuning.result };
+    const result = { stopReason, ...counts, last, epochs, best, ...auto, warnings: this.#running.warnings.list };
     const told = this.#current.setup.guarding ? { ...result, guards: this.#guards.events } : result;
     return this.#profiled ? { ...told, profile: this.#use.session.profiles() } : told;
   }
@@ -133,12 +140,26 @@ export class Training {
   }
 
   dispose(): void {
+    this.#tuning?.branches.dispose();
     this.#use.end();
     this.#evaluation?.dispose();
   }
 
   #earlyStop(rule: EarlyStop<string>, data: string): EarlyStopping {
     return new EarlyStopping(rule, this.#host, this.#current.setup.restorable, data, this.#running.resumed);
+  }
+
+  #tuner({ epochSteps }: Feeder): Tuning | null {
+    const { setup, accumulate } = this.#current;
+    const { auto } = setup.policy;
+    if (!auto || !setup.factor) return null;
+    return new Tuning(setup, this.#running, {
+      plan: auto,
+      host: this.#host,
+      evaluation: this.#evaluation,
+      epochSteps,
+      accumulate,
+    });
   }
 
   #rollback(): Rollback | null {

@@ -1,5 +1,6 @@
 // setup.ts: a model made ready: its parameters in groups, all of its state in one store, and the sessions that work on it.
 import type { ClipPolicy } from '../../clip/clip.ts';
+import { factorIn } from '../../clip/policies/auto.ts';
 import { none } from '../../clip/policies/none.ts';
 import { OptionError } from '../../errors.ts';
 import { headerOf } from '../../history/header.ts';
@@ -7,7 +8,7 @@ import type { RecordHeader } from '../../history/history.ts';
 import { Graph, type State, Tensor } from '../../ir/graph.ts';
 import type { Data, Precision } from '../../ir/op.ts';
 import { graphKey } from '../../ir/print.ts';
-import { addon } from '../../native/addon.ts';
+import { addon, type NativeBlock } from '../../native/addon.ts';
 import { type Difference, MadeOf } from '../../nn/module/made-of.ts';
 import {
   Buffer,
@@ -217,6 +218,11 @@ export class Setup {
 
   get policy(): ClipPolicy {
     return this.#policy;
+  }
+
+  /** The factor of a policy that finds its threshold; null: there is none, or nothing is trained. */
+  get factor(): State | null {
+    return this.#policy.auto ? factorIn(this.#built.states) : null;
   }
 
   /** Learning rates, thresholds and whatever else programs are given anew in each step, for `count` steps from `step` on. */
@@ -511,9 +517,12 @@ export class Setup {
     return this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
   }
 
-  /** Give buffers that each epoch begins anew their first values. No run may be on. */
-  startEpoch(): void {
-    this.store.reset(this.#carried.map(({ state }) => state));
+  /** Give buffers that each epoch begins anew their first values. No run may be on. @param values in a twin of the store's blocks */
+  startEpoch(values?: readonly NativeBlock[]): void {
+    this.store.reset(
+      this.#carried.map(({ state }) => state),
+      values,
+    );
   }
 
   /** What earlyStop brings back: weights, their averages and masks, neighbors in the store. */
@@ -545,15 +554,18 @@ export class Setup {
     if (this.plateau) this.plateau.values.set(this.store.read([this.plateau.state]).get(this.plateau.state)!);
   }
 
-  /** Let the learning rates go down, if a validation says so. `step` is the number of updates so far. No run may be on. */
-  validated(metrics: Metrics<string>, step: number): void {
+  /**
+   * Let the learning rates go down, if a validation says so. `step` is the number of updates so far. No run may be on.
+   * @param values where that is kept, too: a twin of the store's blocks
+   */
+  validated(metrics: Metrics<string>, step: number, values?: readonly NativeBlock[]): void {
     if (!this.plateau) return;
     const { plateau } = this;
     plateau.see(
       metrics[plateau.metric]!,
       this.groups.map((g) => g.optimizer.lr(step)),
     );
-    this.store.write(plateau.state, plateau.values);
+    this.store.write(plateau.state, plateau.values, values);
   }
 
   dispose(): void {

@@ -1,0 +1,224 @@
+// tuning.ts: what moves the threshold of `clip.auto` while a fit is on: who decides, the branches that train side by side, and what is kept of both.
+import type { AutoPlan } from '../../clip/clip.ts';
+import type { Reports } from '../../optim/apply/report.ts';
+import { after, type Wait } from '../flow/effect.ts';
+import type { Kept } from '../flow/kept.ts';
+import { unreadable } from '../flow/kept.ts';
+import type { AutoResult, GuardEvent, Metrics } from '../flow/progress.ts';
+import type { Running } from '../flow/running.ts';
+import type { Evaluation } from '../programs/evaluate.ts';
+import type { Setup } from '../state/setup.ts';
+import type { Host, Watcher } from '../watch/watcher.ts';
+import { type Branch, Branches, type KeptBranch } from './branches.ts';
+import type { BranchFacts, Decider, TunerAction } from './decider.ts';
+import { GivenFactors } from './given.ts';
+import { Tuner } from './tuner.ts';
+
+/** A batch that is only measured, as part of a step: it has no backward pass, which takes twice as long, and no update. */
+const MEASURED = 1 / 3;
+
+interface Standing {
+  readonly decider: unknown;
+  readonly main: number;
+  readonly branches: readonly KeptBranch[];
+}
+
+function isStanding(state: unknown): state is Standing {
+  const { main, branches } = (state ?? {}) as Partial<Standing>;
+  const whole = (x: unknown): boolean => Number.isSafeInteger(x) && (x as number) >= 0;
+  const known = ({ index, step, skips }: Partial<KeptBranch>): boolean => whole(index) && whole(step) && whole(skips);
+  return whole(main) && Array.isArray(branches) && branches.every((b) => known((b ?? {}) as Partial<KeptBranch>));
+}
+
+/** What the tuning of a run goes by. */
+interface Given {
+  readonly plan: AutoPlan;
+  readonly host: Host;
+  /** Of the validation set; null: there is none. */
+  readonly evaluation: Evaluation | null;
+  /** Updates in an epoch; null: nobody knows. */
+  readonly epochSteps: number | null;
+  readonly accumulate: number;
+}
+
+/** One of a run. Its branches are a state of the run: all that concerns them is done in turns. */
+export class Tuning implements Watcher {
+  readonly name = 'auto';
+  readonly key: string;
+  readonly branches: Branches;
+  readonly #setup: Setup;
+  readonly #running: Running;
+  readonly #given: Given;
+  #decider: Decider | null = null;
+  /** What went wrong has left branches at different steps: nothing of them is of use. */
+  #lost = false;
+  /** A roll-back has brought back the factor of then. */
+  #rolledBack: number | null = null;
+  /** Milliseconds and steps of all branches so far. */
+  #spent = { ms: 0, steps: 0 };
+
+  constructor(setup: Setup, running: Running, given: Given) {
+    const { budget, seconds, decisions } = given.plan;
+    this.key = JSON.stringify(decisions ? 'given' : [budget, seconds, given.evaluation !== null]);
+    this.#setup = setup;
+    this.#running = running;
+    this.#given = given;
+    this.branches = new Branches(setup, running, setup.factor!);
+  }
+
+  restore({ state, values = {} }: Kept): void {
+    if (!isStanding(state)) throw unreadable(this.name);
+    const { states } = this.#setup.store;
+    const found = state.branches.map((b) => {
+      const named = values[nameOf(b)];
+      const read = named ? this.#given.host.found(named, states) : null;
+      return read && { ...b, values: read };
+    });
+    const whole = found.filter((b) => b !== null);
+    // Branches that are of a model that is no more cannot go on: then who decides begins afresh.
+    if (whole.length < found.length) return;
+    this.#decider = this.#make(state.decider);
+    this.branches.restore(state.main, whole);
+  }
+
+  start(): void {
+    this.#decider ??= this.#make();
+    const { evaluation, plan } = this.#given;
+    const { warnings, counters } = this.#running;
+    if (plan.decisions) return;
+    const { step } = counters;
+    if (!evaluation) {
+      warnings.add(
+        'autoByBatches',
+        'clip.auto: without a validation set it judges trials by the loss of the batches to come, which are few, and which they are trained on; option validation of fit gives it one',
+        { name: 'clip.auto', step },
+      );
+    }
+    if (this.#end === null) {
+      warnings.add(
+        'autoOfUnknownLength',
+        'clip.auto: nobody knows how long the run is, so its trials are for a horizon that grows with it; option steps of fit, or epochs of data in memory, tells it',
+        { name: 'clip.auto', step },
+      );
+    }
+  }
+
+  until(tried: number): number {
+    return this.#decider!.until(tried);
+  }
+
+  guard({ action }: GuardEvent): void {
+    if (action === 'rollback') this.#rolledBack = this.branches.factor;
+  }
+
+  /** In a turn: what is to be done before the next chunk, and it is done, but for what takes runs. */
+  next(tried: number): { readonly action: TunerAction | null; readonly done: Wait } {
+    const { branches } = this;
+    if (this.#rolledBack !== null) branches.set(branches.main, this.#rolledBack);
+    this.#rolledBack = null;
+    const { seconds } = this.#given.plan;
+    const { ms, steps } = this.#spent;
+    if (seconds !== null && steps > 0) this.#decider!.allow(Math.floor((1000 * seconds * steps) / ms));
+    const action = this.#decider!.before(tried);
+    if (action?.kind === 'race') return { action, done: branches.race(action.factors, action.main) };
+    if (action?.kind === 'drop') {
+      return { action, done: after(branches.drop(action.branches, action.main), () => branches.settle()) };
+    }
+    if (action?.kind === 'set') branches.set(action.branch, action.factor);
+    return { action, done: undefined };
+  }
+
+  /** In a turn. @param losses of the run and of those beside it */
+  measured(run: Metrics<string>, others: readonly (readonly [Branch, Metrics<string>])[]): void {
+    const losses: number[] = [];
+    for (const [index, { loss }] of [[this.branches.main, run] as const, ...others.map(([b, m]) => [b.index, m] as const)]) {
+      while (losses.length <= index) losses.push(Number.NaN);
+      losses[index] = loss;
+    }
+    this.#decider!.measured(losses);
+  }
+
+  scouted(reports: readonly Reports[]): void {
+    this.#decider!.scouted(factsOf(reports));
+  }
+
+  /** The run, or a branch, has done the steps of a chunk, in pieces. */
+  ran(branch: number, reports: readonly Reports[]): void {
+    if (reports.some(({ length }) => length > 0)) this.#decider!.ran(branch, factsOf(reports));
+  }
+
+  /** A branch beside the run has ended. */
+  fell(branch: number): Wait {
+    const { main } = this.branches;
+    this.#decider!.fell(branch, main);
+    return this.branches.drop([branch], main);
+  }
+
+  /** The run has ended, and there are others: another branch is the run now, as it was before the chunk. */
+  mainFell(): Wait {
+    const { main, others } = this.branches;
+    const next = others[0]!.index;
+    this.#decider!.fell(main, next);
+    return this.branches.drop([main], next);
+  }
+
+  spent(ms: number, steps: number): void {
+    this.#spent = { ms: this.#spent.ms + ms, steps: this.#spent.steps + steps };
+  }
+
+  /** Something failed between two branches. */
+  lose(): void {
+    this.#lost = true;
+  }
+
+  get result(): AutoResult {
+    const { decisions = [], extra = 0 } = this.#decider ?? {};
+    return { decisions: [...decisions], extra, judgedBy: this.#judgedBy };
+  }
+
+  state(): Omit<Kept, 'key'> | null {
+    if (this.#lost || !this.#decider) return null;
+    const { branches } = this;
+    const state: Standing = { decider: this.#decider.state(), main: branches.main, branches: branches.kept };
+    if (!branches.racing) return { state };
+    const { host } = this.#given;
+    return { state, values: Object.fromEntries(branches.others.map((b) => [nameOf(b), host.named(branches.valuesOf(b))])) };
+  }
+
+  get #judgedBy(): AutoResult['judgedBy'] {
+    const { plan, evaluation } = this.#given;
+    return plan.decisions ? 'given' : evaluation ? 'validation' : 'batches';
+  }
+
+  /** Steps tried where the run ends, of all runs; null: nobody knows. */
+  get #end(): number | null {
+    const { epochSteps, accumulate } = this.#given;
+    return this.#running.endIn(epochSteps, accumulate);
+  }
+
+  #make(state?: unknown): Decider {
+    const { plan, evaluation } = this.#given;
+    const { decisions, budget, seconds } = plan;
+    const { tried } = this.#running.course;
+    // Of schedules: they count updates, of which the steps that were skipped are none.
+    const skipped = tried - this.#running.counters.step;
+    const terms = {
+      begin: tried,
+      steps: this.#end,
+      budget: seconds === null ? budget : 0,
+      validates: evaluation !== null,
+      validationSteps: evaluation ? evaluation.batches * MEASURED : 0,
+      factor: this.branches.factor,
+      threshold: (at: number) => plan.own(Math.max(0, at - skipped)),
+    };
+    return decisions ? new GivenFactors(decisions, terms, state) : new Tuner(terms, state);
+  }
+}
+
+const nameOf = ({ index }: Pick<KeptBranch, 'index'>): string => `branch${index}`;
+
+function factsOf(reports: readonly Reports[]): BranchFacts {
+  const joined = (name: string): Float64Array => Float64Array.from(reports.flatMap((r) => [...r.column(name)]));
+  const count = (flags: Float64Array): number => flags.reduce((n, flag) => n + (flag === 1 ? 1 : 0), 0);
+  return { losses: joined('loss'), norms: joined('norm'), clipped: count(joined('clipped')), skipped: count(joined('skipped')) };
+}

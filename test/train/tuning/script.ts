@@ -1,0 +1,120 @@
+// script.ts: who decides by a script, at given steps: what must hold whoever decides is seen with it.
+import type { AutoDecision } from '../../../lib/clip/clip.ts';
+import type { BranchFacts, Decider, TunerAction, TunerPlan } from '../../../lib/train/tuning/decider.ts';
+
+/** What is done, after so many steps tried; `measure` only with a validation set. */
+export type Script = readonly (readonly [tried: number, action: TunerAction])[];
+
+/** Races with factors that bite or do not, in which the main branch changes, wins and loses; the factors of those who win are DECIDED. */
+export const SCRIPT: Script = [
+  [0, { kind: 'scout', steps: 3 }],
+  [1, { kind: 'race', factors: [0.02, 0.3, 40], main: 1 }],
+  [2, { kind: 'set', branch: 2, factor: 0.5 }],
+  [2, { kind: 'measure' }],
+  [2, { kind: 'drop', branches: [], main: 0 }],
+  [3, { kind: 'drop', branches: [0], main: 2 }],
+  [3, { kind: 'measure' }],
+  [4, { kind: 'drop', branches: [2], main: 1 }],
+  [5, { kind: 'set', branch: 0, factor: 2 }],
+  [6, { kind: 'scout', steps: 30 }],
+  [6, { kind: 'race', factors: [0.1, 5], main: 0 }],
+  [7, { kind: 'set', branch: 1, factor: 0.05 }],
+  [8, { kind: 'drop', branches: [0], main: 1 }],
+];
+
+/** Steps that it takes. */
+export const SCRIPTED = 8;
+
+export const DECIDED: readonly { readonly step: number; readonly factor: number }[] = [
+  { step: 1, factor: 0.3 },
+  { step: 5, factor: 2 },
+  { step: 6, factor: 5 },
+  { step: 7, factor: 0.05 },
+];
+
+interface State {
+  readonly at: number;
+  /** All that was told, by what told it: decisions may go by any of it. */
+  readonly told: Readonly<Record<string, readonly number[]>>;
+  readonly extra: number;
+}
+
+export class Scripted implements Decider {
+  /** Of all of them. */
+  static script: Script = SCRIPT;
+  /** The last one. */
+  static last: Scripted | null = null;
+  readonly #plan: TunerPlan;
+  #at: number;
+  #extra: number;
+  readonly told: Record<string, number[]> = {};
+
+  constructor(plan: TunerPlan, state?: unknown) {
+    this.#plan = plan;
+    const { at, told, extra } = (state as State | undefined) ?? { at: 0, told: {}, extra: 0 };
+    this.#at = at;
+    this.#extra = extra;
+    for (const [key, values] of Object.entries(told)) this.told[key] = [...values];
+    Scripted.last = this;
+  }
+
+  /** Told as decisions, which results have. */
+  get decisions(): readonly AutoDecision[] {
+    return Object.entries(this.told).map(([reason, values], step) => ({
+      ...{ step, factor: values.length, threshold: values.reduce((a, b) => a + b, 0), reason },
+      ...{ judgedBy: 'batches', extra: this.#extra },
+    }));
+  }
+
+  get extra(): number {
+    return this.#extra;
+  }
+
+  until(tried: number): number {
+    const next = Scripted.script[this.#at];
+    return next ? Math.max(1, next[0] - tried) : Number.POSITIVE_INFINITY;
+  }
+
+  before(tried: number): TunerAction | null {
+    const next = Scripted.script[this.#at];
+    if (!next || next[0] > tried) return null;
+    const [, action] = next;
+    const waits = action.kind === 'scout' || (action.kind === 'measure' && this.#plan.validates);
+    if (!waits) this.#at++;
+    return action.kind === 'measure' && !waits ? this.before(tried) : action;
+  }
+
+  measured(losses: readonly number[]): void {
+    this.#at++;
+    this.#tell('measured', losses);
+  }
+
+  scouted({ losses, norms }: BranchFacts): void {
+    this.#at++;
+    this.#tell('scouted', [...losses, ...norms]);
+  }
+
+  ran(branch: number, { losses, norms, clipped, skipped }: BranchFacts): void {
+    this.#extra += branch > 0 ? losses.length : 0;
+    this.#tell(`losses of ${branch}`, [...losses]);
+    this.#tell(`norms of ${branch}`, [...norms]);
+    const [clips, skips] = this.told[`counts of ${branch}`] ?? [0, 0];
+    this.told[`counts of ${branch}`] = [clips! + clipped, skips! + skipped];
+  }
+
+  fell(branch: number, main: number): void {
+    this.#tell('fell', [branch, main]);
+  }
+
+  allow(steps: number): void {
+    this.told.allowed = [steps];
+  }
+
+  state(): State {
+    return { at: this.#at, told: structuredClone(this.told), extra: this.#extra };
+  }
+
+  #tell(what: string, values: readonly number[]): void {
+    this.told[what] = [...(this.told[what] ?? []), ...values];
+  }
+}
