@@ -93,10 +93,12 @@ export interface AutoStep {
 export interface AutoDecision extends AutoStep {
   /** What the policy's threshold became by it, in that step. */
   readonly threshold: number;
-  /** Why, in a sentence. */
+  /** Steps tried when it was decided: those between were steps of a race that it has won. */
+  readonly decided: number;
+  /** Why. */
   readonly reason: string;
-  /** What branches were compared by: the loss over the validation set, or that of batches to come; `given`: it was asked for. */
-  readonly judgedBy: 'validation' | 'batches' | 'given';
+  /** What it goes by: the loss over the validation set, that of the batches that came, or norms that have moved; `given`: it was asked for. */
+  readonly judgedBy: 'validation' | 'batches' | 'norms' | 'given';
   /** Steps of trials up to then, with what validations of branches took. */
   readonly extra: number;
 }

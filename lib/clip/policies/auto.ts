@@ -29,6 +29,7 @@ const decision = optionsOf(
     step: whole({ min: 0 }),
     factor: number({ above: 0 }),
     threshold: told,
+    decided: told,
     reason: told,
     judgedBy: told,
     extra: told,

@@ -89,7 +89,7 @@ export interface AutoResult {
   /** Steps of trials in all of them, with what validations of branches took. */
   readonly extra: number;
   /** What trials were judged by: the loss over the validation set, or that of batches to come; `given`: there were none. */
-  readonly judgedBy: AutoDecision['judgedBy'];
+  readonly judgedBy: 'validation' | 'batches' | 'given';
 }
 
 /**

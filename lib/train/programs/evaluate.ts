@@ -20,6 +20,26 @@ const MOST_BYTES = 16 << 20;
 
 type Measuring = readonly TracedMetric[];
 
+/** Blocks of rows, each spread over all of them. */
+export interface Picked {
+  readonly blocks: number;
+  /** Of a block, each of so many rows. */
+  readonly batches: number;
+  readonly rows: number;
+  /** Which rows, block by block. */
+  readonly which: Int32Array;
+}
+
+/** Whose values are measured, and who may end it. */
+interface Measures {
+  /** Each part waits for a turn; null: the whole evaluation has one. */
+  readonly access: Access | null;
+  /** Ends it, which gives null then. */
+  readonly halt: Halt | null;
+  /** A twin of the store's blocks; null: those of the store. */
+  readonly values: readonly NativeBlock[] | null;
+}
+
 /** What was run. */
 interface Ran {
   readonly compiled: Compiled<Measuring>;
@@ -65,7 +85,7 @@ export class Evaluation {
         const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
         let ran: Ran;
         try {
-          ran = yield* this.#run(table, start, count, { pace, access, values });
+          ran = yield* this.#run(table, start, count, { pace, access, halt, values, order: inOrderOf(table) });
         } finally {
           endTurn?.();
         }
@@ -73,7 +93,7 @@ export class Evaluation {
         const { compiled, result } = ran;
         const batch = before + Math.floor(start / size);
         if (!values) tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-        gather(gathering, compiled, table.shape(count).rows, result.tried, result.report);
+        gather(gathering, compiled, table.shape(count).rows, [0, result.tried], result.report);
         start += result.tried * count;
       }
       before += Math.ceil(length / size);
@@ -84,6 +104,49 @@ export class Evaluation {
   /** Batches that it takes. */
   get batches(): number {
     return this.#tables.reduce((sum, table) => sum + Math.ceil(table.source.length / this.#sizeOf(table)), 0);
+  }
+
+  /**
+   * At most so many rows, evenly from all, in at most so many blocks of one size, between which they are dealt out in turns.
+   * @returns null: rows cannot be picked
+   */
+  pick(most: number, blocks: number): Picked | null {
+    const table = this.#tables[0]!;
+    if (this.#tables.length > 1 || table.most !== null) return null;
+    const { length } = table.source;
+    const count = Math.max(1, Math.min(blocks, length, most));
+    const each = Math.floor(Math.min(length, most) / count);
+    const rows = Math.min(each, this.#batchSize);
+    const batches = Math.floor(each / rows);
+    const size = rows * batches;
+    const place = (i: number): number => (i % size) * count + Math.floor(i / size);
+    const which = Int32Array.from({ length: count * size }, (_, i) => Math.floor((place(i) * length) / (count * size)));
+    return { blocks: count, batches, rows, which };
+  }
+
+  /** The loss of each block. */
+  *measurePicked({ blocks, batches, rows, which }: Picked, measures: Measures): Loop<number[] | null> {
+    const { access, halt } = measures;
+    const table = this.#tables[0]!;
+    const gathering = Array.from({ length: blocks }, () => new Gathering());
+    const order: Order = { fill: (row, start) => fillOf(table, which, row, start), length: which.length };
+    for (let start = 0; start < which.length; ) {
+      const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
+      let ran: Ran;
+      try {
+        ran = yield* this.#run(table, start, rows, { ...measures, pace: null, order });
+      } finally {
+        endTurn?.();
+      }
+      if (halt?.called) return null;
+      const { compiled, result } = ran;
+      for (let j = 0; j < result.tried; j++) {
+        const block = Math.floor((start / rows + j) / batches);
+        gather(gathering[block]!, compiled, table.shape(rows).rows, [j, j + 1], result.report);
+      }
+      start += result.tried * rows;
+    }
+    return gathering.map((g) => g.finish().loss!);
   }
 
   stop(): void {
@@ -103,21 +166,17 @@ export class Evaluation {
     table: Table,
     start: number,
     count: number,
-    {
-      pace,
-      access,
-      values,
-    }: { readonly pace: Pace; readonly access: Access | null; readonly values: readonly NativeBlock[] | null },
+    { pace, access, values, order }: Measures & { readonly pace: Pace | null; readonly order: Order },
   ): Loop<Ran> {
     const { programs, at, release } = this.#use.hold([table.shape(count)]);
     const compiled = programs[0]!;
     try {
       if (values) at(values);
       const wanted = access?.wanted ?? false;
-      const request = this.#request(table, compiled, start, count, wanted ? 1 : pace.steps);
-      pace.begin();
+      const request = this.#request(order, compiled, start, count, wanted ? 1 : (pace?.steps ?? MOST_STEPS));
+      pace?.begin();
       const result = yield* perform(runOf(compiled, request));
-      pace.end(result.tried, wanted || result.status === STATUS.stopped);
+      pace?.end(result.tried, wanted || result.status === STATUS.stopped);
       return { compiled, result };
     } catch (error) {
       throw located(error, (step) => drawnRows(table, start + step * count, count));
@@ -128,7 +187,7 @@ export class Evaluation {
 
   /** Of batches of `count` rows from row `start` on. */
   #request(
-    { source }: Table,
+    { fill, length }: Order,
     { program }: Compiled<Measuring>,
     start: number,
     count: number,
@@ -136,29 +195,45 @@ export class Evaluation {
   ): Omit<RunRequest, 'threads'> {
     const { bytes } = program.feed;
     const within = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, program.report.bytes)));
-    const steps = Math.min(most, MOST_STEPS, within, Math.floor((source.length - start) / count));
+    const steps = Math.min(most, MOST_STEPS, within, Math.floor((length - start) / count));
     const feed = new Uint8Array(steps * bytes);
     for (let j = 0; j < steps && feed.length > 0; j++) {
-      source.fillInOrder(new Int32Array(feed.buffer, j * bytes, count), start + j * count);
+      fill(new Int32Array(feed.buffer, j * bytes, count), start + j * count);
     }
     return { ...EVALUATE, steps, feed };
   }
+}
+
+/** Rows that are measured, one after the other. */
+interface Order {
+  readonly length: number;
+  /** Write the indices of those from the one at `start` on. */
+  fill(row: Int32Array, start: number): void;
+}
+
+const inOrderOf = ({ source }: Table): Order => ({
+  length: source.length,
+  fill: (row, start) => source.fillInOrder(row, start),
+});
+
+function fillOf({ source }: Table, which: Int32Array, row: Int32Array, start: number): void {
+  for (let j = 0; j < row.length; j++) source.fillInOrder(row.subarray(j, j + 1), which[start + j]!);
 }
 
 function drawnRows({ source, arrays, examples }: Table, start: number, count: number): DrawnBatch[] {
   return source.byRow ? [{ ...rowsFrom(arrays, start, count), examples }] : [];
 }
 
-/** Take in what batches that weigh `count` rows have reported. */
+/** Take in what these of some batches that weigh `count` rows have reported. */
 function gather(
   gathering: Gathering,
   { program, extra }: Compiled<Measuring>,
   count: number,
-  steps: number,
+  [from, to]: readonly [number, number],
   report: ArrayBuffer,
 ): void {
   const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
-  for (let j = 0; j < steps; j++) {
+  for (let j = from; j < to; j++) {
     const at = (column: string, elements: number): Float64Array =>
       new Float64Array(report, j * program.report.bytes + offsets.get(column)!, elements);
     gathering.add(extra, count, at);

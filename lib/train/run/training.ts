@@ -78,7 +78,7 @@ export class Training {
       this.#stopping = earlyStop && tables ? this.#earlyStop(earlyStop, `${validateWeights} ${fingerprintOf(tables)}`) : null;
       const rollback = this.#rollback();
       this.#guards = new Guards(current, running, this.#tally, rollback, this.#inquiry());
-      this.#tuning = this.#tuner(feeder);
+      this.#tuning = this.#tuner(feeder, batchSize);
       const plateau =
         // Its numbers are a state of the trainer, which checkpoints have anyway.
         setup.plateau && {
@@ -149,17 +149,12 @@ export class Training {
     return new EarlyStopping(rule, this.#host, this.#current.setup.restorable, data, this.#running.resumed);
   }
 
-  #tuner({ epochSteps }: Feeder): Tuning | null {
+  #tuner({ epochSteps }: Feeder, batchSize: number): Tuning | null {
     const { setup, accumulate } = this.#current;
     const { auto } = setup.policy;
     if (!auto || !setup.factor) return null;
-    return new Tuning(setup, this.#running, {
-      plan: auto,
-      host: this.#host,
-      evaluation: this.#evaluation,
-      epochSteps,
-      accumulate,
-    });
+    const given = { plan: auto, host: this.#host, evaluation: this.#evaluation, epochSteps, accumulate, batchSize };
+    return new Tuning(setup, this.#running, given);
   }
 
   #rollback(): Rollback | null {

@@ -85,8 +85,8 @@ export class Trials {
       };
       const action = yield* perform(access.inTurn(next));
       if (!action) return;
-      if (action.kind === 'measure') yield* this.#measure();
-      if (action.kind === 'scout') yield* this.#scout(action.steps, most);
+      if (action.kind === 'measure') yield* this.#measure(action.validate);
+      if (action.kind === 'scout') yield* this.#scout(action, most);
     }
   }
 
@@ -103,14 +103,16 @@ export class Trials {
       for (;;) {
         outcome = yield* runSteps(programs, chunk, this.#running, terms, [0, most]);
         if (!ends(outcome) || !branches.racing) break;
-        yield* waitFor(tuning.mainFell());
+        const { counters } = this.#running;
+        yield* waitFor(tuning.mainFell([reportsOf(programs, chunk, outcome.result, counters, this.#current.setup)]));
       }
       const { tried } = outcome.result;
       for (const branch of branches.others) {
         at(branch.values);
-        const ended = yield* this.#follow(branch, chunk, programs, tried);
+        const { reports, ended } = yield* this.#follow(branch, chunk, programs, tried);
         at(null);
-        if (ended) yield* waitFor(tuning.fell(branch.index));
+        if (ended) yield* waitFor(tuning.fell(branch.index, reports));
+        else tuning.ran(branch.index, reports);
       }
     } catch (error) {
       tuning.lose();
@@ -137,8 +139,13 @@ export class Trials {
     for (const { values } of this.tuning.branches.others) this.#current.setup.startEpoch(values);
   }
 
-  /** As many steps of the chunk as the run has done. @returns whether it has ended */
-  *#follow(branch: Branch, chunk: Chunk, programs: Held<TracedStep>['programs'], tried: number): Loop<boolean> {
+  /** As many steps of the chunk as the run has done, unless one ends it. */
+  *#follow(
+    branch: Branch,
+    chunk: Chunk,
+    programs: Held<TracedStep>['programs'],
+    tried: number,
+  ): Loop<{ readonly reports: readonly Reports[]; readonly ended: boolean }> {
     const { setup } = this.#current;
     const { policy, fillRows } = setup.unheard;
     const rated: Terms['setup'] = { policy, fillRows: (...row) => this.tuning.branches.by(branch, () => fillRows(...row)) };
@@ -152,10 +159,9 @@ export class Trials {
       reports.push(reportsOf(programs, chunk, outcome.result, counters, setup));
       branch.step = outcome.result.stepCount;
       branch.skips = outcome.result.skips;
-      if (ends(outcome)) return true;
+      if (ends(outcome)) return { reports, ended: true };
     }
-    this.tuning.ran(branch.index, reports);
-    return false;
+    return { reports, ended: false };
   }
 
   #countersOf({ step, skips }: Pick<Branch, 'step' | 'skips'>, drawn: number): Counters {
@@ -163,11 +169,26 @@ export class Trials {
     return { ...counters, attempt: counters.attempt + drawn, batch: counters.batch + drawn, step, skips };
   }
 
-  *#measure(): Loop<void> {
+  /** @param validate losses, too, where there is a validation set */
+  *#measure(validate: boolean): Loop<void> {
     const { access } = this.#current;
-    const run = yield* this.#evaluation!.measure(access, this.#running.halt);
-    const others = run && (yield* this.#measureOthers());
-    if (others) yield* perform(access.inTurn(() => this.tuning.measured(run, others)));
+    const { main, others } = this.tuning.branches;
+    const losses = validate && this.#evaluation ? new Map<number, readonly number[]>() : null;
+    for (const [index, values] of losses ? [[main, null] as const, ...others.map((b) => [b.index, b.values] as const)] : []) {
+      const found = yield* this.#lossesOf(this.#evaluation!, values);
+      if (!found) return;
+      losses!.set(index, found);
+    }
+    yield* perform(access.inTurn(() => this.tuning.measured(losses)));
+  }
+
+  /** Null: the run shall end. */
+  *#lossesOf(evaluation: Evaluation, values: readonly NativeBlock[] | null): Loop<readonly number[] | null> {
+    const measures = { access: this.#current.access, halt: this.#running.halt, values };
+    const { picked } = this.tuning;
+    if (picked) return yield* evaluation.measurePicked(picked, measures);
+    const metrics = yield* evaluation.measure(measures.access, measures.halt, values);
+    return metrics && [metrics.loss];
   }
 
   *#measureOthers(): Loop<Measured | null> {
@@ -180,12 +201,12 @@ export class Trials {
     return measured;
   }
 
-  /** The next steps with a factor of 0, on other values, and their batches come again. */
-  *#scout(steps: number, most: number): Loop<void> {
+  /** The next steps with such a factor, on other values, and their batches come again. */
+  *#scout({ factor, steps }: { readonly factor: number; readonly steps: number }, most: number): Loop<void> {
     const { access } = this.#current;
     const { halt } = this.#running;
     const { branches } = this.tuning;
-    const values = yield* perform(access.inTurn(() => branches.scratch(0)));
+    const values = yield* perform(access.inTurn(() => branches.scratch(factor)));
     const taken: Chunk[] = [];
     const reports: Reports[] = [];
     let { counters } = this.#running;

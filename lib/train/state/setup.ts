@@ -513,6 +513,11 @@ export class Setup {
     for (const { values } of this.#carried) values.trainer = trainer;
   }
 
+  /** Whether something is carried from batch to batch. */
+  get carries(): boolean {
+    return this.#carried.length > 0;
+  }
+
   get #carried(): { state: State; values: Values }[] {
     return this.buffers.filter((b) => b.eachEpoch).map(({ state }) => ({ state, values: valuesOf(state)! }));
   }

@@ -40,6 +40,8 @@ export class Branches {
   readonly #others = new Map<number, Branch>();
   /** Which one the run is. */
   #main = 0;
+  /** The trained parameters as they were when the race began. */
+  #origin: ReadonlyMap<State, Data> = new Map();
   /** Of branches that are over, for those of the next race. */
   #spare: Values[] = [];
 
@@ -71,13 +73,27 @@ export class Branches {
   /** Begin: all from the values of now. */
   race(factors: readonly number[], main: number): Wait {
     this.#main = main;
-    return inOrder([...factors.keys()], (index) => {
+    const { store } = this.#setup;
+    const begin = (index: number): Wait => {
       if (index === main) return this.set(index, factors[index]!);
       return after(this.#copy(), (values) => {
         this.#add(index, values, this.#run.counters);
         this.set(index, factors[index]!);
       });
+    };
+    return after(this.#run.blocks ? store.read(this.trained) : store.snapshot(this.trained), (origin) => {
+      this.#origin = origin;
+      return inOrder([...factors.keys()], begin);
     });
+  }
+
+  get trained(): readonly State[] {
+    return this.#setup.groups.flatMap(({ params }) => params.map(({ state }) => state));
+  }
+
+  /** How far the trained parameters of each have come since the race began: the 2-norm of the difference, by index. No run may be on. */
+  get moved(): readonly (readonly [index: number, distance: number])[] {
+    return [[this.#main, this.#distance()], ...this.others.map(({ index, values }) => [index, this.#distance(values)] as const)];
   }
 
   /** Values like those of now, which are given back by `free`. */
@@ -106,7 +122,9 @@ export class Branches {
 
   /** The race is over, if one is left. */
   settle(): void {
-    if (!this.racing) this.#main = 0;
+    if (this.racing) return;
+    this.#main = 0;
+    this.#origin = new Map();
   }
 
   /** While `task` is done, the learning rates are those of the branch. */
@@ -128,6 +146,11 @@ export class Branches {
     return this.others.map(({ index, step, skips }) => ({ index, step, skips }));
   }
 
+  /** What `moved` measures from; empty where no race is on. */
+  get origin(): ReadonlyMap<State, Data> {
+    return this.#origin;
+  }
+
   /** All values of a branch. No run may be on. */
   valuesOf({ values }: Branch): ReadonlyMap<State, Data> {
     const { store } = this.#setup;
@@ -135,9 +158,14 @@ export class Branches {
   }
 
   /** Be where a race was. No run may be on. */
-  restore(main: number, kept: readonly (KeptBranch & { readonly values: ReadonlyMap<State, Data> })[]): void {
+  restore(
+    main: number,
+    kept: readonly (KeptBranch & { readonly values: ReadonlyMap<State, Data> })[],
+    origin: ReadonlyMap<State, Data>,
+  ): void {
     const { store } = this.#setup;
     this.#main = main;
+    this.#origin = origin;
     for (const { index, values, ...counters } of kept) {
       const blocks = this.#spare.pop() ?? store.twin();
       for (const [state, data] of values) store.write(state, data, blocks);
@@ -150,6 +178,18 @@ export class Branches {
     for (const values of this.#spare) free(values);
     this.#others.clear();
     this.#spare = [];
+  }
+
+  #distance(values?: Values): number {
+    let sum = 0;
+    for (const [state, now] of this.#setup.store.read(this.trained, values)) {
+      const then = this.#origin.get(state);
+      for (let i = 0; then && i < now.length; i++) {
+        const d = now[i]! - then[i]!;
+        sum += d * d;
+      }
+    }
+    return Math.sqrt(sum);
   }
 
   #copy(): Wait<Values> {

@@ -1,20 +1,22 @@
 // given.ts: factors that are given: what another run has decided is done again, without trials.
-import type { AutoDecision, AutoStep } from '../../clip/clip.ts';
-import type { Decider, TunerAction, TunerPlan } from './decider.ts';
+import type { AutoStep } from '../../clip/clip.ts';
+import type { Decider, Decision } from './decider.ts';
+import type { TunerAction } from './tuner.ts';
 
 export class GivenFactors implements Decider {
   readonly extra = 0;
-  readonly decisions: AutoDecision[] = [];
   readonly #steps: readonly AutoStep[];
-  readonly #plan: TunerPlan;
   #done: number;
 
   /** @param state how many were done */
-  constructor(steps: readonly AutoStep[], plan: TunerPlan, state: unknown = 0) {
+  constructor(steps: readonly AutoStep[], state: unknown = 0) {
     this.#steps = steps;
-    this.#plan = plan;
     this.#done = Math.min(steps.length, Number.isSafeInteger(state) ? (state as number) : 0);
-    for (let i = 0; i < this.#done; i++) this.#tell(steps[i]!);
+  }
+
+  get decisions(): readonly Decision[] {
+    const done = this.#steps.slice(0, this.#done);
+    return done.map(({ step, factor }) => ({ step, factor, decided: step, reason: 'given', judgedBy: 'given', extra: 0 }));
   }
 
   until(tried: number): number {
@@ -26,7 +28,6 @@ export class GivenFactors implements Decider {
     let last: AutoStep | null = null;
     for (let next = this.#steps[this.#done]; next && next.step <= tried; next = this.#steps[this.#done]) {
       this.#done++;
-      this.#tell(next);
       last = next;
     }
     return last && { kind: 'set', branch: 0, factor: last.factor };
@@ -35,15 +36,8 @@ export class GivenFactors implements Decider {
   measured(): void {}
   scouted(): void {}
   ran(): void {}
-  fell(): void {}
-  allow(): void {}
 
   state(): unknown {
     return this.#done;
-  }
-
-  #tell({ step, factor }: AutoStep): void {
-    const threshold = factor * this.#plan.threshold(step);
-    this.decisions.push({ step, factor, threshold, reason: 'given', judgedBy: 'given', extra: 0 });
   }
 }

@@ -1,21 +1,29 @@
 // tuning.ts: what moves the threshold of `clip.auto` while a fit is on: who decides, the branches that train side by side, and what is kept of both.
-import type { AutoPlan } from '../../clip/clip.ts';
+import type { AutoPlan, AutoStep } from '../../clip/clip.ts';
 import type { Reports } from '../../optim/apply/report.ts';
 import { after, type Wait } from '../flow/effect.ts';
 import type { Kept } from '../flow/kept.ts';
 import { unreadable } from '../flow/kept.ts';
-import type { AutoResult, GuardEvent, Metrics } from '../flow/progress.ts';
+import type { AutoResult, GuardEvent } from '../flow/progress.ts';
 import type { Running } from '../flow/running.ts';
-import type { Evaluation } from '../programs/evaluate.ts';
+import type { Evaluation, Picked } from '../programs/evaluate.ts';
 import type { Setup } from '../state/setup.ts';
 import type { Host, Watcher } from '../watch/watcher.ts';
-import { type Branch, Branches, type KeptBranch } from './branches.ts';
-import type { BranchFacts, Decider, TunerAction } from './decider.ts';
+import { Branches, type KeptBranch } from './branches.ts';
+import type { Decider } from './decider.ts';
 import { GivenFactors } from './given.ts';
-import { Tuner } from './tuner.ts';
+import { type BranchFacts, type Measured, Tuner, type TunerAction } from './tuner.ts';
 
 /** A batch that is only measured, as part of a step: it has no backward pass, which takes twice as long, and no update. */
 const MEASURED = 1 / 3;
+/** Of the rows that a run draws, as many as are measured of a validation set, at least so many, and in so many blocks. */
+const SHARE = 0.03;
+const LEAST = 64;
+const BLOCKS = 8;
+/** Steps of a run of which nobody knows the length, for that. */
+const HORIZON = 1000;
+/** Under which is kept what branches have come from. */
+const ORIGIN = 'origin';
 
 interface Standing {
   readonly decider: unknown;
@@ -39,6 +47,8 @@ interface Given {
   /** Updates in an epoch; null: nobody knows. */
   readonly epochSteps: number | null;
   readonly accumulate: number;
+  /** Rows of a batch. */
+  readonly batchSize: number;
 }
 
 /** One of a run. Its branches are a state of the run: all that concerns them is done in turns. */
@@ -46,6 +56,8 @@ export class Tuning implements Watcher {
   readonly name = 'auto';
   readonly key: string;
   readonly branches: Branches;
+  /** What of the validation set branches are measured on; null: all of it, or there is none. */
+  readonly picked: Picked | null;
   readonly #setup: Setup;
   readonly #running: Running;
   readonly #given: Given;
@@ -64,6 +76,10 @@ export class Tuning implements Watcher {
     this.#running = running;
     this.#given = given;
     this.branches = new Branches(setup, running, setup.factor!);
+    const { evaluation, batchSize, accumulate } = given;
+    const rows = Math.max(LEAST, Math.ceil(SHARE * (this.#end ?? HORIZON) * batchSize * accumulate));
+    // What is carried from batch to batch is of batches in their order.
+    this.picked = evaluation && !setup.carries ? evaluation.pick(rows, BLOCKS) : null;
   }
 
   restore({ state, values = {} }: Kept): void {
@@ -77,8 +93,10 @@ export class Tuning implements Watcher {
     const whole = found.filter((b) => b !== null);
     // Branches that are of a model that is no more cannot go on: then who decides begins afresh.
     if (whole.length < found.length) return;
+    const origin = whole.length > 0 ? this.#given.host.found(values[ORIGIN] ?? new Map(), this.branches.trained) : new Map();
+    if (!origin) return;
     this.#decider = this.#make(state.decider);
-    this.branches.restore(state.main, whole);
+    this.branches.restore(state.main, whole, origin);
   }
 
   start(): void {
@@ -118,7 +136,7 @@ export class Tuning implements Watcher {
     this.#rolledBack = null;
     const { seconds } = this.#given.plan;
     const { ms, steps } = this.#spent;
-    if (seconds !== null && steps > 0) this.#decider!.allow(Math.floor((1000 * seconds * steps) / ms));
+    if (seconds !== null && steps > 0) this.#decider!.allow?.(Math.floor((1000 * seconds * steps) / ms));
     const action = this.#decider!.before(tried);
     if (action?.kind === 'race') return { action, done: branches.race(action.factors, action.main) };
     if (action?.kind === 'drop') {
@@ -128,38 +146,33 @@ export class Tuning implements Watcher {
     return { action, done: undefined };
   }
 
-  /** In a turn. @param losses of the run and of those beside it */
-  measured(run: Metrics<string>, others: readonly (readonly [Branch, Metrics<string>])[]): void {
-    const losses: number[] = [];
-    for (const [index, { loss }] of [[this.branches.main, run] as const, ...others.map(([b, m]) => [b.index, m] as const)]) {
-      while (losses.length <= index) losses.push(Number.NaN);
-      losses[index] = loss;
-    }
-    this.#decider!.measured(losses);
+  /** In a turn. @param losses of blocks, by branch; null: they were not asked for */
+  measured(losses: ReadonlyMap<number, readonly number[]> | null): void {
+    const moved = byIndex(this.branches.moved, Number.NaN);
+    const found: Measured = { losses: losses && byIndex(losses, []), moved };
+    this.#decider!.measured(found);
   }
 
   scouted(reports: readonly Reports[]): void {
-    this.#decider!.scouted(factsOf(reports));
+    this.#decider!.scouted(factsOf(reports, false));
   }
 
   /** The run, or a branch, has done the steps of a chunk, in pieces. */
   ran(branch: number, reports: readonly Reports[]): void {
-    if (reports.some(({ length }) => length > 0)) this.#decider!.ran(branch, factsOf(reports));
+    if (reports.some(({ length }) => length > 0)) this.#decider!.ran(branch, factsOf(reports, false));
   }
 
-  /** A branch beside the run has ended. */
-  fell(branch: number): Wait {
-    const { main } = this.branches;
-    this.#decider!.fell(branch, main);
-    return this.branches.drop([branch], main);
+  /** A branch beside the run has ended, with these steps. */
+  fell(branch: number, reports: readonly Reports[]): Wait {
+    this.#decider!.ran(branch, factsOf(reports, true));
+    return this.branches.drop([branch], this.branches.main);
   }
 
   /** The run has ended, and there are others: another branch is the run now, as it was before the chunk. */
-  mainFell(): Wait {
+  mainFell(reports: readonly Reports[]): Wait {
     const { main, others } = this.branches;
-    const next = others[0]!.index;
-    this.#decider!.fell(main, next);
-    return this.branches.drop([main], next);
+    this.#decider!.ran(main, factsOf(reports, true));
+    return this.branches.drop([main], others[0]!.index);
   }
 
   spent(ms: number, steps: number): void {
@@ -173,7 +186,12 @@ export class Tuning implements Watcher {
 
   get result(): AutoResult {
     const { decisions = [], extra = 0 } = this.#decider ?? {};
-    return { decisions: [...decisions], extra, judgedBy: this.#judgedBy };
+    const threshold = ({ step, factor }: AutoStep): number => factor * this.#given.plan.own(Math.max(0, step - this.#leftOut));
+    return {
+      decisions: decisions.map((d) => ({ ...d, threshold: threshold(d) })),
+      extra,
+      judgedBy: this.#judgedBy,
+    };
   }
 
   state(): Omit<Kept, 'key'> | null {
@@ -182,7 +200,8 @@ export class Tuning implements Watcher {
     const state: Standing = { decider: this.#decider.state(), main: branches.main, branches: branches.kept };
     if (!branches.racing) return { state };
     const { host } = this.#given;
-    return { state, values: Object.fromEntries(branches.others.map((b) => [nameOf(b), host.named(branches.valuesOf(b))])) };
+    const values = branches.others.map((b) => [nameOf(b), host.named(branches.valuesOf(b))] as const);
+    return { state, values: { ...Object.fromEntries(values), [ORIGIN]: host.named(branches.origin) } };
   }
 
   get #judgedBy(): AutoResult['judgedBy'] {
@@ -197,28 +216,33 @@ export class Tuning implements Watcher {
   }
 
   #make(state?: unknown): Decider {
-    const { plan, evaluation } = this.#given;
+    const { plan, evaluation, batchSize, accumulate } = this.#given;
     const { decisions, budget, seconds } = plan;
-    const { tried } = this.#running.course;
-    // Of schedules: they count updates, of which the steps that were skipped are none.
-    const skipped = tried - this.#running.counters.step;
-    const terms = {
-      begin: tried,
-      steps: this.#end,
-      budget: seconds === null ? budget : 0,
-      validates: evaluation !== null,
-      validationSteps: evaluation ? evaluation.batches * MEASURED : 0,
-      factor: this.branches.factor,
-      threshold: (at: number) => plan.own(Math.max(0, at - skipped)),
-    };
-    return decisions ? new GivenFactors(decisions, terms, state) : new Tuner(terms, state);
+    if (decisions) return new GivenFactors(decisions, state);
+    const batches = this.picked ? this.picked.which.length / batchSize : (evaluation?.batches ?? 0);
+    const cost = evaluation && (batches * MEASURED) / accumulate;
+    return new Tuner({ steps: this.#end, budget: seconds === null ? budget : 0, evaluation: cost }, state);
+  }
+
+  /** Steps tried that were no updates, which schedules count. */
+  get #leftOut(): number {
+    return this.#running.course.tried - this.#running.counters.step;
   }
 }
 
 const nameOf = ({ index }: Pick<KeptBranch, 'index'>): string => `branch${index}`;
 
-function factsOf(reports: readonly Reports[]): BranchFacts {
+/** By index, with `none` where there is nothing. */
+function byIndex<T>(entries: Iterable<readonly [number, T]>, none: T): T[] {
+  const found = new Map(entries);
+  return Array.from({ length: Math.max(-1, ...found.keys()) + 1 }, (_, i) => found.get(i) ?? none);
+}
+
+function factsOf(reports: readonly Reports[], failed: boolean): BranchFacts {
   const joined = (name: string): Float64Array => Float64Array.from(reports.flatMap((r) => [...r.column(name)]));
-  const count = (flags: Float64Array): number => flags.reduce((n, flag) => n + (flag === 1 ? 1 : 0), 0);
-  return { losses: joined('loss'), norms: joined('norm'), clipped: count(joined('clipped')), skipped: count(joined('skipped')) };
+  const skipped = joined('skipped');
+  // What the update measures is not written in a skipped step.
+  const applied = (name: string): Float64Array => joined(name).map((value, i) => (skipped[i] === 1 ? 0 : value));
+  const clipped = applied('clipped').reduce((n, flag) => n + (flag === 1 ? 1 : 0), 0);
+  return { losses: joined('loss'), norms: joined('norm'), after: applied('normAfter'), clipped, failed };
 }

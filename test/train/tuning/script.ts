@@ -1,22 +1,23 @@
 // script.ts: who decides by a script, at given steps: what must hold whoever decides is seen with it.
-import type { AutoDecision } from '../../../lib/clip/clip.ts';
-import type { BranchFacts, Decider, TunerAction, TunerPlan } from '../../../lib/train/tuning/decider.ts';
+import type { Decider, Decision } from '../../../lib/train/tuning/decider.ts';
+import type { BranchFacts, Measured, TunerAction, TunerPlan } from '../../../lib/train/tuning/tuner.ts';
 
-/** What is done, after so many steps tried; `measure` only with a validation set. */
+/** What is done, after so many steps tried. */
 export type Script = readonly (readonly [tried: number, action: TunerAction])[];
 
 /** Races with factors that bite or do not, in which the main branch changes, wins and loses; the factors of those who win are DECIDED. */
 export const SCRIPT: Script = [
-  [0, { kind: 'scout', steps: 3 }],
+  [0, { kind: 'scout', factor: 0, steps: 3 }],
   [1, { kind: 'race', factors: [0.02, 0.3, 40], main: 1 }],
   [2, { kind: 'set', branch: 2, factor: 0.5 }],
-  [2, { kind: 'measure' }],
+  [2, { kind: 'measure', validate: true }],
   [2, { kind: 'drop', branches: [], main: 0 }],
   [3, { kind: 'drop', branches: [0], main: 2 }],
-  [3, { kind: 'measure' }],
+  [3, { kind: 'measure', validate: false }],
+  [3, { kind: 'measure', validate: true }],
   [4, { kind: 'drop', branches: [2], main: 1 }],
   [5, { kind: 'set', branch: 0, factor: 2 }],
-  [6, { kind: 'scout', steps: 30 }],
+  [6, { kind: 'scout', factor: 0.1, steps: 30 }],
   [6, { kind: 'race', factors: [0.1, 5], main: 0 }],
   [7, { kind: 'set', branch: 1, factor: 0.05 }],
   [8, { kind: 'drop', branches: [0], main: 1 }],
@@ -59,10 +60,10 @@ export class Scripted implements Decider {
   }
 
   /** Told as decisions, which results have. */
-  get decisions(): readonly AutoDecision[] {
+  get decisions(): readonly Decision[] {
     return Object.entries(this.told).map(([reason, values], step) => ({
-      ...{ step, factor: values.length, threshold: values.reduce((a, b) => a + b, 0), reason },
-      ...{ judgedBy: 'batches', extra: this.#extra },
+      ...{ step, factor: values.reduce((a, b) => a + b, 0), reason },
+      ...{ decided: values.length, judgedBy: 'batches', extra: this.#extra },
     }));
   }
 
@@ -79,31 +80,28 @@ export class Scripted implements Decider {
     const next = Scripted.script[this.#at];
     if (!next || next[0] > tried) return null;
     const [, action] = next;
-    const waits = action.kind === 'scout' || (action.kind === 'measure' && this.#plan.validates);
-    if (!waits) this.#at++;
-    return action.kind === 'measure' && !waits ? this.before(tried) : action;
+    if (action.kind !== 'scout' && action.kind !== 'measure') this.#at++;
+    return action.kind === 'measure' ? { ...action, validate: action.validate && this.#plan.evaluation !== null } : action;
   }
 
-  measured(losses: readonly number[]): void {
+  measured({ losses, moved }: Measured): void {
     this.#at++;
-    this.#tell('measured', losses);
+    this.#tell('losses', (losses ?? []).flat());
+    this.#tell('moved', moved);
   }
 
   scouted({ losses, norms }: BranchFacts): void {
     this.#at++;
-    this.#tell('scouted', [...losses, ...norms]);
+    this.#tell('scouted', [...Array.from(losses), ...Array.from(norms)]);
   }
 
-  ran(branch: number, { losses, norms, clipped, skipped }: BranchFacts): void {
+  ran(branch: number, { losses, norms, after, clipped, failed }: BranchFacts): void {
     this.#extra += branch > 0 ? losses.length : 0;
-    this.#tell(`losses of ${branch}`, [...losses]);
-    this.#tell(`norms of ${branch}`, [...norms]);
-    const [clips, skips] = this.told[`counts of ${branch}`] ?? [0, 0];
-    this.told[`counts of ${branch}`] = [clips! + clipped, skips! + skipped];
-  }
-
-  fell(branch: number, main: number): void {
-    this.#tell('fell', [branch, main]);
+    this.#tell(`losses of ${branch}`, Array.from(losses));
+    this.#tell(`norms of ${branch}`, [...Array.from(norms), ...Array.from(after)]);
+    const [clips] = this.told[`clipped of ${branch}`] ?? [0];
+    this.told[`clipped of ${branch}`] = [clips! + clipped];
+    if (failed) this.#tell('failed', [branch]);
   }
 
   allow(steps: number): void {
