@@ -1,7 +1,6 @@
 // given.ts: factors that are given: what another run has decided is done again, without trials.
 import type { AutoStep } from '../../clip/clip.ts';
-import type { Decider, Decision } from './decider.ts';
-import type { TunerAction } from './tuner.ts';
+import type { Decider, Decision, TunerAction } from './decider.ts';
 
 export class GivenFactors implements Decider {
   readonly extra = 0;

@@ -10,9 +10,10 @@ import type { Evaluation, Picked } from '../programs/evaluate.ts';
 import type { Setup } from '../state/setup.ts';
 import type { Host, Watcher } from '../watch/watcher.ts';
 import { Branches, type KeptBranch } from './branches.ts';
-import type { Decider } from './decider.ts';
+import type { BranchFacts, Decider, TunerAction } from './decider.ts';
 import { GivenFactors } from './given.ts';
-import { type BranchFacts, type Measured, Tuner, type TunerAction } from './tuner.ts';
+import type { Measured } from './race.ts';
+import { Tuner } from './tuner.ts';
 
 /** A batch that is only measured, as part of a step: it has no backward pass, which takes twice as long, and no update. */
 const MEASURED = 1 / 3;
@@ -221,7 +222,8 @@ export class Tuning implements Watcher {
     if (decisions) return new GivenFactors(decisions, state);
     const batches = this.picked ? this.picked.which.length / batchSize : (evaluation?.batches ?? 0);
     const cost = evaluation && (batches * MEASURED) / accumulate;
-    return new Tuner({ steps: this.#end, budget: seconds === null ? budget : 0, evaluation: cost }, state);
+    const { begin } = this.#running.course;
+    return new Tuner({ begin: begin.tried, end: this.#end, budget: seconds === null ? budget : null, evaluation: cost }, state);
   }
 
   /** Steps tried that were no updates, which schedules count. */

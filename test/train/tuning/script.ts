@@ -1,6 +1,7 @@
 // script.ts: who decides by a script, at given steps: what must hold whoever decides is seen with it.
-import type { Decider, Decision } from '../../../lib/train/tuning/decider.ts';
-import type { BranchFacts, Measured, TunerAction, TunerPlan } from '../../../lib/train/tuning/tuner.ts';
+import type { BranchFacts, Decider, Decision, TunerAction } from '../../../lib/train/tuning/decider.ts';
+import type { Measured } from '../../../lib/train/tuning/race.ts';
+import type { TunerPlan } from '../../../lib/train/tuning/tuner.ts';
 
 /** What is done, after so many steps tried. */
 export type Script = readonly (readonly [tried: number, action: TunerAction])[];
