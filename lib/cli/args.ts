@@ -13,7 +13,7 @@ export interface Flag {
 
 export interface Command {
   readonly name: string;
-  /** Words after the name, as they stand in the help. */
+  /** Words after the name, as they stand in the help; one in brackets, the last, may be left out. */
   readonly operands: readonly string[];
   readonly summary: string;
   /** Further lines of its help. */
@@ -128,7 +128,7 @@ function helpOfFlag({ help, takes }: Flag): string {
 
 function checkOperands(command: Command, operands: readonly string[]): void {
   const missing = command.operands[operands.length];
-  if (missing !== undefined) throw usage(command, `expected ${missing}`);
+  if (missing !== undefined && !missing.startsWith('[')) throw usage(command, `expected ${missing}`);
   const surplus = operands[command.operands.length];
   if (surplus !== undefined) throw usage(command, `unexpected argument ${show(surplus)}`);
 }

@@ -1,0 +1,157 @@
+// lab.ts: `gradclip lab`: policies and thresholds tried on small networks, side by side, with what came of it.
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { writeWhole } from '../../io/file/write.ts';
+import { labCsv } from '../../lab/csv.ts';
+import { keyOf, type LabLine } from '../../lab/line.ts';
+import { labPage } from '../../lab/page/page.ts';
+import { cellsOf, left, type PlannedCell, runCells, type Shard, shardOf } from '../../lab/plan.ts';
+import { LabRecorder, readLab } from '../../lab/record.ts';
+import { summaryTable, summarize } from '../../lab/summary.ts';
+import { addon } from '../../native/addon.ts';
+import { whole } from '../../options/index.ts';
+import { count, duration, table } from '../../text/format.ts';
+import { type Arguments, type Command, usage } from '../args.ts';
+import { EXIT, exitCodeOfStop } from '../exit.ts';
+import type { IO, StopCause } from '../io.ts';
+import { checkOutput } from '../output.ts';
+import type { Screen } from '../screen.ts';
+import { runJobs } from './jobs.ts';
+import { readPlan } from './plan.ts';
+
+export const LAB: Command = {
+  name: 'lab',
+  operands: ['[FILE.json]'],
+  summary: 'Try clip policies and thresholds on small networks, side by side, and say what came of it',
+  more: [
+    'Every policy and level is tried with the same seeds: the same data, first weights and batches. A score compares its test loss with that of the best of',
+    'ten fixed thresholds, which are tried too; docs/LAB.md says how. With --record each run is a line of a file; started again, it goes on with the runs',
+    'that are not there. FILE.json says what is tried, in place of the lists of the library: networks are configurations of `gradclip train`, policies',
+    'those of key clip.',
+  ],
+  flags: {
+    workloads: { value: 'A,B', help: 'networks by name; default: all, or those of FILE.json' },
+    policies: { value: 'A,B', help: 'policies by name; default: those with five levels each, none and auto, or those of FILE.json' },
+    optimizers: { value: 'A,B', help: 'sgd, adam, or both; default: both' },
+    seeds: { value: 'N', help: 'seeds, from 0; default 10, or what FILE.json says', takes: whole({ min: 1, max: 10_000 }).optional() },
+    record: { value: 'FILE', help: 'write a line for each run here; what is there already is not run again' },
+    from: { value: 'A,B', help: 'records of other machines or shards to take in; their runs are not run again' },
+    shard: { value: 'I/N', help: 'only part I of N of the runs, from 1/N to N/N: for several machines, each with a record of its own' },
+    jobs: { value: 'N', help: 'processes that share the runs', takes: whole({ min: 1, max: 256 }).default(1) },
+    plan: { help: 'print what would be run, and end' },
+    page: { value: 'FILE', help: 'write a page with the outcome here (HTML)' },
+    csv: { value: 'FILE', help: 'write all runs here, as a table' },
+  },
+};
+
+export async function lab(args: Arguments, io: IO, screen: Screen): Promise<number> {
+  const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
+  const plan = await readPlan(args, io.cwd);
+  const [file, page, csv] = [path('record'), path('page'), path('csv')];
+  for (const [flag, output] of [
+    ['--page', page],
+    ['--csv', csv],
+  ] as const) {
+    if (output !== null) await checkOutput(flag, output);
+  }
+  const all = cellsOf(plan);
+  const shard = shardIn(args);
+  const mine = shard ? shardOf(all, shard) : all;
+  const known = new Map<string, LabLine>();
+  for (const from of args.text('from')?.split(',') ?? []) {
+    for (const line of (await readLab(resolve(io.cwd, from))).lines) known.set(keyOf(line), line);
+  }
+  const recorder = file === null || args.has('plan') ? null : await LabRecorder.open(file, machine());
+  try {
+    for (const line of recorder?.done ?? []) known.set(keyOf(line), line);
+    const cells = left(mine, new Set(known.keys()));
+    const view = new View(screen, cells, args.number('jobs')!);
+    tellPlan(screen, all, mine, cells);
+    if (args.has('plan')) return EXIT.ok;
+    const done = (line: LabLine): void => {
+      known.set(keyOf(line), line);
+      recorder?.add(line);
+      screen.emit({ event: 'run', ...line });
+      view.done(line);
+    };
+    const jobs = args.number('jobs')!;
+    if (jobs > 1) await runJobs({ args, io, file, jobs, shard }, done);
+    else {
+      await runCells(cells, async (line) => {
+        done(line);
+        // A turn for signals, which a training does not let in.
+        await new Promise((next) => setImmediate(next));
+        return !io.signal.aborted;
+      });
+    }
+    screen.redraw([]);
+    if (io.signal.aborted) return exitCodeOfStop(io.signal.reason as StopCause);
+  } finally {
+    recorder?.close();
+  }
+  const lines = all.flatMap(({ runs }) => runs.flatMap(({ key }) => known.get(keyOf(key)) ?? []));
+  const summary = summarize(lines);
+  for (const row of summary.rows) screen.emit({ event: 'policy', ...row });
+  if (page !== null) await writeWhole(page, labPage(summary, { machine: machine() }));
+  if (csv !== null) await writeWhole(csv, labCsv(lines));
+  const rows = summaryTable(summary);
+  for (const line of table(rows, rows[0]!.map((_, i) => (i === 0 ? 'left' : 'right')))) screen.say(line);
+  for (const output of [page, csv]) if (output !== null) screen.say(`wrote ${output}`);
+  return EXIT.ok;
+}
+
+/** The processor, as records and pages name it. */
+function machine(): string {
+  return `${cpus()[0]?.model ?? 'unknown processor'}, ${addon().isa}, node ${process.version}`;
+}
+
+function shardIn(args: Arguments): Shard | null {
+  const text = args.text('shard');
+  if (text === undefined) return null;
+  const [index, count] = (/^(\d+)\/(\d+)$/.exec(text)?.slice(1) ?? []).map(Number) as [number?, number?];
+  if (index !== undefined && count !== undefined && index >= 1 && index <= count) return { index, count };
+  throw usage(LAB, `--shard: expected a part such as 1/4, got ${text}`);
+}
+
+const runsIn = (cells: readonly PlannedCell[]): number => cells.reduce((sum, { runs }) => sum + runs.length, 0);
+const stepsIn = (cells: readonly PlannedCell[]): number => cells.reduce((sum, { runs, workload }) => sum + runs.length * workload.steps, 0);
+
+function tellPlan(screen: Screen, all: readonly PlannedCell[], mine: readonly PlannedCell[], cells: readonly PlannedCell[]): void {
+  const facts = { runs: runsIn(all), steps: stepsIn(all), shard: runsIn(mine), left: runsIn(cells), leftSteps: stepsIn(cells) };
+  screen.emit({ event: 'plan', ...facts });
+  const names = new Set(all.map(({ workload }) => workload.name));
+  const shared = facts.shard < facts.runs ? `, of which ${count(facts.shard)} are this part's` : '';
+  const there = facts.left < facts.shard ? `; ${count(facts.shard - facts.left)} are there already` : '';
+  screen.say(`${count(facts.runs)} runs of ${names.size} networks${shared}${there}; ${count(facts.leftSteps)} steps to do`);
+}
+
+/** How far it is. */
+class View {
+  readonly #screen: Screen;
+  readonly #steps: number;
+  readonly #runs: number;
+  readonly #started = performance.now();
+  #runsDone = 0;
+  #stepsDone = 0;
+  #told = 0;
+
+  constructor(screen: Screen, cells: readonly PlannedCell[], readonlyJobs: number) {
+    this.#screen = screen;
+    this.#steps = stepsIn(cells);
+    this.#runs = runsIn(cells);
+    void readonlyJobs;
+  }
+
+  done({ workload, optimizer, policy, level, steps }: LabLine): void {
+    this.#runsDone++;
+    this.#stepsDone += steps;
+    const now = performance.now();
+    if (now - this.#told < 200) return;
+    this.#told = now;
+    const spent = now - this.#started;
+    const rest = (spent * (this.#steps - this.#stepsDone)) / this.#stepsDone;
+    this.#screen.redraw([
+      `${count(this.#runsDone)} of ${count(this.#runs)} runs, ${duration(rest)} left: ${workload}, ${optimizer}, ${policy} ${level}`,
+    ]);
+  }
+}

@@ -1,0 +1,227 @@
+// cell.ts: one workload with one optimizer: compiled once for each policy, and begun anew for each seed and threshold.
+import { type ClipPolicy, none } from '../clip/index.ts';
+import { NonFiniteError, SkipError } from '../errors.ts';
+import { median, quantile, sorted } from '../history/numbers.ts';
+import { spreadOf, tailOf } from '../history/tail.ts';
+import type { Module } from '../nn/module/module.ts';
+import type { Report } from '../optim/apply/report.ts';
+import type { Arrays } from '../train/feed/source.ts';
+import type { FitResult } from '../train/flow/progress.ts';
+import { TakenSnapshot } from '../train/state/snapshot.ts';
+import { Trainer } from '../train/trainer.ts';
+import { type Diverged, type LabLine, type LabNorms, type LabOptimizer, madeOf } from './line.ts';
+import type { LabLevel, LabPolicy, LabScale } from './policies.ts';
+import type { LabData, LabWorkload } from './workload.ts';
+
+/** A workload as a plan has it: of the list, or what a configuration says. */
+export interface PlannedWorkload extends Pick<LabWorkload, 'name' | 'kind' | 'steps' | 'data' | 'ignorant'> {
+  /** What its configuration says, where it is from a file: another one is another workload. */
+  readonly made?: string;
+  readonly optimizers: readonly LabOptimizer[];
+  /** On one thread: the runs beside each other are the processes'. */
+  trainer(optimizer: LabOptimizer, clip: ClipPolicy, seed: number, data: LabData): Trainer<Module>;
+}
+
+/** One of the list. */
+export function planned(workload: LabWorkload): PlannedWorkload {
+  const { name, kind, steps, batchSize, optimizers, loss } = workload;
+  return {
+    ...{ name, kind, steps, optimizers: ['sgd', 'adam'] },
+    data: (seed) => workload.data(seed),
+    ignorant: (data) => workload.ignorant(data),
+    trainer: (optimizer, clip, seed) =>
+      new Trainer<Module>({
+        ...{ model: workload.model(), loss, optimizer: optimizers[optimizer as 'sgd' | 'adam'](), clip },
+        ...{ batchSize, seed, threads: 1 },
+      }),
+  };
+}
+
+/** The part of a run whose norms tell how large gradients are without a clip, and its least steps. */
+const SCALE_PART = 0.25;
+const SCALE_STEPS = 24;
+/** Of that run: a seed that no plan has, so that the scale is the same whichever seeds are tried. */
+const SCALE_SEED = 2 ** 31 - 1;
+
+/** A trainer of one policy, or of one level of it, and all its state before the first step. */
+interface Ready {
+  readonly trainer: Trainer<Module>;
+  readonly begin: TakenSnapshot;
+  level: string;
+}
+
+/** What one seed draws: data, weights, batches. */
+interface Drawn {
+  readonly seed: number;
+  readonly data: LabData;
+  readonly ignorant: number;
+  readonly begin: TakenSnapshot;
+}
+
+export class Cell {
+  readonly workload: PlannedWorkload;
+  readonly optimizer: LabOptimizer;
+  readonly #ready = new Map<string, Ready>();
+  #drawn: Drawn | null = null;
+  #scale: LabScale | null = null;
+
+  constructor(workload: PlannedWorkload, optimizer: LabOptimizer) {
+    this.workload = workload;
+    this.optimizer = optimizer;
+  }
+
+  /** How large gradients are without a clip: of a short run. */
+  get scale(): LabScale {
+    this.#scale ??= this.#measured();
+    return this.#scale;
+  }
+
+  /** Train and measure. */
+  run(policy: LabPolicy, level: LabLevel, seed: number): LabLine {
+    const { workload, optimizer } = this;
+    const { data, ignorant, begin } = this.#of(seed);
+    const ready = this.#trainer(policy, level, data);
+    const { trainer } = ready;
+    trainer.restoreSync(began(ready.begin, begin));
+    const follow = new Following();
+    const started = performance.now();
+    let diverged: Diverged | null = null;
+    let result: FitResult | null = null;
+    try {
+      result = trainer.fitSync(data.train as Arrays, {
+        steps: workload.steps,
+        callbacks: [follow],
+        ...(policy.validates && { validation: data.validation as Arrays }),
+      });
+    } catch (error) {
+      diverged = divergedBy(error);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const lossOn = (set: LabData['test']): number => trainer.evaluateSync(set as Arrays).loss;
+    const [validation, test] = diverged ? [Number.NaN, Number.NaN] : [lossOn(data.validation), lossOn(data.test)];
+    if (!diverged && !(Number.isFinite(validation) && Number.isFinite(test))) diverged = 'loss';
+    const tried = Math.max(1, follow.length);
+    const { extra = 0 } = (result as { auto?: { extra: number } } | null)?.auto ?? {};
+    return {
+      ...{ workload: workload.name, optimizer, policy: policy.name, level: level.name, seed },
+      ...madeOf(workload, policy),
+      ...{ kind: workload.kind, usual: level.usual === true, steps: workload.steps, extra },
+      ...{ clipped: follow.clipped / tried, skipped: follow.skipped / tried },
+      train: diverged ? null : numberOr(follow.lastLoss),
+      validation: diverged ? null : validation,
+      test: diverged ? null : test,
+      ...{ diverged, ignorant, threshold: numberOr(follow.threshold), norms: normsOf(follow.norms), seconds },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const { trainer } of this.#ready.values()) trainer.dispose();
+    this.#ready.clear();
+    this.#drawn = null;
+  }
+
+  #of(seed: number): Drawn {
+    if (this.#drawn?.seed !== seed) {
+      const data = this.workload.data(seed);
+      using trainer = this.workload.trainer(this.optimizer, none(), seed, data);
+      const begin = trainer.snapshotSync() as TakenSnapshot;
+      this.#drawn = { seed, data, ignorant: this.workload.ignorant(data), begin };
+    }
+    return this.#drawn;
+  }
+
+  /** One that has the level. */
+  #trainer(policy: LabPolicy, level: LabLevel, data: LabData): Ready {
+    const name = policy.oneProgram ? policy.name : `${policy.name}\n${level.name}`;
+    let ready = this.#ready.get(name);
+    if (!ready) {
+      const trainer = this.workload.trainer(this.optimizer, level.make(this.scale), 0, data);
+      ready = { trainer, begin: trainer.snapshotSync() as TakenSnapshot, level: level.name };
+      this.#ready.set(name, ready);
+    }
+    if (ready.level !== level.name) {
+      ready.trainer.change({ clip: level.make(this.scale) });
+      ready.level = level.name;
+    }
+    return ready;
+  }
+
+  #measured(): LabScale {
+    const { workload, optimizer } = this;
+    const follow = new Following();
+    const data = workload.data(SCALE_SEED);
+    using trainer = workload.trainer(optimizer, none({ maxSkips: Infinity }), SCALE_SEED, data);
+    const steps = Math.max(SCALE_STEPS, Math.round(SCALE_PART * workload.steps));
+    try {
+      trainer.fitSync(data.train as Arrays, { steps, callbacks: [follow] });
+    } catch (error) {
+      divergedBy(error);
+    }
+    const parameters = [...trainer.readParametersSync().values()];
+    const norm = median(follow.norms.filter((n) => Number.isFinite(n) && n > 0));
+    return {
+      norm: Number.isNaN(norm) ? 1 : norm,
+      elements: parameters.reduce((sum, { data }) => sum + data.length, 0),
+      tensors: parameters.length,
+    };
+  }
+}
+
+/** The beginning of a trainer, with the weights, buffers and place in the data of a seed; what its policy keeps stays as it begins. */
+function began(own: TakenSnapshot, { checkpoint, transforms }: TakenSnapshot): TakenSnapshot {
+  const { tensors } = own.checkpoint;
+  const merged = new Map(Array.from(tensors, ([name, tensor]) => [name, checkpoint.tensors.get(name) ?? tensor] as const));
+  return new TakenSnapshot({ tensors: merged, progress: checkpoint.progress!, transforms });
+}
+
+/** @throws what ended the run, where that is no divergence */
+function divergedBy(error: unknown): Diverged {
+  if (error instanceof NonFiniteError) return 'gradient';
+  if (error instanceof SkipError) return 'skips';
+  throw error;
+}
+
+/** What the steps of a run tell. */
+class Following {
+  readonly norms: number[] = [];
+  readonly #losses: number[] = [];
+  clipped = 0;
+  skipped = 0;
+  threshold: number = Number.NaN;
+
+  get length(): number {
+    return this.norms.length;
+  }
+
+  /** Mean over the last tenth of the steps. */
+  get lastLoss(): number {
+    const last = this.#losses.slice(-Math.max(1, Math.round(this.#losses.length / 10)));
+    return last.reduce((a, b) => a + b, 0) / last.length;
+  }
+
+  onSteps(steps: Iterable<Report>): void {
+    for (const { norm, loss, clipped, skipped, threshold } of steps) {
+      this.norms.push(norm);
+      this.#losses.push(loss);
+      this.clipped += Number(clipped);
+      this.skipped += Number(skipped);
+      this.threshold = threshold;
+    }
+  }
+}
+
+const numberOr = (x: number): number | null => (Number.isFinite(x) ? x : null);
+
+function normsOf(all: readonly number[]): LabNorms {
+  const norms = all.filter((n) => Number.isFinite(n));
+  const order = sorted(norms);
+  const middle = quantile(order, 0.5);
+  const quarter = Math.floor(norms.length / 4);
+  const tail = tailOf(spreadOf(norms));
+  return {
+    median: numberOr(middle),
+    p99: numberOr(quantile(order, 0.99) / middle),
+    tail: tail && numberOr(tail.index),
+    drift: quarter === 0 ? null : numberOr(median(norms.slice(-quarter)) / median(norms.slice(0, quarter))),
+  };
+}
