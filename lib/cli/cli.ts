@@ -14,6 +14,7 @@ import { TRAIN, train } from './commands/train.ts';
 import { DEMO, demo } from './demo/demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
+import { LAB, lab } from './lab/lab.ts';
 import { Screen } from './screen.ts';
 
 type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
@@ -25,6 +26,7 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
   [SAMPLE, sample],
   [CLIP_REPORT, clipReport],
   [PRECISION, precision],
+  [LAB, lab],
   [BENCH, bench],
   [INSPECT, inspect],
   [BUILD, buildAddon],

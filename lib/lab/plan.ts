@@ -28,20 +28,22 @@ export interface PlannedCell {
 /** All runs by their cells: those of the reference first, since no score is without them. A run that is of both is there once. */
 export function cellsOf({ workloads, optimizers, policies, seeds }: LabPlan): PlannedCell[] {
   return workloads.flatMap((workload) =>
-    workload.optimizers.filter((one) => one === 'own' || optimizers.includes(one)).map((optimizer): PlannedCell => {
-      const runs = seeds.flatMap((seed) => {
-        const bySeed = new Map<string, PlannedRun>();
-        for (const policy of [REFERENCE, ...policies]) {
-          for (const level of policy.levels) {
-            const named = { workload: workload.name, optimizer, policy: policy.name, level: level.name };
-            const key: LabKey = { ...named, seed, ...madeOf(workload, policy) };
-            if (!bySeed.has(keyOf(key))) bySeed.set(keyOf(key), { key, policy, level });
+    workload.optimizers
+      .filter((one) => one === 'own' || optimizers.includes(one))
+      .map((optimizer): PlannedCell => {
+        const runs = seeds.flatMap((seed) => {
+          const bySeed = new Map<string, PlannedRun>();
+          for (const policy of [REFERENCE, ...policies]) {
+            for (const level of policy.levels) {
+              const named = { workload: workload.name, optimizer, policy: policy.name, level: level.name };
+              const key: LabKey = { ...named, seed, ...madeOf(workload, policy) };
+              if (!bySeed.has(keyOf(key))) bySeed.set(keyOf(key), { key, policy, level });
+            }
           }
-        }
-        return [...bySeed.values()];
-      });
-      return { workload, optimizer, runs };
-    }),
+          return [...bySeed.values()];
+        });
+        return { workload, optimizer, runs };
+      }),
   );
 }
 

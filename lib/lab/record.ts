@@ -1,5 +1,5 @@
 // record.ts: the laboratory's record: a line of JSON for each run, read, and gone on with.
-import { closeSync, fstatSync, ftruncateSync, fsyncSync, openSync, readSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BusyError, DataError, GradclipError, OptionError } from '../errors.ts';
 import { LineCutter } from '../io/csv/lines.ts';
@@ -58,7 +58,12 @@ export async function readLab(file: string): Promise<LabRecord> {
   const keys = new Set<string>();
   let header: LabHeader | null = null;
   const each = (bytes: Uint8Array, from: number, to: number): void => {
-    const parsed = parsedLine(file, cutter.line, Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString(), header);
+    const parsed = parsedLine(
+      file,
+      cutter.line,
+      Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString(),
+      header,
+    );
     if ('library' in parsed) header = parsed;
     else if (keys.has(keyOf(parsed))) throw wrong(file, cutter.line, 'the run is there twice');
     else {
@@ -76,7 +81,8 @@ export async function readLab(file: string): Promise<LabRecord> {
       cutter.push(piece);
     }
   });
-  if (header === null) throw wrong(file, 1, `expected a record of the laboratory, got ${first ? 'an empty file' : 'no whole line'}`);
+  if (header === null)
+    throw wrong(file, 1, `expected a record of the laboratory, got ${first ? 'an empty file' : 'no whole line'}`);
   return { header, lines, torn: cutter.pending };
 }
 

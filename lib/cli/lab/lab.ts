@@ -7,7 +7,7 @@ import { keyOf, type LabLine } from '../../lab/line.ts';
 import { labPage } from '../../lab/page/page.ts';
 import { cellsOf, left, type PlannedCell, runCells, type Shard, shardOf } from '../../lab/plan.ts';
 import { LabRecorder, readLab } from '../../lab/record.ts';
-import { summaryTable, summarize } from '../../lab/summary.ts';
+import { summarize, summaryTable } from '../../lab/summary.ts';
 import { addon } from '../../native/addon.ts';
 import { whole } from '../../options/index.ts';
 import { count, duration, table } from '../../text/format.ts';
@@ -31,12 +31,22 @@ export const LAB: Command = {
   ],
   flags: {
     workloads: { value: 'A,B', help: 'networks by name; default: all, or those of FILE.json' },
-    policies: { value: 'A,B', help: 'policies by name; default: those with five levels each, none and auto, or those of FILE.json' },
+    policies: {
+      value: 'A,B',
+      help: 'policies by name; default: those with five levels each, none and auto, or those of FILE.json',
+    },
     optimizers: { value: 'A,B', help: 'sgd, adam, or both; default: both' },
-    seeds: { value: 'N', help: 'seeds, from 0; default 10, or what FILE.json says', takes: whole({ min: 1, max: 10_000 }).optional() },
+    seeds: {
+      value: 'N',
+      help: 'seeds, from 0; default 10, or what FILE.json says',
+      takes: whole({ min: 1, max: 10_000 }).optional(),
+    },
     record: { value: 'FILE', help: 'write a line for each run here; what is there already is not run again' },
     from: { value: 'A,B', help: 'records of other machines or shards to take in; their runs are not run again' },
-    shard: { value: 'I/N', help: 'only part I of N of the runs, from 1/N to N/N: for several machines, each with a record of its own' },
+    shard: {
+      value: 'I/N',
+      help: 'only part I of N of the runs, from 1/N to N/N: for several machines, each with a record of its own',
+    },
     jobs: { value: 'N', help: 'processes that share the runs', takes: whole({ min: 1, max: 256 }).default(1) },
     plan: { help: 'print what would be run, and end' },
     page: { value: 'FILE', help: 'write a page with the outcome here (HTML)' },
@@ -65,7 +75,7 @@ export async function lab(args: Arguments, io: IO, screen: Screen): Promise<numb
   try {
     for (const line of recorder?.done ?? []) known.set(keyOf(line), line);
     const cells = left(mine, new Set(known.keys()));
-    const view = new View(screen, cells, args.number('jobs')!);
+    const view = new View(screen, cells);
     tellPlan(screen, all, mine, cells);
     if (args.has('plan')) return EXIT.ok;
     const done = (line: LabLine): void => {
@@ -95,7 +105,11 @@ export async function lab(args: Arguments, io: IO, screen: Screen): Promise<numb
   if (page !== null) await writeWhole(page, labPage(summary, { machine: machine() }));
   if (csv !== null) await writeWhole(csv, labCsv(lines));
   const rows = summaryTable(summary);
-  for (const line of table(rows, rows[0]!.map((_, i) => (i === 0 ? 'left' : 'right')))) screen.say(line);
+  for (const line of table(
+    rows,
+    rows[0]!.map((_, i) => (i === 0 ? 'left' : 'right')),
+  ))
+    screen.say(line);
   for (const output of [page, csv]) if (output !== null) screen.say(`wrote ${output}`);
   return EXIT.ok;
 }
@@ -114,9 +128,15 @@ function shardIn(args: Arguments): Shard | null {
 }
 
 const runsIn = (cells: readonly PlannedCell[]): number => cells.reduce((sum, { runs }) => sum + runs.length, 0);
-const stepsIn = (cells: readonly PlannedCell[]): number => cells.reduce((sum, { runs, workload }) => sum + runs.length * workload.steps, 0);
+const stepsIn = (cells: readonly PlannedCell[]): number =>
+  cells.reduce((sum, { runs, workload }) => sum + runs.length * workload.steps, 0);
 
-function tellPlan(screen: Screen, all: readonly PlannedCell[], mine: readonly PlannedCell[], cells: readonly PlannedCell[]): void {
+function tellPlan(
+  screen: Screen,
+  all: readonly PlannedCell[],
+  mine: readonly PlannedCell[],
+  cells: readonly PlannedCell[],
+): void {
   const facts = { runs: runsIn(all), steps: stepsIn(all), shard: runsIn(mine), left: runsIn(cells), leftSteps: stepsIn(cells) };
   screen.emit({ event: 'plan', ...facts });
   const names = new Set(all.map(({ workload }) => workload.name));
@@ -135,11 +155,10 @@ class View {
   #stepsDone = 0;
   #told = 0;
 
-  constructor(screen: Screen, cells: readonly PlannedCell[], readonlyJobs: number) {
+  constructor(screen: Screen, cells: readonly PlannedCell[]) {
     this.#screen = screen;
     this.#steps = stepsIn(cells);
     this.#runs = runsIn(cells);
-    void readonlyJobs;
   }
 
   done({ workload, optimizer, policy, level, steps }: LabLine): void {

@@ -72,7 +72,10 @@ export function groupsOf(ranks: readonly number[], difference: number): (readonl
 }
 
 /** The signed-rank test of pairs (Wilcoxon 1945): differences of 0 are left out, equal ones share ranks, the probability is that of the normal limit. */
-export function wilcoxon(a: readonly number[], b: readonly number[]): { readonly w: number; readonly p: number; readonly n: number } {
+export function wilcoxon(
+  a: readonly number[],
+  b: readonly number[],
+): { readonly w: number; readonly p: number; readonly n: number } {
   const differences = a.map((x, i) => x - b[i]!).filter((d) => d !== 0);
   const n = differences.length;
   if (n === 0) return { w: 0, p: 1, n };
