@@ -1,5 +1,5 @@
 // cell.ts: one workload with one optimizer: compiled once for each policy, and begun anew for each seed and threshold.
-import { type ClipPolicy, none } from '../clip/index.ts';
+import { type ClipPolicy, globalNorm, none } from '../clip/index.ts';
 import { NonFiniteError, SkipError } from '../errors.ts';
 import { median, quantile, sorted } from '../history/numbers.ts';
 import { spreadOf, tailOf } from '../history/tail.ts';
@@ -37,9 +37,8 @@ export function planned(workload: LabWorkload): PlannedWorkload {
   };
 }
 
-/** The part of a run whose norms tell how large gradients are without a clip, and its least steps. */
-const SCALE_PART = 0.25;
-const SCALE_STEPS = 24;
+/** Steps at the first weights, whose norms bound the run that tells the scale. */
+const FIRST_STEPS = 5;
 /** Of that run: a seed that no plan has, so that the scale is the same whichever seeds are tried. */
 const SCALE_SEED = 2 ** 31 - 1;
 
@@ -70,7 +69,7 @@ export class Cell {
     this.optimizer = optimizer;
   }
 
-  /** How large gradients are without a clip: of a short run. */
+  /** How large gradients are, before they are clipped. */
   get scale(): LabScale {
     this.#scale ??= this.#measured();
     return this.#scale;
@@ -146,21 +145,28 @@ export class Cell {
     return ready;
   }
 
+  /**
+   * Without a clip a run may diverge, and thresholds near what its norms are then would mean nothing. So the median of the norms at the first weights is the
+   * threshold of a run, and the median of what norms were in it before the clip is the scale.
+   */
   #measured(): LabScale {
     const { workload, optimizer } = this;
-    const follow = new Following();
     const data = workload.data(SCALE_SEED);
-    using trainer = workload.trainer(optimizer, none({ maxSkips: Infinity }), SCALE_SEED, data);
-    const steps = Math.max(SCALE_STEPS, Math.round(SCALE_PART * workload.steps));
-    try {
+    const still = (threshold: number): ClipPolicy => globalNorm(threshold, { maxSkips: Infinity });
+    using trainer = workload.trainer(optimizer, still(0), SCALE_SEED, data);
+    const begin = trainer.snapshotSync();
+    const norms = (steps: number): number => {
+      const follow = new Following();
       trainer.fitSync(data.train as Arrays, { steps, callbacks: [follow] });
-    } catch (error) {
-      divergedBy(error);
-    }
+      const middle = median(follow.norms.filter((n) => Number.isFinite(n) && n > 0));
+      return Number.isNaN(middle) ? 1 : middle;
+    };
+    const first = norms(FIRST_STEPS);
+    trainer.change({ clip: still(first) });
+    trainer.restoreSync(begin);
     const parameters = [...trainer.readParametersSync().values()];
-    const norm = median(follow.norms.filter((n) => Number.isFinite(n) && n > 0));
     return {
-      norm: Number.isNaN(norm) ? 1 : norm,
+      norm: norms(workload.steps),
       elements: parameters.reduce((sum, { data }) => sum + data.length, 0),
       tensors: parameters.length,
     };

@@ -3,9 +3,9 @@
 import type { ClipPolicy } from '../clip/index.ts';
 import * as clip from '../clip/index.ts';
 
-/** How large the gradients of a workload are without a clip. */
+/** How large the gradients of a workload are. */
 export interface LabScale {
-  /** Median of the norms of all gradients. */
+  /** Median of the norms of all gradients, in a run that is clipped to what they are at first. */
   readonly norm: number;
   /** Trained elements, and tensors. */
   readonly elements: number;
@@ -35,8 +35,8 @@ export interface LabPolicy {
   readonly made?: string;
 }
 
-/** Multiples of the median norm whose best one a score compares with, by validation: a global norm of each. */
-export const LADDER: readonly number[] = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
+/** Multiples of the scale whose best one a score compares with, by validation: a global norm of each. Closest where the best ones mostly are. */
+export const LADDER: readonly number[] = [0.01, 0.0316, 0.1, 0.178, 0.316, 0.562, 1, 1.78, 3.16, 10];
 
 const multiple = (of: number): string => `x${of}`;
 
@@ -88,7 +88,7 @@ const FIVE: readonly LabPolicy[] = [
     name: 'globalNorm',
     about: 'all gradients by their one norm (Pascanu et al. 2013)',
     oneProgram: true,
-    levels: thresholds(1, [0.1, 0.3, 1, 3], norm, (c) => clip.globalNorm(c)),
+    levels: thresholds(1, [0.1, 0.316, 1, 3.16], norm, (c) => clip.globalNorm(c)),
   },
   {
     name: 'perTensorNorm',

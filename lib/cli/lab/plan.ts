@@ -2,7 +2,7 @@
 import { type PlannedWorkload, planned } from '../../lab/cell.ts';
 import { type LabOptimizer, OPTIMIZERS } from '../../lab/line.ts';
 import type { LabPlan } from '../../lab/plan.ts';
-import { type LabPolicy, POLICIES, USUAL } from '../../lab/policies.ts';
+import { POLICIES, USUAL } from '../../lab/policies.ts';
 import { WORKLOADS } from '../../lab/workloads/list.ts';
 import { nearest, show } from '../../options/index.ts';
 import { type Arguments, usage } from '../args.ts';
