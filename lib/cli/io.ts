@@ -15,6 +15,8 @@ export interface IO {
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** The file of this program, for others of its kind; absent where it is not one that Node can run. */
+  readonly program?: string;
   /** Aborted with a StopCause as its reason. */
   readonly signal: AbortSignal;
 }

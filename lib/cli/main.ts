@@ -30,5 +30,6 @@ process.stderr.on('error', () => {});
 
 const { stdout, stderr, env } = process;
 // Not process.exit: what is still to be written to a pipe gets written.
-const code = await main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd(), signal: controller.signal });
+const own = { env, cwd: process.cwd(), program: process.argv[1]!, signal: controller.signal };
+const code = await main(process.argv.slice(2), { stdout, stderr, ...own });
 process.exitCode = code || (lost ? EXIT.runtime : code);

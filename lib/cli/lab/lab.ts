@@ -9,6 +9,7 @@ import { cellsOf, left, type PlannedCell, runCells, type Shard, shardOf } from '
 import { LabRecorder, readLab } from '../../lab/record.ts';
 import { summarize, summaryTable } from '../../lab/summary.ts';
 import { addon } from '../../native/addon.ts';
+import { version } from '../../native/package.ts';
 import { whole } from '../../options/index.ts';
 import { count, duration, table } from '../../text/format.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
@@ -45,10 +46,11 @@ export const LAB: Command = {
     from: { value: 'A,B', help: 'records of other machines or shards to take in; their runs are not run again' },
     shard: {
       value: 'I/N',
-      help: 'only part I of N of the runs, from 1/N to N/N: for several machines, each with a record of its own',
+      help: 'only part I of N of the runs, from 1/N to N/N, for several machines, each with a record of its own',
     },
     jobs: { value: 'N', help: 'processes that share the runs', takes: whole({ min: 1, max: 256 }).default(1) },
     plan: { help: 'print what would be run, and end' },
+    report: { help: 'run nothing: tell what the records of --from come to' },
     page: { value: 'FILE', help: 'write a page with the outcome here (HTML)' },
     csv: { value: 'FILE', help: 'write all runs here, as a table' },
   },
@@ -56,39 +58,48 @@ export const LAB: Command = {
 
 export async function lab(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
-  const plan = await readPlan(args, io.cwd);
-  const [file, page, csv] = [path('record'), path('page'), path('csv')];
-  for (const [flag, output] of [
-    ['--page', page],
-    ['--csv', csv],
-  ] as const) {
-    if (output !== null) await checkOutput(flag, output);
-  }
-  const all = cellsOf(plan);
-  const shard = shardIn(args);
-  const mine = shard ? shardOf(all, shard) : all;
+  const outputs = { page: path('page'), csv: path('csv') };
+  for (const [flag, file] of Object.entries(outputs)) if (file !== null) await checkOutput(`--${flag}`, file);
+  const [file, shard, jobs] = [path('record'), shardIn(args), args.number('jobs')!];
+  const from =
+    args
+      .text('from')
+      ?.split(',')
+      .map((name) => resolve(io.cwd, name)) ?? [];
+  checkTogether(args);
   const known = new Map<string, LabLine>();
-  for (const from of args.text('from')?.split(',') ?? []) {
-    for (const line of (await readLab(resolve(io.cwd, from))).lines) known.set(keyOf(line), line);
+  const know = (lines: readonly LabLine[]): void => {
+    for (const line of lines) known.set(keyOf(line), line);
+  };
+  for (const name of from) know((await readLab(name)).lines);
+  if (args.has('report')) {
+    await tell([...known.values()], outputs, screen);
+    return EXIT.ok;
   }
-  const recorder = file === null || args.has('plan') ? null : await LabRecorder.open(file, machine());
+  const plan = await readPlan(args, io.cwd);
+  const all = cellsOf(plan);
+  const mine = shard ? shardOf(all, shard) : all;
+  if (args.has('plan')) {
+    tellPlan(screen, all, mine, left(mine, new Set(known.keys())));
+    return EXIT.ok;
+  }
+  const recorder = file === null ? null : await LabRecorder.open(file, machine());
   try {
-    for (const line of recorder?.done ?? []) known.set(keyOf(line), line);
+    know(recorder?.done ?? []);
     const cells = left(mine, new Set(known.keys()));
-    const view = new View(screen, cells);
     tellPlan(screen, all, mine, cells);
-    if (args.has('plan')) return EXIT.ok;
-    const done = (line: LabLine): void => {
-      known.set(keyOf(line), line);
+    const view = new View(screen, cells);
+    const each = (line: LabLine): void => {
+      know([line]);
       recorder?.add(line);
       screen.emit({ event: 'run', ...line });
       view.done(line);
     };
-    const jobs = args.number('jobs')!;
-    if (jobs > 1) await runJobs({ args, io, file, jobs, shard }, done);
+    const records = [...from, ...(file === null ? [] : [file])];
+    if (jobs > 1) await runJobs({ args, io, count: jobs, all, left: cells, records }, each);
     else {
       await runCells(cells, async (line) => {
-        done(line);
+        each(line);
         // A turn for signals, which a training does not let in.
         await new Promise((next) => setImmediate(next));
         return !io.signal.aborted;
@@ -99,19 +110,49 @@ export async function lab(args: Arguments, io: IO, screen: Screen): Promise<numb
   } finally {
     recorder?.close();
   }
-  const lines = all.flatMap(({ runs }) => runs.flatMap(({ key }) => known.get(keyOf(key)) ?? []));
+  // A part tells its runs alone: what comes of them is told of all.
+  if (!shard)
+    await tell(
+      all.flatMap(({ runs }) => runs.flatMap(({ key }) => known.get(keyOf(key)) ?? [])),
+      outputs,
+      screen,
+    );
+  return EXIT.ok;
+}
+
+/** @throws OptionError where flags do not go together */
+function checkTogether(args: Arguments): void {
+  const without = (flag: string, others: readonly string[], why: string): void => {
+    const other = others.find((name) => args.has(name));
+    if (args.has(flag) && other !== undefined) throw usage(LAB, `--${flag} goes without --${other}: ${why}`);
+  };
+  without('shard', ['page', 'csv', 'report'], 'a part has no outcome of its own; --from A,B --report tells that of all parts');
+  without('plan', ['page', 'csv', 'report', 'record'], 'it runs nothing');
+  without('report', ['record', 'workloads', 'policies', 'optimizers', 'seeds'], 'it tells of the runs that --from has');
+  if (args.has('report') && args.operands.length > 0)
+    throw usage(LAB, '--report goes without a file: it tells of the runs that --from has');
+  if (args.has('report') && !args.has('from')) throw usage(LAB, '--report: expected --from, with the records to tell of');
+}
+
+/** What came of the runs: a table, and the files that are asked for. */
+async function tell(
+  lines: readonly LabLine[],
+  { page, csv }: { readonly page: string | null; readonly csv: string | null },
+  screen: Screen,
+): Promise<void> {
   const summary = summarize(lines);
   for (const row of summary.rows) screen.emit({ event: 'policy', ...row });
-  if (page !== null) await writeWhole(page, labPage(summary, { machine: machine() }));
+  if (page !== null) await writeWhole(page, labPage(summary, { machine: machine(), version: version() }));
   if (csv !== null) await writeWhole(csv, labCsv(lines));
   const rows = summaryTable(summary);
-  for (const line of table(
-    rows,
-    rows[0]!.map((_, i) => (i === 0 ? 'left' : 'right')),
-  ))
-    screen.say(line);
+  const align = rows[0]!.map((_, i) => (i === 0 ? ('left' as const) : ('right' as const)));
+  for (const line of table(rows, align)) screen.say(line);
+  if (summary.incomplete > 0) {
+    screen.say(
+      `left out: ${count(summary.incomplete)} of a network, optimizer and seed whose ten fixed thresholds are not all there`,
+    );
+  }
   for (const output of [page, csv]) if (output !== null) screen.say(`wrote ${output}`);
-  return EXIT.ok;
 }
 
 /** The processor, as records and pages name it. */

@@ -1,5 +1,263 @@
-// page.ts: the outcome of the laboratory as one page of HTML.
-import type { Summary } from '../summary.ts';
-export function labPage(_: Summary, __: { readonly machine: string }): string {
-  return '';
+// page.ts: the outcome of the laboratory as one page of HTML, which needs nothing else.
+
+import { log } from '../../math/index.ts';
+import { page } from '../../pages/page.ts';
+import { escapeHtml } from '../../pages/svg.ts';
+import { count, short } from '../../text/format.ts';
+import { LADDER } from '../policies.ts';
+import { GOOD, scoreOf, wayOf } from '../score.ts';
+import { profilesOf } from '../statistics/profiles.ts';
+import {
+  FACTS,
+  type Fact,
+  type KindFacts,
+  mainRows,
+  type Ranking,
+  type Row,
+  type Summary,
+  score,
+  summaryTable,
+} from '../summary.ts';
+import { costChart, differenceChart, profileChart } from './charts.ts';
+
+const CSS = `
+.chart svg { min-width: 560px; max-width: 860px; } svg .small { font-size: 11px; } circle.mark { stroke: none; }
+table.heat td { padding: 4px 8px; font-size: 13px; } table.heat th { padding: 4px 8px; }
+table.heat th.up { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
+td.h0 { background: color-mix(in srgb, var(--s1) 34%, transparent); } td.h1 { background: color-mix(in srgb, var(--s1) 16%, transparent); }
+td.h2 { background: transparent; } td.h3 { background: color-mix(in srgb, var(--s0) 22%, transparent); }
+td.h4 { background: color-mix(in srgb, var(--s0) 48%, transparent); }
+td:first-child, th:first-child { position: sticky; left: 0; background: var(--page); }
+summary { cursor: pointer; color: var(--soft); margin-top: 12px; }
+@media (max-width: 600px) { body { padding: 20px 14px 40px; } h1 { font-size: 23px; } }
+`;
+
+export interface PageFacts {
+  /** Where the runs were made, in words. */
+  readonly machine: string;
+  readonly version: string;
+}
+
+/** @param facts of the machine that made the page */
+export function labPage(summary: Summary, { machine, version }: PageFacts): string {
+  const { lines, problems, cells, incomplete } = summary;
+  const seeds = new Set(lines.map(({ seed }) => seed)).size;
+  const workloads = new Set(lines.map(({ workload }) => workload)).size;
+  const made = `${count(lines.length)} runs: ${workloads} networks, ${cells.length} with an optimizer, ${seeds} seeds. gradclip ${version}, ${machine}.`;
+  const left =
+    incomplete > 0
+      ? `<p class="soft">${count(incomplete)} of a network, optimizer and seed have no score: not all ${LADDER.length} fixed thresholds were tried.</p>`
+      : '';
+  const body = [
+    '<h1>Which clip is worth it</h1>',
+    `<p class="soft">${escapeHtml(made)}</p>`,
+    left,
+    `<p>${METHOD}</p>`,
+    problems.length === 0 ? '<p>There is no score to tell of.</p>' : sections(summary).join('\n'),
+  ];
+  return page('gradclip lab', body.join('\n'), CSS);
+}
+
+const METHOD = `All policies and levels are tried with the same seeds: the same data, first weights and batches. A score is (L + 0.02 L0) / (L* + 0.02 L0): L is the loss
+on the test set, L0 that of who knows nothing, L* that of the best of ${LADDER.length} fixed thresholds of the global norm, chosen by the validation set. 1 is as good as a threshold
+tuned by hand, 51 is nothing learned where there was everything to learn. A run that diverged, or that is worse than knowing nothing, counts as knowing nothing.`;
+
+function sections(summary: Summary): string[] {
+  const { ranking, rankingTuned, kinds } = summary;
+  return [
+    section(
+      'What to take',
+      'The least geometric mean of the usual levels, by kind of network and optimizer, with the interval of 95 %.',
+      kindTable(kinds),
+    ),
+    section(
+      'Policies',
+      `As they are usually set, and tuned: the best of their levels by the validation set. Worst is the largest median of a network's scores; within 10 %, the share of scores up to ${GOOD}; work and time are those of all runs it takes, over one without a clip.`,
+      plainTable(summaryTable(summary)),
+    ),
+    section(
+      'Performance profiles',
+      'Of how many networks, optimizers and seeds a policy at its usual level comes within a factor of the best of these (Dolan and Moré 2002). The best mean first; more to the upper left is better.',
+      profiles(summary),
+    ),
+    ranking ? section('Ranks at usual levels', rankText(ranking), differenceChart(ranking)) : '',
+    rankingTuned ? section('Ranks of tuned policies', rankText(rankingTuned), differenceChart(rankingTuned)) : '',
+    section(
+      'Cost beside quality',
+      'Lower and further to the left is better. Green: at the usual level; blue: tuned.',
+      costChart(mainRows(summary)),
+    ),
+    section(
+      'Network by network',
+      'Median score over the seeds, at usual levels. Green is as good as the best fixed threshold, or better; orange is worse.',
+      heat(summary),
+    ),
+    section(
+      'Pairs',
+      'How often the policy of the row is better than that of the column by more than 1 %, with the same data, weights and batches; a dot where the medians of networks do not differ by more than chance (Wilcoxon, p > 0.05).',
+      duels(summary),
+    ),
+    section(
+      'Where, and why',
+      'What the norms of a run without a clip were: medians over the seeds. Then Spearman’s correlation of a policy’s scores with them, over networks: above 0, the policy is worse where the number is larger.',
+      facts(summary),
+    ),
+    `<details><summary>All levels</summary>${plainTable(levels(summary))}</details>`,
+    `<p class="soft"><a download="lab.csv" href="data:text/csv;charset=utf-8,${encodeURIComponent(cellCsv(summary))}">Median scores by network as CSV</a>; <code>gradclip lab --csv</code> writes every run.</p>`,
+  ].filter((part) => part !== '');
+}
+
+const section = (title: string, text: string, content: string): string =>
+  `<h2>${escapeHtml(title)}</h2>\n<p class="soft">${escapeHtml(text)}</p>\n${content}`;
+
+/** Text in cells; the first column to the left. */
+function plainTable(rows: readonly (readonly string[])[]): string {
+  const [head, ...body] = rows;
+  const line = (cells: readonly string[], tag: 'th' | 'td'): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  return `<div class="scroll"><table><thead>${line(head!, 'th')}</thead><tbody>\n${body.map((cells) => line(cells, 'td')).join('\n')}\n</tbody></table></div>`;
+}
+
+/** The best ways of a kind: those whose interval the best one's mean is within are as good as it. */
+export function adviceOf({ ways }: KindFacts): { readonly best: KindFacts['ways'][number]; readonly alike: readonly string[] } {
+  const [best, ...others] = ways;
+  return { best: best!, alike: others.filter(({ low }) => low <= best!.mean).map(({ name }) => name) };
+}
+
+function kindTable(kinds: readonly KindFacts[]): string {
+  const rows = kinds.flatMap((kind): string[][] => {
+    if (kind.ways.length === 0) return [];
+    const { best, alike } = adviceOf(kind);
+    const without = kind.ways.find(({ name }) => name === 'none');
+    return [
+      [
+        `${kind.kind}, ${kind.optimizer}`,
+        String(kind.workloads),
+        best.name,
+        `${score(best.mean)} (${score(best.low)} to ${score(best.high)})`,
+        without ? score(without.mean) : '',
+        alike.slice(0, 4).join(', ') + (alike.length > 4 ? ` and ${alike.length - 4} more` : ''),
+      ],
+    ];
+  });
+  return plainTable([['kind', 'networks', 'best', 'mean of its scores', 'without a clip', 'no worse beyond noise'], ...rows]);
+}
+
+/** Ways with a color of their own. */
+const DRAWN = 8;
+
+function profiles(summary: Summary): string {
+  const usual = summary.rows.filter((row) => row.usual).sort((a, b) => a.mean - b.mean);
+  const wanted = ['none', 'auto', 'globalNorm'];
+  const first = usual.filter((row) => wanted.includes(row.name));
+  const others = usual.filter((row) => !wanted.includes(row.name)).slice(0, DRAWN - first.length);
+  const rows = usual.filter((row) => first.includes(row) || others.includes(row));
+  const costs = summary.problems.flatMap((problem) => {
+    const runs = rows.map(({ policy, level }) => problem.runs.get(wayOf(policy, level)));
+    return runs.includes(undefined) ? [] : [runs.map((line) => scoreOf(problem, line!))];
+  });
+  if (costs.length === 0) return '<p>No problem was tried with all of them.</p>';
+  const made = profilesOf(costs);
+  const most = Math.max(...costs.flatMap((row) => row.map((cost) => cost / Math.min(...row))));
+  return profileChart(
+    rows.map(({ name }, i) => ({ name, profile: made[i]! })),
+    Math.min(50, most),
+  );
+}
+
+function rankText({ p, pOfF, n }: Ranking): string {
+  const small = (x: number): string => (x < 1e-4 ? '< 0.0001' : x.toPrecision(2));
+  return `Mean rank over ${n} networks with an optimizer, of median scores; 1 is best. Are all alike? Friedman p ${small(p)}, Iman and Davenport p ${small(pOfF)}. Policies that a bar joins do not differ by more than chance (Nemenyi, 95 %; Demšar 2006).`;
+}
+
+/** From much better than the best fixed threshold to much worse. */
+function heatOf(value: number): string {
+  if (Number.isNaN(value)) return 'h2';
+  const away = log(value) / log(GOOD);
+  return away < -0.5 ? 'h0' : away <= 1 ? 'h1' : away <= 2 ? 'h2' : away <= 5 ? 'h3' : 'h4';
+}
+
+function usualOf({ ways }: Summary): { readonly name: string; readonly at: number }[] {
+  return ways.flatMap((way, at) => (way.usual ? [{ name: way.name, at }] : []));
+}
+
+function heat(summary: Summary): string {
+  const usual = usualOf(summary);
+  const head = `<tr><th>network</th>${usual.map(({ name }) => `<th class="up">${escapeHtml(name)}</th>`).join('')}</tr>`;
+  const rows = summary.cells.map(({ workload, optimizer, scores }) => {
+    const cells = usual.map(({ at }) => `<td class="${heatOf(scores[at]!)}">${score(scores[at]!)}</td>`);
+    return `<tr><td>${escapeHtml(`${workload}, ${optimizer}`)}</td>${cells.join('')}</tr>`;
+  });
+  return `<div class="scroll"><table class="heat"><thead>${head}</thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+}
+
+function duels(summary: Summary): string {
+  const names = usualOf(summary).map(({ name }) => name);
+  const head = `<tr><th>better than</th>${names.map((name) => `<th class="up">${escapeHtml(name)}</th>`).join('')}</tr>`;
+  const rows = names.map((a) => {
+    const cells = names.map((b) => {
+      const duel = summary.duels.find((one) => one.a === a && one.b === b);
+      if (!duel) return '<td></td>';
+      const style = duel.p > 0.05 ? 'h2' : duel.wins > duel.losses ? 'h1' : 'h3';
+      return `<td class="${style}" title="${Math.round(100 * duel.ties)} % ties, p ${duel.p.toPrecision(2)}">${Math.round(100 * duel.wins)} %${duel.p > 0.05 ? ' ·' : ''}</td>`;
+    });
+    return `<tr><td>${escapeHtml(a)}</td>${cells.join('')}</tr>`;
+  });
+  return `<div class="scroll"><table class="heat"><thead>${head}</thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+}
+
+const NAMES = Object.keys(FACTS) as Fact[];
+const shown = (x: number): string => (Number.isNaN(x) ? '' : short(x));
+
+function facts(summary: Summary): string {
+  const usual = usualOf(summary);
+  const cells = summary.cells.map((cell) => {
+    const tried = usual.filter(({ at }) => !Number.isNaN(cell.scores[at]));
+    const best = tried.reduce<{ name: string; at: number } | null>(
+      (a, b) => (a && cell.scores[a.at]! <= cell.scores[b.at]! ? a : b),
+      null,
+    );
+    const wins = best ? `${best.name} ${score(cell.scores[best.at]!)}` : '';
+    return [`${cell.workload}, ${cell.optimizer}`, ...NAMES.map((name) => shown(cell.norms[name])), shown(cell.learned), wins];
+  });
+  const head = ['network', ...NAMES.map((name) => FACTS[name]), 'best loss / knowing nothing', 'best policy'];
+  const correlations = summary.correlations.map(({ name, of }) => [
+    name,
+    ...NAMES.map((fact) => (Number.isNaN(of[fact]) ? '' : of[fact].toFixed(2))),
+  ]);
+  return `${plainTable([head, ...cells])}\n${plainTable([['policy', ...NAMES.map((name) => FACTS[name])], ...correlations])}`;
+}
+
+function levels({ rows }: Summary): string[][] {
+  const line = (row: Row): string[] => [
+    row.name,
+    score(row.mean),
+    `${score(row.low)} to ${score(row.high)}`,
+    `${score(row.worst)} (${row.worstOf})`,
+    score(row.worstCell),
+    `${Math.round(100 * row.good)} %`,
+    `${Math.round(100 * row.diverged)} %`,
+    `${Math.round(100 * row.clipped)} %`,
+    String(row.problems),
+  ];
+  const head = [
+    'policy and level',
+    'geometric mean',
+    '95 %',
+    'worst',
+    'with one optimizer',
+    'within 10 %',
+    'diverged',
+    'clipped',
+    'runs',
+  ];
+  return [head, ...rows.filter((row) => row.runs === 1).map(line)];
+}
+
+function cellCsv(summary: Summary): string {
+  const usual = usualOf(summary);
+  const rows = summary.cells.map(({ workload, kind, optimizer, scores }) =>
+    [workload, kind, optimizer, ...usual.map(({ at }) => (Number.isNaN(scores[at]) ? '' : scores[at]!.toPrecision(5)))].join(),
+  );
+  return [['workload', 'kind', 'optimizer', ...usual.map(({ name }) => name)].join(), ...rows].join('\n');
 }
