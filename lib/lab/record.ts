@@ -87,17 +87,22 @@ export async function readLab(file: string): Promise<LabRecord> {
 }
 
 function parsedLine(file: string, line: number, content: string, header: LabHeader | null): LabLine | LabHeader {
+  let value: unknown;
   try {
-    const value = parseJson(content) as Readonly<Record<string, unknown>> | null;
+    value = parseJson(content);
+  } catch (error) {
+    throw wrong(file, line, `not JSON: ${(error as Error).message}`);
+  }
+  const { format, version, library } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (header === null && format === FORMAT && version !== VERSION)
+    throw wrong(file, line, `version: expected ${VERSION}, got ${JSON.stringify(version)}; ${readerOf(library)}`);
+  try {
     if (header !== null) return LINE.read(value, HERE);
-    if (typeof value === 'object' && value?.format === FORMAT && value.version !== VERSION)
-      throw new Error(`version: expected ${VERSION}, got ${value.version}; ${readerOf(value.library)}`);
     const { library, machine } = HEADER.read(value, HERE);
     return { library, machine };
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const what = error instanceof OptionError || error instanceof SyntaxError || header === null ? error.message : String(error);
-    throw wrong(file, line, what);
+    if (!(error instanceof OptionError)) throw error;
+    throw wrong(file, line, error.message);
   }
 }
 

@@ -141,12 +141,12 @@ export function summarize(lines: readonly LabLine[]): Summary {
   };
 }
 
-/** Levels of a policy that were tried; of the global norm those that are its own, not those of the reference alone. */
+/** Levels of a policy that were tried; of the global norm its own, which the reference alone has not all of. */
 function levelsOf(lines: readonly LabLine[], policy: string): string[] {
   const seen = [...new Set(lines.flatMap((line) => (line.policy === policy ? [line.level] : [])))];
   if (policy !== REFERENCE.name) return seen;
   const own = POLICIES.get(policy)!.levels.map(({ name }) => name);
-  return own.filter((name) => seen.includes(name));
+  return own.every((name) => seen.includes(name)) ? own : [];
 }
 
 /** In the order of the list of policies; others as they come. */
