@@ -1,6 +1,6 @@
 // cell.ts: one workload with one optimizer: compiled once for each policy, and begun anew for each seed and threshold.
 import { type ClipPolicy, globalNorm, none } from '../clip/index.ts';
-import { NonFiniteError, SkipError } from '../errors.ts';
+import { NonFiniteError, OptionError, SkipError } from '../errors.ts';
 import { median, quantile, sorted } from '../history/numbers.ts';
 import { spreadOf, tailOf } from '../history/tail.ts';
 import type { Module } from '../nn/module/module.ts';
@@ -9,7 +9,7 @@ import type { Arrays } from '../train/feed/source.ts';
 import type { FitResult } from '../train/flow/progress.ts';
 import { TakenSnapshot } from '../train/state/snapshot.ts';
 import { Trainer } from '../train/trainer.ts';
-import { type Diverged, type LabLine, type LabNorms, type LabOptimizer, madeOf } from './line.ts';
+import { type Diverged, type LabKey, type LabLine, type LabNorms, type LabOptimizer, madeOf } from './line.ts';
 import type { LabLevel, LabPolicy, LabScale } from './policies.ts';
 import type { LabData, LabWorkload } from './workload.ts';
 
@@ -78,7 +78,29 @@ export class Cell {
   /** Train and measure. */
   run(policy: LabPolicy, level: LabLevel, seed: number): LabLine {
     const { workload, optimizer } = this;
-    const { data, ignorant, begin } = this.#of(seed);
+    const { ignorant } = this.#of(seed);
+    const about = {
+      ...{ workload: workload.name, optimizer, policy: policy.name, level: level.name, seed },
+      ...madeOf(workload, policy),
+      ...{ kind: workload.kind, usual: level.usual === true, steps: workload.steps },
+    };
+    try {
+      return { ...about, ...this.#trained(policy, level, seed), ignorant };
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      const nothing = { extra: 0, clipped: 0, skipped: 0, train: null, validation: null, test: null, diverged: null };
+      const norms = { median: null, p99: null, tail: null, drift: null };
+      return { ...about, ...nothing, refused: error.message, ignorant, threshold: null, norms, seconds: 0 };
+    }
+  }
+
+  /** @throws OptionError where policy and network do not go together */
+  #trained(
+    policy: LabPolicy,
+    level: LabLevel,
+    seed: number,
+  ): Omit<LabLine, keyof LabKey | 'kind' | 'usual' | 'steps' | 'ignorant'> {
+    const { data, begin } = this.#of(seed);
     const ready = this.#trainer(policy, level, data);
     const { trainer } = ready;
     trainer.restoreSync(began(ready.begin, begin));
@@ -88,7 +110,7 @@ export class Cell {
     let result: FitResult | null = null;
     try {
       result = trainer.fitSync(data.train as Arrays, {
-        steps: workload.steps,
+        steps: this.workload.steps,
         callbacks: [follow],
         ...(policy.validates && { validation: data.validation as Arrays }),
       });
@@ -102,14 +124,11 @@ export class Cell {
     const tried = Math.max(1, follow.length);
     const { extra = 0 } = (result as { auto?: { extra: number } } | null)?.auto ?? {};
     return {
-      ...{ workload: workload.name, optimizer, policy: policy.name, level: level.name, seed },
-      ...madeOf(workload, policy),
-      ...{ kind: workload.kind, usual: level.usual === true, steps: workload.steps, extra },
-      ...{ clipped: follow.clipped / tried, skipped: follow.skipped / tried },
+      ...{ extra, clipped: follow.clipped / tried, skipped: follow.skipped / tried },
       train: diverged ? null : numberOr(follow.lastLoss),
       validation: diverged ? null : validation,
       test: diverged ? null : test,
-      ...{ diverged, ignorant, threshold: numberOr(follow.threshold), norms: normsOf(follow.norms), seconds },
+      ...{ diverged, threshold: numberOr(follow.threshold), norms: normsOf(follow.norms), seconds },
     };
   }
 

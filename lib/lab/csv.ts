@@ -16,6 +16,7 @@ const COLUMNS: readonly (readonly [string, (line: LabLine) => string | number | 
   ['test_loss', (l) => l.test],
   ['ignorant_loss', (l) => l.ignorant],
   ['diverged', (l) => l.diverged],
+  ['refused', (l) => l.refused],
   ['threshold', (l) => l.threshold],
   ['clipped_share', (l) => l.clipped],
   ['skipped_share', (l) => l.skipped],

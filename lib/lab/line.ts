@@ -46,6 +46,8 @@ export interface LabLine extends LabKey {
   readonly validation: number | null;
   readonly test: number | null;
   readonly diverged: Diverged | null;
+  /** Why policy and network do not go together: then there was no run. */
+  readonly refused?: string;
   /** Loss on the test set of who knows nothing. */
   readonly ignorant: number;
   /** That of the last step; null where there is none. */

@@ -40,6 +40,7 @@ const LINE = object<LabLine>({
   made: text.optional(),
   ...{ kind: choice(...KINDS), usual: bool, steps: whole({ min: 1 }), extra: number({ min: 0 }), clipped: part, skipped: part },
   ...{ train: nullable(number()), validation: loss, test: loss, diverged: nullable(choice('gradient', 'skips', 'loss')) },
+  refused: text.optional(),
   ...{ ignorant: number({ above: 0 }), threshold: nullable(number()) },
   norms: object<LabNorms>({ median: ratio, p99: ratio, tail: ratio, drift: ratio }),
   seconds: number({ min: 0 }),
@@ -97,7 +98,7 @@ function parsedLine(file: string, line: number, content: string, header: LabHead
   if (header === null && format === FORMAT && version !== VERSION)
     throw wrong(file, line, `version: expected ${VERSION}, got ${JSON.stringify(version)}; ${readerOf(library)}`);
   try {
-    if (header !== null) return LINE.read(value, HERE);
+    if (header !== null) return withoutUndefined(LINE.read(value, HERE));
     const { library, machine } = HEADER.read(value, HERE);
     return { library, machine };
   } catch (error) {
@@ -105,6 +106,10 @@ function parsedLine(file: string, line: number, content: string, header: LabHead
     throw wrong(file, line, error.message);
   }
 }
+
+/** A key that is not there is not there. */
+const withoutUndefined = <T extends object>(read: T): T =>
+  Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined)) as T;
 
 const wrong = (file: string, line: number, message: string): DataError =>
   new DataError(`${file}: line ${line}: ${message}`, { file, line });

@@ -47,6 +47,7 @@ export function scoreOf({ best, ignorant }: Problem, line: LabLine): number {
 export function problemsOf(lines: readonly LabLine[]): { readonly problems: readonly Problem[]; readonly incomplete: number } {
   const groups = new Map<string, LabLine[]>();
   for (const line of lines) {
+    if (line.refused !== undefined) continue;
     const key = [line.workload, line.optimizer, line.seed].join('\n');
     const group = groups.get(key);
     if (group) group.push(line);

@@ -102,6 +102,8 @@ export interface Summary {
   readonly problems: readonly Problem[];
   /** Problems without all ten thresholds, which have no score. */
   readonly incomplete: number;
+  /** Policies that do not go with a network, and why: each once. */
+  readonly refused: readonly { readonly workload: string; readonly policy: string; readonly why: string }[];
   readonly ways: readonly Way[];
   readonly rows: readonly Row[];
   readonly cells: readonly CellFacts[];
@@ -118,7 +120,13 @@ export interface Summary {
 const TIE = 1.01;
 export const TUNED = 'tuned';
 
-export function summarize(lines: readonly LabLine[]): Summary {
+export function summarize(all: readonly LabLine[]): Summary {
+  const refused = new Map(
+    all.flatMap(({ workload, policy, refused: why }) =>
+      why === undefined ? [] : [[`${workload}\n${policy}`, { workload, policy, why }]],
+    ),
+  );
+  const lines = all.filter((line) => line.refused === undefined);
   const { problems, incomplete } = problemsOf(lines);
   const ways = waysOf(lines);
   const groups = groupedBy(problems, ({ workload }) => workload);
@@ -132,7 +140,7 @@ export function summarize(lines: readonly LabLine[]): Summary {
     (way) => way.level === TUNED || (way.usual && way.runs === 1 && levelsOf(lines, way.policy).length === 1),
   );
   return {
-    ...{ lines, problems, incomplete, ways, rows, cells },
+    ...{ lines, problems, incomplete, refused: [...refused.values()], ways, rows, cells },
     kinds: kindsOf(ordered, usual),
     duels: duelsOf(ordered, cells, ways, usual),
     ranking: rankingOf(cells, ways, usual),

@@ -68,6 +68,13 @@ it('the scale is that of a run that is clipped to what norms are at first, the s
   expect(cell.scale.norm).toBeGreaterThan(0);
 });
 
+it('a policy that does not go with a network is refused, and the others go on', () => {
+  using cell = new Cell(planned({ ...WORKLOADS.get('ncf-sparse')!, steps: 5 }), 'sgd');
+  const agc = POLICIES.get('agc')!;
+  expect(cell.run(agc, agc.levels[0]!, 0).refused).toContain('sparse updates do not go with agc');
+  expect(cell.run(POLICIES.get('none')!, level('none', 'none'), 0).test).toBeGreaterThan(0);
+});
+
 it('a run that diverges says so, and the next one is as if it had not been', () => {
   const huge = { ...tiny, optimizers: { ...tiny.optimizers, sgd: () => tiny.optimizers.sgd() } };
   const data = (seed: number) => {

@@ -152,6 +152,7 @@ async function tell(
       `left out: ${count(summary.incomplete)} of a network, optimizer and seed whose ten fixed thresholds are not all there`,
     );
   }
+  for (const { workload, policy, why } of summary.refused) screen.say(`${policy} does not go with ${workload}: ${why}`);
   for (const output of [page, csv]) if (output !== null) screen.say(`wrote ${output}`);
 }
 

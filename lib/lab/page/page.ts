@@ -40,7 +40,7 @@ export interface PageFacts {
 
 /** @param facts of the machine that made the page */
 export function labPage(summary: Summary, { machine, version }: PageFacts): string {
-  const { lines, problems, cells, incomplete } = summary;
+  const { lines, problems, cells, incomplete, refused } = summary;
   const seeds = new Set(lines.map(({ seed }) => seed)).size;
   const workloads = new Set(lines.map(({ workload }) => workload)).size;
   const made = `${count(lines.length)} runs: ${workloads} networks, ${cells.length} with an optimizer, ${seeds} seeds. gradclip ${version}, ${machine}.`;
@@ -52,6 +52,9 @@ export function labPage(summary: Summary, { machine, version }: PageFacts): stri
     '<h1>Which clip is worth it</h1>',
     `<p class="soft">${escapeHtml(made)}</p>`,
     left,
+    ...refused.map(
+      ({ workload, policy, why }) => `<p class="soft">${escapeHtml(`${policy} does not go with ${workload}: ${why}`)}</p>`,
+    ),
     `<p>${METHOD}</p>`,
     problems.length === 0 ? '<p>There is no score to tell of.</p>' : sections(summary).join('\n'),
   ];
