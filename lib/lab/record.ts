@@ -1,4 +1,4 @@
-// record.ts: the laboratory's record: a line of JSON for each run, read, and gone on with.
+// record.ts: the laboratory's record: a line of JSON for each run, read, and continued.
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BusyError, DataError, GradclipError, OptionError } from '../errors.ts';

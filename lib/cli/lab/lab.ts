@@ -110,7 +110,7 @@ export async function lab(args: Arguments, io: IO, screen: Screen): Promise<numb
   } finally {
     recorder?.close();
   }
-  // A part tells its runs alone: what comes of them is told of all.
+  // A part reports its runs alone: their outcome is that of all parts.
   if (!shard)
     await tell(
       all.flatMap(({ runs }) => runs.flatMap(({ key }) => known.get(keyOf(key)) ?? [])),
@@ -126,12 +126,12 @@ function checkTogether(args: Arguments): void {
     const other = others.find((name) => args.has(name));
     if (args.has(flag) && other !== undefined) throw usage(LAB, `--${flag} goes without --${other}: ${why}`);
   };
-  without('shard', ['page', 'csv', 'report'], 'a part has no outcome of its own; --from A,B --report tells that of all parts');
+  without('shard', ['page', 'csv', 'report'], 'a part has no outcome of its own; --from A,B --report gives that of all parts');
   without('plan', ['page', 'csv', 'report', 'record'], 'it runs nothing');
-  without('report', ['record', 'workloads', 'policies', 'optimizers', 'seeds'], 'it tells of the runs that --from has');
+  without('report', ['record', 'workloads', 'policies', 'optimizers', 'seeds'], 'the runs are those of --from');
   if (args.has('report') && args.operands.length > 0)
-    throw usage(LAB, '--report goes without a file: it tells of the runs that --from has');
-  if (args.has('report') && !args.has('from')) throw usage(LAB, '--report: expected --from, with the records to tell of');
+    throw usage(LAB, '--report goes without a file: the runs are those of --from');
+  if (args.has('report') && !args.has('from')) throw usage(LAB, '--report: expected --from, with the records to report');
 }
 
 /** What came of the runs: a table, and the files that are asked for. */

@@ -56,7 +56,7 @@ export function labPage(summary: Summary, { machine, version }: PageFacts): stri
       ({ workload, policy, why }) => `<p class="soft">${escapeHtml(`${policy} does not go with ${workload}: ${why}`)}</p>`,
     ),
     `<p>${METHOD}</p>`,
-    problems.length === 0 ? '<p>There is no score to tell of.</p>' : sections(summary).join('\n'),
+    problems.length === 0 ? '<p>There is no score to report.</p>' : sections(summary).join('\n'),
   ];
   return page('gradclip lab', body.join('\n'), CSS);
 }
