@@ -18,9 +18,12 @@ export const USAGE: string = `npm run -s bench -- [options]
   --awaited                  step: also time steps awaited one at a time
   --seconds S                per variant and engine, default 3
   --rounds R                 in so many alternating rounds, default 6
+  --minutes M                policies: rounds for all cells within so many minutes, in place of --seconds and --rounds
+  --results FILE             policies: each cell's rows are appended to it; what it has is not measured again, nor its time spent again
   --json                     one JSON object a line: facts of the machine, then a row for each cell and engine
   --html FILE                also write a page with the figures as bars
-  --table                    step: at last also tables in Markdown, as docs/PERFORMANCE.md has them
+  --table                    step, policies: at last also tables in Markdown, as docs/PERFORMANCE.md and docs/POLICIES-COST.md have them
+  --into FILE                with --table: write them between the marks of a page
   --from A,B                 measure nothing: the rows that runs with --json wrote to these files, for --table and --html`;
 
 export interface Options {
@@ -41,16 +44,22 @@ export interface Options {
   readonly extra: ReadonlySet<string>;
   readonly seconds: number;
   readonly rounds: number;
+  /** For all cells together; null: `seconds` and `rounds` say it. */
+  readonly minutes: number | null;
+  /** Where rows are kept. */
+  readonly results: string | null;
   readonly json: boolean;
   readonly html: string | null;
   readonly table: boolean;
+  /** A page that gets the tables. */
+  readonly into: string | null;
   /** Files with rows of earlier runs, which are told in place of new ones. */
   readonly from: readonly string[] | null;
 }
 
 const NAMES = [
   ...['suite', 'only', 'threads', 'teams', 'precision', 'peers', 'against', 'overhead', 'awaited', 'seconds', 'rounds'],
-  ...['json', 'html', 'table', 'from'],
+  ...['minutes', 'results', 'json', 'html', 'table', 'into', 'from'],
 ];
 
 /** `--name value` pairs; a name followed by no value is true. Throws what to tell the user. */
@@ -86,6 +95,12 @@ export function parse(argv: readonly string[]): Options {
   if (stranger) throw new Error(`--peers: expected some of ${PEER_NAMES.join(', ')}, got ${stranger}`);
   if (given.get('against') === '') throw new Error('--against: expected the folder of a checkout');
   if (given.has('table') && !suite.tables) throw new Error(`--table: suite ${suiteName} has no tables`);
+  for (const name of ['minutes', 'results'])
+    if (given.has(name) && !suite.weight) throw new Error(`--${name}: suite ${suiteName} does without`);
+  for (const name of ['results', 'into']) if (given.get(name) === '') throw new Error(`--${name}: expected the name of a file`);
+  if (given.has('into') && !given.has('table')) throw new Error('--into: it is for --table');
+  for (const name of ['seconds', 'rounds'])
+    if (given.has('minutes') && given.has(name)) throw new Error(`--${name}: --minutes says how long`);
   if (given.get('from') === '') throw new Error('--from: expected names of files');
   if (given.get('html') === '') throw new Error('--html: expected the name of a file');
   const counts = (name: string, otherwise: string): number[] => {
@@ -111,9 +126,12 @@ export function parse(argv: readonly string[]): Options {
     extra: new Set(['overhead', 'awaited'].filter((name) => given.has(name))),
     seconds: positive('seconds', 3),
     rounds: Math.ceil(positive('rounds', 6)),
+    minutes: given.has('minutes') ? positive('minutes', 60) : null,
+    results: given.get('results') ?? null,
     json: given.has('json'),
     html: given.get('html') ?? null,
     table: given.has('table'),
+    into: given.get('into') ?? null,
     from: given.get('from')?.split(',') ?? null,
   };
 }

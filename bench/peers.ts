@@ -26,6 +26,7 @@ interface Entry {
 
 const torch = { folder: 'torch', script: 'torch_peer.py', distribution: 'torch' };
 const jax = { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside: 'optax' };
+const keras = { folder: 'jax', script: 'keras_peer.py', distribution: 'keras', beside: 'jax' };
 const tf = { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' };
 const blas = { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' };
 const PYTHON: Readonly<Record<string, Entry>> = {
@@ -37,6 +38,7 @@ const PYTHON: Readonly<Record<string, Entry>> = {
   'torch-bf16-autotune': { ...torch, mode: 'bf16,autotune' },
   jax,
   'jax-bf16': { ...jax, mode: 'bf16' },
+  keras,
   tf,
   'tf-bf16': { ...tf, mode: 'bf16' },
   'tf-xla': { ...tf, mode: 'jit' },

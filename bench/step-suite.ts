@@ -127,7 +127,7 @@ export const step: Suite = {
       ...bar('awaited_ms', ', each step awaited'),
     ];
   },
-  check: checkStep,
+  check: (cell, { info }) => checkStep(cell, info),
   verdict,
   tables: stepTables,
 };

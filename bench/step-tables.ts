@@ -11,6 +11,15 @@ export function markdown(head: Line, lines: readonly Line[]): string {
   return [print(head), `|${'---|'.repeat(full.filter(Boolean).length)}`, ...lines.map(print)].join('\n');
 }
 
+/** The page with the tables in place of those between its marks. @throws Error where it has no such marks */
+export function putTables(page: string, tables: string): string {
+  const [begin, end] = [tables.slice(0, tables.indexOf('\n')), tables.slice(tables.lastIndexOf('\n') + 1)];
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`--into: the page has no ${begin} with ${end} after it`);
+  return page.slice(0, from) + tables + page.slice(to + end.length);
+}
+
 const NOTHING = '-';
 const digits = (value: unknown, n: number): string =>
   typeof value === 'number' ? String(Number(value.toPrecision(n))) : NOTHING;

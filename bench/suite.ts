@@ -1,6 +1,6 @@
 // suite.ts: what a suite of the bench is.
 import type { Rounds } from '../lib/cli/bench/rows.ts';
-import type { Info } from './engine.ts';
+import type { Engine, Info } from './engine.ts';
 import type { Precision } from './ours.ts';
 import type { Row } from './report.ts';
 
@@ -39,8 +39,18 @@ export interface Suite {
   verdict?(rows: readonly Row[]): readonly string[];
   /** All rows as tables in Markdown. */
   tables?(facts: readonly string[], rows: readonly Row[]): string;
-  /** What an engine computes wrongly, if anything. The suites without it leave that to the engine. */
-  check?(cell: string, info: Info): Promise<string | null>;
+  /** What an engine computes wrongly, if anything, by what is recorded or by what ours computes. The suites without it leave that to the engine. */
+  check?(
+    cell: string,
+    engine: Pick<Engine, 'info' | 'digest'>,
+    ours: Pick<Engine, 'info' | 'digest'> | null,
+  ): Promise<string | null>;
+  /** What cells have in common for which an engine may go from one to the next. */
+  alike?(cell: string): string;
+  /** Milliseconds before another engine is timed; default 100. */
+  readonly settle?: number;
+  /** How long a round of a cell takes beside others of the suite: what is given to each of a run that has so many minutes for all. */
+  weight?(cell: string, threads: number): number;
   /** Cells that are looked at and not timed in rounds: it prints what is found. */
   alone?(cell: string, options: { readonly teams: readonly number[]; readonly json: boolean }): Promise<void>;
 }

@@ -1,15 +1,14 @@
 // suites.ts: what each suite measures: its cells, its peers, the row it prints for an engine, and the bars it draws.
 import { fileURLToPath } from 'node:url';
 import { CLIP_CELLS } from '../lib/cli/bench/clip-step.ts';
-import { POLICIES_CELLS } from '../lib/cli/bench/policies.ts';
-import { policiesPage } from '../lib/cli/bench/policies-page.ts';
-import { clipStepRow, policiesRow, stepRow } from '../lib/cli/bench/rows.ts';
+import { clipStepRow, stepRow } from '../lib/cli/bench/rows.ts';
 import { REQUEST_CELLS } from './engines/requests.ts';
 import { barsOf, ratios } from './figures.ts';
 import { KERNEL_CASES } from './kernels.ts';
 import { PRECISIONS } from './ours.ts';
+import { policies } from './policies-suite.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
-import { checkStep, step, workloadNames } from './step-suite.ts';
+import { step, workloadNames } from './step-suite.ts';
 import type { Suite } from './suite.ts';
 
 const clipStep: Suite = {
@@ -101,26 +100,6 @@ const kernels: Suite = {
   },
 };
 
-const policies: Suite = {
-  cells: POLICIES_CELLS,
-  peers: ['torch', 'jax'],
-  variants: (info) => info.variants,
-  row: policiesRow,
-  compare: (theirs, ours) =>
-    ratios(theirs, ours, [
-      ['ratio', 'with', 'with'],
-      ['without_ratio', 'without', 'without'],
-    ]),
-  bars: () => [],
-  page: policiesPage,
-  // In steps of a workload, a clip by global norm 1 is what the workload records.
-  check: async (cell, info) => {
-    const [kind, place, name] = cell.split('/');
-    const recorded = workloadNames().includes(place!) && kind === 'policy' && name === 'globalNorm';
-    return recorded ? checkStep(place!, info) : null;
-  },
-};
-
 /** Absolute distance of losses from PyTorch's in f64. */
 const GAN_TOLERANCE = 1e-4;
 
@@ -137,7 +116,7 @@ const gan: Suite = {
     ]),
   bars: (row) =>
     barsOf(row, String(row.workload), { median_ms: 'Three steps of the critic, one of the generator, ms (less is better)' }),
-  async check(_, info) {
+  async check(_, { info }) {
     const { wganGolden } = await import('../test/golden/runs/wgan.ts');
     const golden = wganGolden(fileURLToPath(new URL('../../test/golden/runs/', import.meta.url)));
     for (const who of ['critic', 'generator'] as const) {
@@ -187,7 +166,7 @@ const generate: Suite = {
       first_ms: 'A token after one, ms (less is better)',
       last_ms: 'A token at the end of the context, ms (less is better)',
     }),
-  check: async (cell, info) => {
+  check: async (cell, { info }) => {
     const [expected, got] = [LOGITS[cell]!, info.logits as readonly number[]];
     const far = expected.some((value, i) => !(Math.abs(got[i]! - value) <= LOGITS_TOLERANCE));
     return far ? `expected logits ${expected.join(', ')}, got ${got.join(', ')}` : null;

@@ -1,9 +1,8 @@
 // gradclip.ts: gradclip as an engine.
-import type { Cell } from '../../lib/cli/bench/sample.ts';
 import type { Precision } from '../ours.ts';
-import { option, serve } from './serve.ts';
+import { option, type Served, serve } from './serve.ts';
 
-type Open = (cell: string, threads: number, precision: Precision) => Promise<Cell | string>;
+type Open = (cell: string, threads: number, precision: Precision) => Promise<Served | string>;
 const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   step: async () => (await import('./step.ts')).stepCell,
   'clip-step': async () => (await import('../../lib/cli/bench/clip-step.ts')).clipCell,
@@ -17,4 +16,4 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
 
 const open = await SUITES[option('--suite')]!();
 const precision = option('--precision', 'f32') as Precision;
-await serve(await open(option('--cell'), Number(option('--threads')), precision));
+await serve((cell) => open(cell, Number(option('--threads')), precision), option('--cell'));

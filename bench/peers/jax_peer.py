@@ -284,18 +284,17 @@ def step_cell(args):
     return info, variants | worker.products(args, functools.partial(product, args.mode))
 
 
+@functools.lru_cache(1)
 def tensors(case):
-    """Gradients, and a maker of variants: a jitted update of as many tensors."""
-    import jax, jax.numpy as jnp, numpy as np, optax
+    """Parameters, gradients, and a maker of variants: a jitted update of as many tensors. Matrices are [in, out], as JAX has them."""
+    import jax, jax.numpy as jnp, optax
 
     if case == "2000x8k":
-        raise worker.Unsupported("compiles for minutes")
-    rs, shapes = np.random.RandomState(0), worker.CLIP_CASES[case]
-    make = lambda: [jnp.asarray(rs.randn(*s).astype("f4")) for s in shapes]
-    g = make()
+        raise worker.Unsupported("XLA compiles each program of 2,000 tensors for about a minute")
+    p0, g = ([jnp.asarray(make(i, s).T) for i, s in enumerate(worker.CLIP_CASES[case])] for make in (worker.parameter, worker.gradient))
 
     def variant(opt):
-        p = make()
+        p = [jnp.copy(t) for t in p0]
         state = [p, opt.init(p)]
 
         def step(p, s, g):
@@ -311,17 +310,37 @@ def tensors(case):
         call()
         return call
 
-    return g, variant
+    return p0, g, variant
 
 
 def clip_cell(args):
     import optax
 
     case, optimizer = args.cell.split("/")
-    g, variant = tensors(case)
+    _, g, variant = tensors(case)
     policies = {"update": optax.identity(), "global_norm_step": optax.clip_by_global_norm(1.0), "value_step": optax.clip(0.5)}
     info = {"params": int(sum(x.size for x in g)), "tensors": len(g)}
     return info, {name: variant(optax.chain(clip, usual(optimizer, 1e-6))) for name, clip in policies.items()}
+
+
+def measured_norm():
+    """Lets gradients through, and keeps their norm, as one has it in a state where it is to be told."""
+    import jax.numpy as jnp, optax
+
+    return optax.GradientTransformation(lambda p: jnp.zeros(()), lambda g, s, p=None: (g, optax.global_norm(g)))
+
+
+@functools.lru_cache(1)
+def without_clip(place, mode, kind, name):
+    """The step that others are compared with: one for all policies of a place, at a rate with which it can take any number of steps."""
+    alone = place in worker.CLIP_CASES
+    variant, optimizer = (tensors(place)[2], "adamw") if alone else model_variant(place, mode)
+    return variant(usual(optimizer, 1e-6) if kind == "policy" else known(kind)[name](1e-6 if alone else 1e-4))
+
+
+def model_variant(place, mode):
+    parts = step_parts(place, mode)
+    return lambda opt: step_variant(parts, opt, measured=False), parts[3]
 
 
 def known(kind):
@@ -336,7 +355,7 @@ def known(kind):
         "blockRms": lambda: optax.clip_by_block_rms(0.01),
         "agc": lambda: optax.adaptive_grad_clip(0.01),
         "normalize": lambda: optax.normalize_by_update_norm(),
-        "centralize": lambda: optax.centralize(),
+        "none": measured_norm,
         "sign": lambda: optax.scale_by_sign(),
     }
     names = "adadelta adafactor adagrad adam adamax adamw lamb lars lion nadam radam rmsprop sgd".split()
@@ -349,25 +368,30 @@ def policies_cell(args):
 
     kind, place, name = args.cell.split("/")
     made = known(kind)
-    if name not in made:
+    if name not in made:  # its centralize takes means over other axes than ours, of the same matrix
         raise worker.Unsupported(f"optax has no {kind} {name}")
     alone = place in worker.CLIP_CASES
     lr = 1e-6 if alone else 1e-4
+    clip = made[name]() if kind == "policy" else optax.clip_by_global_norm(1.0)
+    clipped_gradients = lambda p, g: jax.jit(clip.update)(g, clip.init(p), p)[0]
     if alone:
-        g, variant = tensors(place)
-        params, optimizer = g, "adamw"
+        params, grads, variant = tensors(place)
+        optimizer = "adamw"
     else:
         parts = step_parts(place, args.mode)
         params, optimizer = parts[0], parts[3]
         variant = lambda opt: step_variant(parts, opt, measured=kind == "policy" and name == "globalNorm")
     rule = usual(optimizer, lr) if kind == "policy" else made[name](lr)
-    clip = made[name]() if kind == "policy" else optax.clip_by_global_norm(1.0)
-    without, clipped = variant(rule), variant(optax.chain(clip, rule))
     leaves = jax.tree_util.tree_leaves(params)
     info = {"params": int(sum(t.size for t in leaves)), "tensors": len(leaves)}
+    if alone:
+        info["digest"] = lambda: worker.digest_of(clipped_gradients(params, grads))
+    else:
+        info["norm_after"] = [float(optax.global_norm(clipped_gradients(params, jax.grad(parts[1])(params, parts[2]))))]
+    without = without_clip(place, ",".join(args.mode), kind, name if kind == "optimizer" else "")
+    clipped = variant(optax.chain(clip, rule))
     if not alone:
         first = [[float(t) for t in clipped()] for _ in range(3)]
-        without()
         if kind == "policy" and name == "globalNorm":
             info |= {"loss": [v for v, _ in first], "norm": [n for _, n in first]}
     return info, {"without": without, "with": clipped}
@@ -382,4 +406,5 @@ def open_cell(args):
     return step_cell(args) if args.suite == "step" else clip_cell(args)
 
 
-worker.serve(open_cell)
+if __name__ == "__main__":
+    worker.serve(open_cell)

@@ -1,5 +1,6 @@
 """torch_peer.py: PyTorch as a peer: whole training steps (modes compile and autotune: torch.compile, as it comes and with max-autotune;
 bf16: under autocast; f64: for the losses that the workloads record), iterations of a GAN, text, and the optimizer phase alone."""
+import functools
 import worker
 from torch_generate import generate_cell
 from torch_gpt import GPT
@@ -186,6 +187,13 @@ def clip_cell(args):
     return {"params": sum(p.numel() for p in ps), "tensors": len(ps)}, variants
 
 
+def each_norm(ps, most):
+    """Each tensor's own norm, all at once: a loop of clip_grad_norm_ calls takes several times as long."""
+    grads = [p.grad for p in ps]
+    scales = torch.clamp(most / (torch.stack(torch._foreach_norm(grads)) + 1e-6), max=1.0)
+    torch._foreach_mul_(grads, scales.unbind())
+
+
 # What PyTorch has of the library's policies and optimizers, by the library's names.
 POLICIES = {
     "none": lambda ps: get_total_norm([p.grad for p in ps], foreach=True),
@@ -195,6 +203,7 @@ POLICIES = {
     "globalNorm 1": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=1.0, foreach=True),
     "globalNorm inf": lambda ps: clip_grad_norm_(ps, 0.01, norm_type=float("inf"), foreach=True),
     "globalNorm 3": lambda ps: clip_grad_norm_(ps, 1.0, norm_type=3.0, foreach=True),
+    "perTensorNorm": lambda ps: each_norm(ps, 0.5),
 }
 OPTIMIZERS = {
     "adadelta": lambda ps, lr: torch.optim.Adadelta(ps, lr=lr, foreach=True),
@@ -211,25 +220,40 @@ OPTIMIZERS = {
 }
 
 
+@functools.lru_cache(1)
+def alone(place):
+    """Parameters with gradients, and copies of these: a clip writes over them."""
+    ps = [torch.from_numpy(worker.parameter(i, shape)).requires_grad_() for i, shape in enumerate(worker.CLIP_CASES[place])]
+    return ps, [torch.from_numpy(worker.gradient(i, p.shape)) for i, p in enumerate(ps)]
+
+
 def policies_cell(args):
     kind, place, name = args.cell.split("/")
     known = POLICIES if kind == "policy" else OPTIMIZERS
     if name not in known:
         raise worker.Unsupported(f"PyTorch has no {kind} {name}")
     clip = POLICIES[name if kind == "policy" else "globalNorm"]
-    alone = place in worker.CLIP_CASES
-    if alone:
-        torch.manual_seed(0)
-        ps = [torch.randn(shape, requires_grad=True) for shape in worker.CLIP_CASES[place]]
-        for p in ps:
-            p.grad = torch.rand_like(p) * 2 - 1
+    digest = None
+    if place in worker.CLIP_CASES:
+        ps, grads = alone(place)
         opt, forward = torch.optim.AdamW(ps, lr=1e-6, fused=True), None
+
+        def refresh():
+            for p, g in zip(ps, grads):
+                p.grad = g.clone()
+
+        def digest():
+            refresh()
+            clip(ps)
+            return worker.digest_of(p.grad for p in ps)
+
+        refresh()
     else:
         ps, forward, opt = step_parts(place, args.mode)
     if kind == "optimizer":
         if name == "muon" and any(p.ndim != 2 for p in ps):
             raise worker.Unsupported("PyTorch's Muon takes matrices only")
-        opt = OPTIMIZERS[name](ps, 1e-6 if alone else 1e-4)
+        opt = OPTIMIZERS[name](ps, 1e-4 if forward else 1e-6)
 
     def step(clipped):
         value = norm = None
@@ -242,8 +266,10 @@ def policies_cell(args):
         opt.step()
         return value, norm
 
-    info = {"params": sum(p.numel() for p in ps), "tensors": len(ps)}
-    first = [step(True) for _ in range(3)]
+    info = {"params": sum(p.numel() for p in ps), "tensors": len(ps), "digest": digest}
+    first = [step(True)]
+    info["norm_after"] = [get_total_norm([p.grad for p in ps], foreach=True).item()]
+    first += [step(True) for _ in range(2)]
     step(False)
     if forward and kind == "policy" and name == "globalNorm":
         info |= {"loss": [v.item() for v, _ in first], "norm": [n.item() for _, n in first]}

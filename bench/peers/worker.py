@@ -1,11 +1,12 @@
-"""worker.py: what every Python peer of the bench is: a process that holds one cell and answers one JSON line a command.
+"""worker.py: what every Python peer of the bench is: a process that holds one cell at a time and answers one JSON line a command.
 
     python torch_peer.py --suite step --cell mlp-small --threads 2
 
 The first line out says what the cell is (its parameters, its first losses and norms); then each `{"variant", "seconds"}` in gives
-`{"median_ms", "min_ms", "n"}` out. Between commands the process is stopped, so rounds of several engines can alternate.
+`{"median_ms", "min_ms", "n"}` out, `{"digest": true}` what it computes, and `{"cell"}` takes another cell of the suite, of which it says
+what it is. Between commands the process is stopped, so rounds of several engines can alternate.
 """
-import argparse, functools, json, os, statistics, sys, time
+import argparse, functools, gc, json, math, os, statistics, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/golden/runs"))
 
@@ -15,6 +16,25 @@ CLIP_CASES = {
     "200x4k": [(64, 64)] * 200,
     "6x40k": [(784, 256), (256,), (256, 128), (128,), (128, 10), (10,)],
 }
+
+
+def gradient(i, shape):
+    """Of tensor i of a clip case, the same in every engine."""
+    from recipe import uniform
+
+    return uniform(i, math.prod(shape)).reshape(shape)
+
+
+def parameter(i, shape):
+    return gradient(100_000 + i, shape)
+
+
+def digest_of(arrays):
+    """Norm, sum and largest absolute value of each."""
+    import numpy as np
+
+    wide = (np.asarray(x).astype("f8") for x in arrays)
+    return [[float(np.sqrt((x * x).sum())), float(x.sum()), float(np.abs(x).max())] for x in wide]
 
 
 def flat_last(w, channels):
@@ -86,20 +106,36 @@ def watch_memory():
 def serve(open_cell):
     """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or (call, calls per sample[, steps of a call]).
 
-    In suite generate a variant times itself: it takes the seconds and gives the answer."""
+    In suite generate a variant times itself: it takes the seconds and gives the answer. `digest` in what is said of a cell is a call: who
+    asks gets what it gives."""
     args = arguments()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the framework prints is no answer
     say = lambda value: print(json.dumps(value), file=answers, flush=True)
-    try:
-        if precision(args) and args.suite not in ("step", "gemm"):
-            raise Unsupported("bf16 in whole steps and products alone")
-        info, variants = open_cell(args)
-    except Unsupported as reason:
-        return say({"unsupported": str(reason)})
-    say({**info, "variants": list(variants)})
+    if precision(args) and args.suite not in ("step", "gemm"):
+        return say({"unsupported": "bf16 in whole steps and products alone"})
+    variants, digest = {}, None
+
+    def take(cell):
+        nonlocal variants, digest
+        args.cell, variants, digest = cell, {}, None
+        gc.collect()  # what the cell before held
+        try:
+            info, variants = open_cell(args)
+        except Unsupported as reason:
+            return say({"unsupported": str(reason)})
+        digest = info.pop("digest", None)
+        say({**info, "variants": list(variants)})
+
+    take(args.cell)
     for line in sys.stdin:
         command = json.loads(line)
+        if "cell" in command:
+            take(command["cell"])
+            continue
+        if "digest" in command:
+            say(digest and digest())
+            continue
         variant = variants[command["variant"]]
         if args.suite == "generate":
             say(variant(command["seconds"]))

@@ -226,7 +226,10 @@ const fake = (peer: string, info: object, ms: number): Launch => ({
 });
 
 it('measures a cell: rounds of those that compute it rightly, compared; who is left out, and why', async () => {
-  const suite = { ...SUITES['clip-step']!, check: async (_: string, info: Info) => (info.wrong ? 'wrong update' : null) };
+  const suite = {
+    ...SUITES['clip-step']!,
+    check: async (_: string, { info }: { info: Info }) => (info.wrong ? 'wrong update' : null),
+  };
   const variants = ['update', 'global_norm_step'];
   const launches = [
     fake('gradclip', { variants }, 1),

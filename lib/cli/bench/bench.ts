@@ -12,7 +12,7 @@ import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
 import type { Screen } from '../screen.ts';
 import { CLIP_CELLS, clipCell } from './clip-step.ts';
-import { FAST_CELLS, POLICIES_CELLS, policiesCell } from './policies.ts';
+import { FAST_CELLS, POLICIES_CELLS, PoliciesCells } from './policies.ts';
 import { policiesPage } from './policies-page.ts';
 import { measurePeak } from './probe.ts';
 import { profileTable } from './profile.ts';
@@ -20,12 +20,19 @@ import { clipStepRow, policiesRow, type Rounds, stepRow } from './rows.ts';
 import { type Cell, type Sample, short } from './sample.ts';
 import { profileCell, STEP_CELLS, stepCell, taskOf } from './tasks.ts';
 
+interface Opener {
+  /** A string says why a cell cannot be timed. */
+  open(cell: string): Promise<Cell | string>;
+  /** Frees what it keeps from one cell to the next. */
+  dispose?(): void;
+}
+
 interface Suite {
   readonly cells: readonly string[];
   /** Cells when nobody says which; default all. */
   readonly usual?: readonly string[];
-  /** A string says why a cell cannot be timed. */
-  readonly open: (cell: string, threads: number) => Promise<Cell | string>;
+  /** What opens cells on so many threads, one after the other. */
+  readonly begin: (threads: number) => Opener;
   readonly row: (cell: string, info: Cell['info'], rounds: Rounds) => Record<string, unknown>;
   /** Columns for people: what to read of a row, and what it is called. */
   readonly columns: readonly (readonly [string, string])[];
@@ -34,7 +41,7 @@ interface Suite {
 const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
   step: {
     cells: STEP_CELLS,
-    open: stepCell,
+    begin: (threads) => ({ open: (cell) => stepCell(cell, threads) }),
     row: stepRow,
     columns: [
       ['workload', 'workload'],
@@ -47,7 +54,7 @@ const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
   },
   'clip-step': {
     cells: CLIP_CELLS,
-    open: clipCell,
+    begin: (threads) => ({ open: (cell) => clipCell(cell, threads) }),
     row: clipStepRow,
     columns: [
       ['case', 'tensors'],
@@ -61,7 +68,7 @@ const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
   policies: {
     cells: POLICIES_CELLS,
     usual: FAST_CELLS,
-    open: (cell, threads) => policiesCell(cell, threads, taskOf),
+    begin: (threads) => new PoliciesCells(threads, { task: taskOf }),
     row: policiesRow,
     columns: [
       ['kind', 'kind'],
@@ -71,8 +78,8 @@ const SUITES: Readonly<Record<'step' | 'clip-step' | 'policies', Suite>> = {
       ['without_ms', 'without, ms'],
       ['with_ms', 'with, ms'],
       ['cost_percent', 'costs, %'],
-      ['cost_q1_percent', 'from'],
-      ['cost_q3_percent', 'to'],
+      ['cost_low_percent', 'from'],
+      ['cost_high_percent', 'to'],
       ['extra_passes', 'passes alone'],
       ['policy_state_bytes', 'state, bytes'],
     ],
@@ -119,9 +126,10 @@ export async function bench(args: Arguments, io: IO, screen: Screen): Promise<nu
   }
   const rows: Record<string, unknown>[] = [];
   for (const threads of counts) {
+    const opener = suite.begin(threads);
     for (const [i, cell] of cells.entries()) {
       screen.redraw([`${cell}... ${i + 1} of ${cells.length}`]);
-      const opened = await suite.open(cell, threads);
+      const opened = await opener.open(cell);
       if (typeof opened === 'string') {
         screen.note(`${cell}: ${opened}`);
         continue;
@@ -135,6 +143,7 @@ export async function bench(args: Arguments, io: IO, screen: Screen): Promise<nu
       rows.push({ threads, ...suite.row(cell, measured.info, measured.rounds) });
       screen.emit({ peer: 'gradclip', suite: name, isa: addon().isa, ...rows.at(-1) });
     }
+    opener.dispose?.();
   }
   screen.redraw([]);
   const facts = `${cpus()[0]?.model ?? 'unknown processor'}, ${counts.join(' and ')} thread${counts.at(-1) === 1 ? '' : 's'}, ${addon().isa}`;

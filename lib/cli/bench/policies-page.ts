@@ -17,9 +17,12 @@ const METHOD = `Each figure compares two variants that take turns in one process
 statistic, no check) and the same step <em>with</em> it; of an optimizer, a step without a clip and one with <code>clip.globalNorm(1)</code>. Every
 variant is warmed up before the first round. A round times each variant for its share of the seconds and keeps the median call; the order turns around from
 round to round, and engines alternate round by round. A cost is the ratio of the two medians of one round, minus 1: what the machine does meanwhile hits
-both. Given are the median over the rounds and, in brackets, the quartiles. A place is a model, whose whole training steps are timed (forward, backward, clip
+both. Given is the median over the rounds with, in brackets, what it lies between with 95 % confidence (bootstrap of the median); of times the
+quartiles. An interval is honest about noise between rounds, not about another machine. A place is a model, whose whole training steps are timed (forward, backward, clip
 and update), or a number and size of tensors on which clip and update run alone. Passes and bytes are what the program reads and writes by its
-own account; within a training step sums of squares come with what writes the gradient, so there the first pass costs less.`;
+own account; within a training step sums of squares come with what writes the gradient, so there the first pass costs less. On tensors the last column
+says how much longer a step takes with the policy, over what it would take to read the gradients that often, as measured in the same rounds: 1 is all that
+memory allows, far more says that arithmetic or something else is in the way, less that the update finds in a cache what the policy has read.`;
 
 /** @param facts lines on the machine, the versions and the command */
 export function policiesPage(facts: readonly string[], rows: readonly PoliciesRow[]): string {
@@ -54,8 +57,9 @@ export function policiesPage(facts: readonly string[], rows: readonly PoliciesRo
 function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | 'optimizer'): string {
   if (rows.length === 0) return '';
   const { params, tensors } = rows[0]!;
-  const most = Math.max(10, ...rows.map((row) => Number(row.cost_q3_percent)));
+  const most = Math.max(10, ...rows.map((row) => Number(row.cost_high_percent)));
   const peers = unique(rows, 'peer').length > 1;
+  const timed = kind === 'policy' && rows.some((row) => typeof row.passes_ms === 'number');
   const head = [
     kind,
     ...(peers ? ['engine'] : []),
@@ -65,6 +69,7 @@ function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | '
     '',
     kind === 'policy' ? 'passes<br>standalone' : 'bytes moved<br>a parameter',
     kind === 'policy' ? 'state,<br>bytes' : 'slots, bytes<br>a parameter',
+    ...(timed ? ['times what its<br>passes take'] : []),
     ...(peers ? ['times as long<br>as gradclip'] : []),
   ];
   const lines = rows.map((row) => {
@@ -73,11 +78,12 @@ function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | '
       ...(peers ? [String(row.peer)] : []),
       number(row.without_ms),
       `${number(row.with_ms)} (${number(row.with_q1_ms)} to ${number(row.with_q3_ms)})`,
-      `${percent(row.cost_percent)} (${percent(row.cost_q1_percent)} to ${percent(row.cost_q3_percent)})`,
+      `${percent(row.cost_percent)} (${percent(row.cost_low_percent)} to ${percent(row.cost_high_percent)})`,
       null,
       number(kind === 'policy' ? row.extra_passes : row.update_bytes_per_param),
       number(kind === 'policy' ? row.policy_state_bytes : row.slot_bytes_per_param),
-      ...(peers ? [number(row.ratio)] : []),
+      ...(timed ? [overPasses(row)] : []),
+      ...(peers ? [`${number(row.ratio)}${row.ratio_low === undefined ? '' : ` (${row.ratio_low} to ${row.ratio_high})`}`] : []),
     ];
     return `<tr>${cells.map((cell) => (cell === null ? bar(row, most) : `<td>${escapeHtml(cell)}</td>`)).join('')}</tr>`;
   });
@@ -86,12 +92,17 @@ function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | '
   return `<h2>${escapeHtml(title)}</h2>\n${size}\n<div class="scroll">${table}</div>`;
 }
 
-/** From the first to the third quartile, and the median, between no cost and the largest of the table. */
+/** What the median lies between, and the median, between no cost and the largest of the table. */
 function bar(row: PoliciesRow, most: number): string {
   const at = (key: string): number => Math.min(100, Math.max(0, (100 * Number(row[key])) / most));
-  const [q1, median, q3] = [at('cost_q1_percent'), at('cost_percent'), at('cost_q3_percent')];
-  const width = Math.max(0.5, q3 - q1);
-  return `<td class="bar"><div class="track"><i style="left:${q1.toFixed(1)}%;width:${width.toFixed(1)}%"></i><b style="left:${median.toFixed(1)}%"></b></div></td>`;
+  const [low, median, high] = [at('cost_low_percent'), at('cost_percent'), at('cost_high_percent')];
+  const width = Math.max(0.5, high - low);
+  return `<td class="bar"><div class="track"><i style="left:${low.toFixed(1)}%;width:${width.toFixed(1)}%"></i><b style="left:${median.toFixed(1)}%"></b></div></td>`;
+}
+
+/** Where a policy has passes of its own: how much longer a step takes, over what they would take. */
+function overPasses({ extra_ms, passes_ms, extra_passes }: PoliciesRow): string {
+  return Number(extra_passes) >= 0.5 ? String(Number((Number(extra_ms) / Number(passes_ms)).toPrecision(2))) : '';
 }
 
 const number = (x: unknown): string => (typeof x === 'number' ? String(x) : '');

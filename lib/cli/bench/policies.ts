@@ -12,7 +12,9 @@ import type { Optimizer } from '../../optim/index.ts';
 import * as optim from '../../optim/index.ts';
 import { OPTIMIZERS } from '../../optim/list.ts';
 import { analyze } from '../../optim/standalone/analyze.ts';
+import type { BoundOptimizer } from '../../optim/standalone/bound.ts';
 import { values } from './clip-step.ts';
+import { type Probe, streamProbe } from './probe.ts';
 import { type Cell, sampleCalls } from './sample.ts';
 import { Stepper, type StepTask } from './stepper.ts';
 
@@ -27,8 +29,9 @@ const TENSORS: Readonly<Record<string, readonly (readonly number[])[]>> = {
 const STEPS = { 'mlp-small': 'sgd', 'mlp-large': 'adamw' } as const;
 
 const PLACES = [...Object.keys(STEPS), ...Object.keys(TENSORS)];
-/** In steps of a workload the rate whose losses it records; standalone one that moves hardly anything. */
-const lrOf = (place: string): number => (place in STEPS ? 1e-4 : 1e-6);
+/** In steps of a workload the rate whose losses it records; elsewhere one that moves hardly anything, however many steps there are. */
+const RECORDED_LR = 1e-4;
+const SMALL_LR = 1e-6;
 
 /** `policy/6x40k/globalNorm`: kind, place and name. */
 export const POLICIES_CELLS: readonly string[] = PLACES.flatMap((place) => [
@@ -39,99 +42,223 @@ export const POLICIES_CELLS: readonly string[] = PLACES.flatMap((place) => [
 /** Those that take seconds, not minutes. */
 export const FAST_CELLS: readonly string[] = POLICIES_CELLS.filter((cell) => /\/(mlp-small|6x40k)\//.test(cell));
 
-/** The two that are compared, and the facts of the second. */
+type Shapes = readonly (readonly number[])[];
+
+interface Way {
+  readonly optimizer: Optimizer;
+  readonly policy: ClipPolicy;
+}
+
+/** The two that are compared; `shared`: the first is the same for all policies of a place. */
 interface Pair {
-  readonly base: { readonly optimizer: Optimizer; readonly policy: ClipPolicy };
-  readonly with: { readonly optimizer: Optimizer; readonly policy: ClipPolicy };
+  readonly base: Way;
+  readonly with: Way;
+  readonly shared: boolean;
+}
+
+/** Where tensors and models come from. */
+export interface Sources {
+  /** The model of that name. */
+  task(name: string): Promise<StepTask> | StepTask;
+  /** Values of tensor `i`, in about [-1, 1). Default: this library's own draws. */
+  readonly values?: (what: 'parameter' | 'gradient', i: number, n: number) => Float32Array;
 }
 
 const OFF = (): ClipPolicy => clip.none({ measure: false });
 
 function pairOf(kind: string, place: string, name: string): Pair {
-  const lr = lrOf(place);
+  const lr = place in STEPS ? RECORDED_LR : SMALL_LR;
   const isSgd = place in STEPS && STEPS[place as keyof typeof STEPS] === 'sgd';
-  const usual = (): Optimizer => (isSgd ? optim.sgd({ lr, momentum: 0.9 }) : optim.adamw({ lr }));
-  if (kind === 'policy')
-    return { base: { optimizer: usual(), policy: OFF() }, with: { optimizer: usual(), policy: POLICIES[name]!() } };
+  const usual = (lr: number): Optimizer => (isSgd ? optim.sgd({ lr, momentum: 0.9 }) : optim.adamw({ lr }));
+  if (kind === 'policy') {
+    // What all are compared with takes many more steps than each of them.
+    const base = { optimizer: usual(SMALL_LR), policy: OFF() };
+    return { base, with: { optimizer: usual(lr), policy: POLICIES[name]!() }, shared: true };
+  }
   const made = (): Optimizer => OPTIMIZERS[name]!({ lr });
-  return { base: { optimizer: made(), policy: OFF() }, with: { optimizer: made(), policy: clip.globalNorm(1) } };
+  return {
+    base: { optimizer: made(), policy: OFF() },
+    with: { optimizer: made(), policy: clip.globalNorm(1) },
+    shared: false,
+  };
 }
 
 /**
- * Variants `without` and `with`: for a policy, the step without any clip and the one with it; for an optimizer, without a clip and with a
- * global norm. A string says why the cell cannot be timed.
- *
- * @param task the model of that name
+ * Cells of one place after the other: its tensors, and the step without a policy, are made once. A string in place of a cell says why it cannot
+ * be timed.
  */
-export async function policiesCell(
-  cell: string,
-  threads: number,
-  task: (name: string) => Promise<StepTask> | StepTask,
-): Promise<Cell | string> {
-  const [kind, place, name] = cell.split('/') as [string, string, string];
-  try {
-    const pair = pairOf(kind, place, name);
-    return place in STEPS ? await stepPair(pair, threads, () => task(place)) : tensorPair(pair, threads, TENSORS[place]!);
-  } catch (error) {
-    // Such as a policy that needs a loss, where there is none.
-    if (error instanceof GradclipError) return error.message;
-    throw error;
+export class PoliciesCells {
+  readonly #threads: number;
+  readonly #sources: Sources;
+  #place: Place | null = null;
+
+  constructor(threads: number, sources: Sources) {
+    this.#threads = threads;
+    this.#sources = sources;
+  }
+
+  /**
+   * Variants `without` and `with`: for a policy, the step without any clip and the one with it; for an optimizer, without a clip and with a
+   * global norm. On tensors alone also `read`: all gradients are read once, and nothing is done with them but a sum.
+   */
+  async open(cell: string): Promise<Cell | string> {
+    const [kind, place, name] = cell.split('/') as [string, string, string];
+    try {
+      if (this.#place?.name !== place) {
+        this.dispose();
+        this.#place = this.#placeOf(place);
+      }
+      return await this.#place.pair(pairOf(kind, place, name));
+    } catch (error) {
+      // Such as a policy that needs a loss, where there is none.
+      if (error instanceof GradclipError) return error.message;
+      throw error;
+    }
+  }
+
+  dispose(): void {
+    this.#place?.dispose();
+    this.#place = null;
+  }
+
+  #placeOf(name: string): Place {
+    if (name in STEPS) return new ModelPlace(name, this.#threads, () => this.#sources.task(name));
+    return new TensorPlace(name, this.#threads, this.#sources.values ?? values);
   }
 }
 
-async function stepPair(pair: Pair, threads: number, task: () => Promise<StepTask> | StepTask): Promise<Cell> {
-  const make = async ({ optimizer, policy }: Pair['base']): Promise<Stepper> =>
-    new Stepper({ ...(await task()), optimizer }, policy, threads);
-  const made = { without: await make(pair.base), with: await make(pair.with) };
-  const first = await made.with.first(3);
-  const { shapes } = made.with;
-  return {
-    info: { params: made.with.params, tensors: shapes.length, ...first, ...factsOf(pair, shapes) },
-    variants: { without: (seconds) => made.without.run(seconds), with: (seconds) => made.with.run(seconds) },
-    dispose() {
-      made.without.dispose();
-      made.with.dispose();
-    },
-  };
+/** Of a place that is no model. */
+export interface Tensors {
+  readonly shapes: Shapes;
+  readonly params: readonly Float32Array[];
+  readonly grads: readonly Float32Array[];
 }
 
-function tensorPair(pair: Pair, threads: number, shapes: readonly (readonly number[])[]): Cell {
-  const params = shapes.map((s, i) => values('parameter', i, sizeOf(s)));
-  const grads = shapes.map((s, i) => values('gradient', i, sizeOf(s)));
-  const bind = ({ optimizer, policy }: Pair['base']) => {
-    const bound = optimizer.bind(params, { clip: policy, threads, shapes });
-    const { norm, normAfter, skipped } = bound.step(grads);
-    if (skipped || !params.every((p) => p.every(Number.isFinite))) throw new Error('bench: the first step went wrong');
-    return { bound, norm, normAfter };
-  };
-  const without = bind(pair.base);
-  const made = bind(pair.with);
-  checkNorm(grads, made.norm);
-  const { norm, normAfter } = made;
-  const seen = Number.isNaN(norm) ? {} : { norm: [norm], norm_after: [normAfter] };
-  return {
-    info: { params: params.reduce((n, p) => n + p.length, 0), tensors: shapes.length, ...seen, ...factsOf(pair, shapes) },
-    variants: {
-      without: (seconds) => sampleCalls(() => without.bound.step(grads), 1, seconds),
-      with: (seconds) => sampleCalls(() => made.bound.step(grads), 1, seconds),
-    },
-    dispose() {
-      without.bound.dispose();
-      made.bound.dispose();
-    },
-  };
+export function tensorsOf(place: string, values: NonNullable<Sources['values']>): Tensors {
+  const shapes = TENSORS[place]!;
+  const of = (what: 'parameter' | 'gradient') => shapes.map((s, i) => values(what, i, sizeOf(s)));
+  return { shapes, params: of('parameter'), grads: of('gradient') };
 }
 
-/** A norm that was measured is one of the gradients: between the largest element and the sum of all. */
-function checkNorm(grads: readonly Float32Array[], norm: number): void {
-  if (Number.isNaN(norm)) return;
-  const { norm1, normInf } = analyze(grads);
-  if (!(norm >= normInf * (1 - 1e-6) && norm <= norm1 * (1 + 1e-6))) throw new Error(`bench: wrong norm ${norm}`);
+/** Whether a place is tensors without a model. */
+export const isTensors = (place: string): boolean => place in TENSORS;
+
+interface Place {
+  readonly name: string;
+  pair(pair: Pair): Promise<Cell> | Cell;
+  dispose(): void;
+}
+
+/** What policies are compared with, and what it costs by its own account: made once where it is shared. */
+class Base<T extends { dispose(): void }> {
+  readonly made: T;
+  readonly cost: Cost;
+  readonly #shared: boolean;
+
+  constructor(made: T, pair: Pair, shapes: Shapes) {
+    this.made = made;
+    this.cost = costOf(pair.base, shapes);
+    this.#shared = pair.shared;
+  }
+
+  /** Ends one that was made for a single cell. */
+  release(): void {
+    if (!this.#shared) this.made.dispose();
+  }
+}
+
+class ModelPlace implements Place {
+  readonly name: string;
+  readonly #make: (way: Way) => Promise<Stepper>;
+  #shared: Base<Stepper> | null = null;
+
+  constructor(name: string, threads: number, task: () => Promise<StepTask> | StepTask) {
+    this.name = name;
+    this.#make = async ({ optimizer, policy }) => new Stepper({ ...(await task()), optimizer }, policy, threads);
+  }
+
+  async pair(pair: Pair): Promise<Cell> {
+    const made = await this.#make(pair.with);
+    const first = await made.first(3);
+    const { params, shapes } = made;
+    const base = (pair.shared && this.#shared) || new Base(await this.#make(pair.base), pair, shapes);
+    if (pair.shared) this.#shared = base;
+    return {
+      info: { params, tensors: shapes.length, ...first, ...factsOf(base.cost, costOf(pair.with, shapes), shapes) },
+      variants: { without: (seconds) => base.made.run(seconds), with: (seconds) => made.run(seconds) },
+      dispose() {
+        base.release();
+        made.dispose();
+      },
+    };
+  }
+
+  dispose(): void {
+    this.#shared?.made.dispose();
+  }
+}
+
+class TensorPlace implements Place {
+  readonly name: string;
+  readonly #threads: number;
+  readonly #tensors: Tensors;
+  readonly #sums: Readonly<Record<'norm1' | 'normInf', number>>;
+  readonly #read: Probe;
+  #shared: Base<BoundOptimizer> | null = null;
+
+  constructor(name: string, threads: number, values: NonNullable<Sources['values']>) {
+    this.name = name;
+    this.#threads = threads;
+    this.#tensors = tensorsOf(name, values);
+    this.#sums = analyze(this.#tensors.grads);
+    this.#read = streamProbe('read', 4 * this.#tensors.grads.reduce((n, g) => n + g.length, 0), threads);
+  }
+
+  pair(pair: Pair): Cell {
+    const { shapes, params, grads } = this.#tensors;
+    const bind = ({ optimizer, policy }: Way) => {
+      const bound = optimizer.bind(params, { clip: policy, threads: this.#threads, shapes });
+      const { norm, normAfter, skipped } = bound.step(grads);
+      if (skipped || !params.every((p) => Number.isFinite(p[p.length >> 1]))) throw new Error('bench: the first step went wrong');
+      return { bound, norm, normAfter };
+    };
+    const base = (pair.shared && this.#shared) || new Base(bind(pair.base).bound, pair, shapes);
+    if (pair.shared) this.#shared = base;
+    const { bound, norm, normAfter } = bind(pair.with);
+    this.#checkNorm(norm);
+    const timed = (who: BoundOptimizer) => (seconds: number) => {
+      // What others have driven out of the caches comes back.
+      who.step(grads);
+      return sampleCalls(() => who.step(grads), 1, seconds);
+    };
+    return {
+      info: {
+        ...{ params: params.reduce((n, p) => n + p.length, 0), tensors: shapes.length, read_bytes: this.#read.bytes },
+        ...(!Number.isNaN(norm) && { norm: [norm], norm_after: [normAfter] }),
+        ...factsOf(base.cost, costOf(pair.with, shapes), shapes),
+      },
+      variants: { without: timed(base.made), with: timed(bound), read: (seconds) => this.#read.sample(seconds) },
+      dispose() {
+        base.release();
+        bound.dispose();
+      },
+    };
+  }
+
+  /** A norm that was measured is one of the gradients: between the largest element and the sum of all. */
+  #checkNorm(norm: number): void {
+    if (Number.isNaN(norm)) return;
+    const { norm1, normInf } = this.#sums;
+    if (!(norm >= normInf * (1 - 1e-6) && norm <= norm1 * (1 + 1e-6))) throw new Error(`bench: wrong norm ${norm}`);
+  }
+
+  dispose(): void {
+    this.#shared?.made.dispose();
+  }
 }
 
 /** What the program needs for the second: bytes of state, and what it reads and writes more than the first, in passes over all gradients. */
-function factsOf(pair: Pair, shapes: readonly (readonly number[])[]): Record<string, number> {
-  const [base, made] = [costOf(pair.base, shapes), costOf(pair.with, shapes)];
+function factsOf(base: Cost, made: Cost, shapes: Shapes): Record<string, number> {
   const bytes = 4 * shapes.reduce((n, s) => n + sizeOf(s), 0);
   const round = (x: number): number => Number(x.toPrecision(4));
   return {
@@ -149,7 +276,7 @@ interface Cost {
 }
 
 /** Of clip and update alone; within a step a gradient's sum of squares may come with what writes it. */
-function costOf({ optimizer, policy }: Pair['base'], shapes: readonly (readonly number[])[]): Cost {
+function costOf({ optimizer, policy }: Way, shapes: Shapes): Cost {
   const graph = new Graph('train');
   const params = shapes.map((shape, i) => ({ name: `${i}`, state: { name: `${i}`, type: { dtype: 'f32', shape } } as State }));
   const grads = params.map(({ name, state }) => graph.input(`gradient ${name}`, state.type, 'data'));

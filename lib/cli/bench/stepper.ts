@@ -45,18 +45,20 @@ export class Stepper {
     });
   }
 
-  /** Loss and norm of the first steps, for verification. */
-  async first(steps: number): Promise<{ loss: number[]; norm: number[] }> {
+  /** Loss and norm of the first steps, for verification; `norm_after`: of the clipped gradients. */
+  async first(steps: number): Promise<{ loss: number[]; norm: number[]; norm_after: number[] }> {
     const loss: number[] = [];
     const norm: number[] = [];
+    const norm_after: number[] = [];
     for await (const report of this.#trainer.fit(
       sameBatch(this.#batch, () => {}),
       { steps },
     )) {
       loss.push(report.loss);
       norm.push(report.norm);
+      norm_after.push(report.normAfter);
     }
-    return { loss, norm };
+    return { loss, norm, norm_after };
   }
 
   async run(seconds: number): Promise<Sample> {

@@ -1,8 +1,8 @@
 // bench-policies.test.ts: the suite `policies` for a moment: every policy and optimizer is in it, runs, and tells its bytes. No figure is judged.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { POLICIES_CELLS, policiesCell } from '../../../lib/cli/bench/policies.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { POLICIES_CELLS, PoliciesCells } from '../../../lib/cli/bench/policies.ts';
 import { policiesPage } from '../../../lib/cli/bench/policies-page.ts';
 import { policiesRow } from '../../../lib/cli/bench/rows.ts';
 import { quartiles, type Sample } from '../../../lib/cli/bench/sample.ts';
@@ -24,9 +24,11 @@ it('has every policy and every optimizer', () => {
   for (const name of Object.keys(OPTIMIZERS)) expect(POLICIES_CELLS).toContain(`optimizer/mlp-large/${name}`);
 });
 
+const cells = new PoliciesCells(1, { task: taskOf });
+afterAll(() => cells.dispose());
 const timed = POLICIES_CELLS.filter((cell) => cell.includes('/6x40k/') || /mlp-small\/(globalNorm|adamw)$/.test(cell));
 it.each(timed)('%s runs', async (name) => {
-  const cell = await policiesCell(name, 1, taskOf);
+  const cell = await cells.open(name);
   // A policy that needs what is not there by itself (a loss) says so.
   if (typeof cell === 'string') return expect(cell).toMatch(/\w+/);
   for (const variant of ['without', 'with']) expect((await cell.variants[variant]!(0)).n).toBeGreaterThan(0);
@@ -37,7 +39,7 @@ it.each(timed)('%s runs', async (name) => {
 
 it('tells passes and bytes', async () => {
   const facts = async (name: string) => {
-    const cell = await policiesCell(name, 1, taskOf);
+    const cell = await cells.open(name);
     if (typeof cell === 'string') throw new Error(cell);
     cell.dispose!();
     return cell.info;
@@ -71,7 +73,7 @@ describe('figures', () => {
   it('stand on a page that needs nothing else, each place and each number of threads by itself', () => {
     const row = (peer: string, threads: number, more: object = {}) => ({
       ...{ peer, threads, kind: 'policy', place: '6x40k', name: 'a<b>', params: 10, tensors: 2, without_ms: 1, with_ms: 2 },
-      ...{ with_q1_ms: 1, with_q3_ms: 3, cost_percent: 100, cost_q1_percent: -10, cost_q3_percent: 200, ...more },
+      ...{ with_q1_ms: 1, with_q3_ms: 3, cost_percent: 100, cost_low_percent: -10, cost_high_percent: 200, ...more },
     });
     const html = policiesPage(
       ['A & B'],
