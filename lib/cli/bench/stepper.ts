@@ -29,6 +29,8 @@ export class Stepper {
   readonly #trainer: Trainer<Module>;
   readonly #batch: Arrays;
   #chunk = 0;
+  /** What a step took when it was timed last, where it is a chunk. */
+  #stepMs = Number.POSITIVE_INFINITY;
 
   constructor({ model, batch, loss, optimizer, precision = 'f32' }: StepTask, policy: ClipPolicy, threads: number) {
     this.params = model.parameters().reduce((sum, p) => sum + p.size, 0);
@@ -50,6 +52,7 @@ export class Stepper {
     const loss: number[] = [];
     const norm: number[] = [];
     const norm_after: number[] = [];
+    const marks: number[] = [];
     for await (const report of this.#trainer.fit(
       sameBatch(this.#batch, () => {}),
       { steps },
@@ -57,13 +60,16 @@ export class Stepper {
       loss.push(report.loss);
       norm.push(report.norm);
       norm_after.push(report.normAfter);
+      marks.push(performance.now());
     }
+    // Where a step is a chunk, nothing needs to be tried out.
+    if (marks.length > 1 && marks.at(-1)! - marks.at(-2)! > CHUNK_MS) this.#chunk = 1;
     return { loss, norm, norm_after };
   }
 
   async run(seconds: number): Promise<Sample> {
     if (this.#chunk === 0) await this.#pace();
-    return this.#measure(this.#chunk, seconds);
+    return this.#chunk === 1 ? this.#single(seconds) : this.#measure(this.#chunk, seconds);
   }
 
   /** Steps of a call, as many as a fit takes where nobody says how many; 0 before the first `run`. */
@@ -133,6 +139,23 @@ export class Stepper {
       const { median_ms } = await this.#measure(next, 0.1);
       next = Math.max(1, Math.round(CHUNK_MS / median_ms));
     }
+  }
+
+  /** Times steps that are chunks: from the report of one to the report of the next, after one that counts for nothing. */
+  async #single(seconds: number): Promise<Sample> {
+    const marks: number[] = [];
+    const steps = 1 + Math.max(1, Math.floor((seconds * 1000) / this.#stepMs));
+    const source = sameBatch(this.#batch, () => {});
+    for await (const { loss } of this.#trainer.fit(source, { steps, chunkSteps: 1 })) {
+      if (!Number.isFinite(loss)) throw new Error(`bench: the loss is ${loss}`);
+      marks.push(performance.now());
+    }
+    const sample = sampleOf(
+      marks.slice(1).map((mark, i) => mark - marks[i]!),
+      1,
+    );
+    this.#stepMs = sample.median_ms;
+    return sample;
   }
 
   /** Times chunks from the filling of one to the filling of the next: everything that a step costs, JavaScript too. */
