@@ -9,7 +9,7 @@ const CHARACTERS = 'abcdefghijklmnopqrstuvwxyz ';
 /** How many characters there are. */
 export const LETTERS: number = CHARACTERS.length;
 
-/** The numbers of at least `length` characters. */
+/** The numbers of whole words: at least `length` characters with the blank that would follow. */
 export function text(next: Draw, length: number): Uint8Array {
   const made: string[] = [];
   for (let at = 0, size = 0; size < length; ) {

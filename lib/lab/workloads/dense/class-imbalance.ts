@@ -20,7 +20,7 @@ export const CLASS_IMBALANCE: LabWorkload = workload<MLP>({
   traits: ['imbalance'],
   steps: 300,
   batchSize: 32,
-  optimizers: rates(0.1, 1e-2),
+  optimizers: rates(0.1, 3e-3),
   data: (seed) =>
     threeSets(seed, { train: 3000, validation: 1000, test: 2000 }, (next, rows) =>
       flat(images(draws(seed, 'shared'), next, { rows, channels: 1, size: 8, classes: 5, kind })),

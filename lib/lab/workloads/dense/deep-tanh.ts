@@ -27,9 +27,9 @@ export const DEEP_TANH: LabWorkload = workload<Sequential>({
   about: 'sixteen layers of 32 units with tanh, gain 5/3, sort rows into four classes',
   kind: 'dense',
   traits: ['deep', 'noNorms'],
-  steps: 300,
+  steps: 400,
   batchSize: 32,
-  optimizers: rates(0.01, 3e-3),
+  optimizers: rates(0.03, 3e-3),
   data(seed) {
     const of = teacher(draws(seed, 'shared'), 16, 4, 4);
     return threeSets(seed, { train: 3000, validation: 500, test: 1000 }, (next, rows) => {

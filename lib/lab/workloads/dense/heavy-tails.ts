@@ -13,7 +13,7 @@ export const HEAVY_TAILS: LabWorkload = workload<MLP>({
   traits: ['regression', 'heavyTails'],
   steps: 400,
   batchSize: 32,
-  optimizers: rates(0.01, 3e-3),
+  optimizers: rates(0.01, 1e-2),
   data(seed) {
     const of = teacher(draws(seed, 'shared'), 16, 4, 1);
     return threeSets(seed, { train: 4000, validation: 1000, test: 1000 }, (next, rows, set) => {

@@ -13,7 +13,7 @@ export const MLP_LARGE: LabWorkload = workload<MLP>({
   traits: ['regression'],
   steps: 150,
   batchSize: 64,
-  optimizers: rates(0.1, 3e-3),
+  optimizers: rates(0.1, 1e-3),
   data(seed) {
     const of = teacher(draws(seed, 'shared'), 32, 24, 16);
     return threeSets(seed, { train: 3000, validation: 500, test: 1000 }, (next, rows) => {

@@ -13,7 +13,7 @@ export const MLP_SMALL: LabWorkload = workload<MLP>({
   traits: [],
   steps: 300,
   batchSize: 32,
-  optimizers: rates(0.05, 1e-3),
+  optimizers: rates(0.03, 3e-3),
   data: (seed) =>
     threeSets(seed, { train: 2000, validation: 500, test: 1000 }, (next, rows) =>
       flat(images(draws(seed, 'shared'), next, { rows, channels: 1, size: 8 })),

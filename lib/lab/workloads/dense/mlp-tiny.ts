@@ -13,7 +13,7 @@ export const MLP_TINY: LabWorkload = workload<MLP>({
   traits: ['regression'],
   steps: 400,
   batchSize: 32,
-  optimizers: rates(0.03, 1e-2),
+  optimizers: rates(0.1, 3e-2),
   data(seed) {
     const of = teacher(draws(seed, 'shared'), 10, 4, 1);
     return threeSets(seed, { train: 2000, validation: 500, test: 1000 }, (next, rows) => {

@@ -13,7 +13,7 @@ export const RARE_HUGE_INPUTS: LabWorkload = workload<MLP>({
   traits: ['rareHugeInputs', 'heavyTails'],
   steps: 300,
   batchSize: 32,
-  optimizers: rates(0.03, 1e-2),
+  optimizers: rates(0.01, 1e-2),
   data(seed) {
     const of = teacher(draws(seed, 'shared'), 20, 6, 4);
     return threeSets(seed, { train: 3000, validation: 800, test: 1000 }, (next, rows, set) => {

@@ -14,9 +14,9 @@ export const LABEL_NOISE: LabWorkload = workload<Sequential>({
   about: 'the network of lenet on six kinds of images; two fifths of the labels are wrong, but those of the test set',
   kind: 'image',
   traits: ['labelNoise'],
-  steps: 300,
+  steps: 400,
   batchSize: 16,
-  optimizers: rates(0.03, 3e-3),
+  optimizers: rates(0.01, 1e-3),
   data: (seed) =>
     threeSets(seed, { train: 1500, validation: 500, test: 1000 }, (next, rows, set) => {
       const { x, y } = images(draws(seed, 'shared'), next, { rows, channels: 1, size: 8, classes: CLASSES });

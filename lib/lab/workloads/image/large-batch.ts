@@ -27,7 +27,7 @@ export const LARGE_BATCH: LabWorkload = workload<Sequential>({
   traits: ['largeBatch', 'noNorms'],
   steps: 100,
   batchSize: 128,
-  optimizers: rates(0.1, 1e-2),
+  optimizers: rates(0.01, 1e-2),
   data: (seed) =>
     threeSets(seed, { train: 4096, validation: 500, test: 1000 }, (next, rows) => ({
       ...images(draws(seed, 'shared'), next, { rows, channels: 1, size: 6 }),

@@ -26,7 +26,7 @@ export const LENET: LabWorkload = workload<Sequential>({
   traits: [],
   steps: 250,
   batchSize: 16,
-  optimizers: rates(0.03, 3e-3),
+  optimizers: rates(0.03, 1e-2),
   data: (seed) =>
     threeSets(seed, { train: 2000, validation: 500, test: 1000 }, (next, rows) => ({
       ...images(draws(seed, 'shared'), next, { rows, channels: 1, size: 8 }),

@@ -29,7 +29,7 @@ export const ZIPF_EMBEDDINGS: LabWorkload = workload<Bags>({
   traits: ['sparse', 'imbalance'],
   steps: 400,
   batchSize: 32,
-  optimizers: rates(0.3, 1e-2),
+  optimizers: rates(0.1, 1e-2),
   data: (seed) =>
     threeSets(seed, { train: 5000, validation: 800, test: 1500 }, (next, rows) => ({
       ...texts(draws(seed, 'shared'), next, { rows, words: WORDS, length: 12, topics: TOPICS }),

@@ -12,12 +12,12 @@ const characters = (kind: 'rnn' | 'lstm' | 'gru', about: string, optimizers: Lab
     about,
     kind: 'recurrent',
     traits: [],
-    steps: 150,
+    steps: 250,
     batchSize: 16,
     optimizers,
     data: (seed) =>
       threeSets(seed, { train: 20_000, validation: 3000, test: 6000 }, (next, length) =>
-        windows(text(next, length), { length: 24 }),
+        windows(text(next, length + 1).slice(0, length), { length: 24 }),
       ),
     model: () => new CharRNN(LETTERS, { kind, embedding: 12, hidden: 32 }),
     loss: charRnnLoss as never,
@@ -32,7 +32,7 @@ export const CHAR_RNN: LabWorkload = characters(
 export const CHAR_LSTM: LabWorkload = characters(
   'lstm',
   'LSTM of 32 units predicts the next of 27 characters, 24 at a time',
-  rates(1, 1e-2),
+  rates(1, 3e-2),
 );
 export const CHAR_GRU: LabWorkload = characters(
   'gru',

@@ -28,7 +28,7 @@ export const IDENTITY_RNN: LabWorkload = workload<LastState>({
   about: 'RNN of 32 ReLU units that begins as the identity reads 32 pairs of pixels, five kinds of images',
   kind: 'recurrent',
   traits: ['longDependencies'],
-  steps: 300,
+  steps: 400,
   batchSize: 32,
   optimizers: rates(0.01, 3e-3),
   data: (seed) =>

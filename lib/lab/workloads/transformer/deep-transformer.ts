@@ -33,12 +33,12 @@ export const DEEP_TRANSFORMER: LabWorkload = workload<Deep>({
   about: 'eight transformer blocks of width 16, norms after the sums, no warm-up, predict the next character, 16 at a time',
   kind: 'transformer',
   traits: ['deep', 'noWarmup'],
-  steps: 150,
+  steps: 250,
   batchSize: 8,
-  optimizers: rates(0.03, 3e-3),
+  optimizers: rates(0.1, 3e-3),
   data: (seed) =>
     threeSets(seed, { train: 20_000, validation: 2000, test: 4000 }, (next, length) =>
-      windows(text(next, length), { length: LENGTH }),
+      windows(text(next, length + 1).slice(0, length), { length: LENGTH }),
     ),
   model: () => new Deep(),
   loss: ofLogits,

@@ -16,7 +16,7 @@ export const GPT_NANO: LabWorkload = workload<GPT>({
   optimizers: rates(0.1, 1e-2),
   data: (seed) =>
     threeSets(seed, { train: 20_000, validation: 3000, test: 6000 }, (next, length) =>
-      windows(text(next, length), { length: 24 }),
+      windows(text(next, length + 1).slice(0, length), { length: 24 }),
     ),
   model: () => new GPT(LETTERS, { context: 24, layers: 2, heads: 2, width: 24 }),
   loss: gptLoss as never,
