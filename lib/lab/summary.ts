@@ -85,6 +85,8 @@ export interface Duel {
   readonly wins: number;
   readonly ties: number;
   readonly losses: number;
+  /** Share of pairs that are better by anything at all. */
+  readonly better: number;
   /** Wilcoxon's, of the medians of workloads with either optimizer. */
   readonly p: number;
 }
@@ -319,7 +321,7 @@ function duelsOf(problems: readonly Problem[], cells: readonly CellFacts[], ways
         both.map((i) => log(medians[1][i]!)),
       );
       const [wins, losses] = [share((r) => r < 1 / TIE), share((r) => r > TIE)];
-      return [{ a: a.name, b: b.name, wins, losses, ties: 1 - wins - losses, p }];
+      return [{ a: a.name, b: b.name, wins, losses, ties: 1 - wins - losses, better: share((r) => r < 1), p }];
     }),
   );
 }

@@ -4,6 +4,7 @@ import { log } from '../../math/index.ts';
 import { page } from '../../pages/page.ts';
 import { escapeHtml } from '../../pages/svg.ts';
 import { count, short } from '../../text/format.ts';
+import { bestOf } from '../advice.ts';
 import { LADDER } from '../policies.ts';
 import { GOOD, scoreOf, wayOf } from '../score.ts';
 import { profilesOf } from '../statistics/profiles.ts';
@@ -121,16 +122,10 @@ function plainTable(rows: readonly (readonly string[])[]): string {
   return `<div class="scroll"><table><thead>${line(head!, 'th')}</thead><tbody>\n${body.map((cells) => line(cells, 'td')).join('\n')}\n</tbody></table></div>`;
 }
 
-/** The best ways of a kind: those whose interval the best one's mean is within are as good as it. */
-export function adviceOf({ ways }: KindFacts): { readonly best: KindFacts['ways'][number]; readonly alike: readonly string[] } {
-  const [best, ...others] = ways;
-  return { best: best!, alike: others.filter(({ low }) => low <= best!.mean).map(({ name }) => name) };
-}
-
 function kindTable(kinds: readonly KindFacts[]): string {
   const rows = kinds.flatMap((kind): string[][] => {
     if (kind.ways.length === 0) return [];
-    const { best, alike } = adviceOf(kind);
+    const { best, alike } = bestOf(kind);
     const without = kind.ways.find(({ name }) => name === 'none');
     return [
       [
