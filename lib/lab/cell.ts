@@ -122,7 +122,7 @@ export class Cell {
     const [validation, test] = diverged ? [Number.NaN, Number.NaN] : [lossOn(data.validation), lossOn(data.test)];
     if (!diverged && !(Number.isFinite(validation) && Number.isFinite(test))) diverged = 'loss';
     const tried = Math.max(1, follow.length);
-    const { extra = 0 } = (result as { auto?: { extra: number } } | null)?.auto ?? {};
+    const extra = result?.auto?.extra ?? 0;
     return {
       ...{ extra, clipped: follow.clipped / tried, skipped: follow.skipped / tried },
       train: diverged ? null : numberOr(follow.lastLoss),

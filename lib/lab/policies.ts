@@ -83,6 +83,15 @@ export const NONE: LabPolicy = {
   levels: [{ name: 'none', usual: true, make: () => clip.none() }],
 };
 
+/** A threshold that finds itself, by the validation set. */
+const AUTO: LabPolicy = {
+  name: 'auto',
+  about: 'a global norm whose threshold finds itself',
+  oneProgram: true,
+  validates: true,
+  levels: [{ name: 'auto', usual: true, make: () => clip.auto() }],
+};
+
 const FIVE: readonly LabPolicy[] = [
   {
     name: 'globalNorm',
@@ -181,6 +190,12 @@ const FIVE: readonly LabPolicy[] = [
 
 const MORE: readonly LabPolicy[] = [
   {
+    name: 'autoByBatches',
+    about: 'auto without a validation set: by the loss of batches to come',
+    oneProgram: true,
+    levels: [{ name: 'auto', usual: true, make: () => clip.auto() }],
+  },
+  {
     name: 'softNorm',
     about: 'all gradients times c / (c + n): smooth',
     oneProgram: true,
@@ -225,7 +240,7 @@ const MORE: readonly LabPolicy[] = [
 ];
 
 /** Those that a run without further ado tries. */
-export const USUAL: readonly LabPolicy[] = [NONE, ...FIVE];
+export const USUAL: readonly LabPolicy[] = [NONE, AUTO, ...FIVE];
 
 /** All by name, in the order of tables. */
 export const POLICIES: ReadonlyMap<string, LabPolicy> = new Map([...USUAL, ...MORE].map((policy) => [policy.name, policy]));

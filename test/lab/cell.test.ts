@@ -12,7 +12,12 @@ const tiny = { ...WORKLOADS.get('mlp-tiny')!, steps: 25 };
 const level = (policy: string, name: string) => POLICIES.get(policy)!.levels.find((one) => one.name === name)!;
 
 /** The same by a trainer of its own. */
-function alone(seed: number, optimizer: 'sgd' | 'adam', policy: clip.ClipPolicy): { test: number; norms: number[] } {
+function alone(
+  seed: number,
+  optimizer: 'sgd' | 'adam',
+  policy: clip.ClipPolicy,
+  validates = false,
+): { test: number; norms: number[] } {
   const { loss, batchSize } = tiny;
   const data = tiny.data(seed);
   using trainer = new Trainer({
@@ -26,7 +31,11 @@ function alone(seed: number, optimizer: 'sgd' | 'adam', policy: clip.ClipPolicy)
   });
   const norms: number[] = [];
   const onSteps = (steps: Iterable<{ norm: number }>): void => void norms.push(...Array.from(steps, ({ norm }) => norm));
-  trainer.fitSync(data.train as Arrays, { steps: tiny.steps, callbacks: [{ onSteps }] });
+  trainer.fitSync(data.train as Arrays, {
+    steps: tiny.steps,
+    callbacks: [{ onSteps }],
+    ...(validates && { validation: data.validation as Arrays }),
+  });
   return { test: trainer.evaluateSync(data.test as Arrays).loss, norms };
 }
 
@@ -45,13 +54,16 @@ it.each(['sgd', 'adam'] as const)(
       ...[
         ['autoClip', 'q=10', 1],
         ['globalNorm', 'x0.1', 0],
+        ['auto', 'auto', 1],
+        ['auto', 'auto', 0],
+        ['auto', 'auto', 1],
         ['quantile', 'gamma=0.5', 1],
         ['quantile', 'gamma=0.5 initial=x1', 0],
       ],
     ] as [string, string, number][];
     for (const [policy, name, seed] of tries) {
       const line = cell.run(POLICIES.get(policy)!, level(policy, name), seed);
-      const { test, norms } = alone(seed, optimizer, level(policy, name).make(scale));
+      const { test, norms } = alone(seed, optimizer, level(policy, name).make(scale), policy === 'auto');
       expect(line.test, `${policy} ${name} ${seed}`).toBe(test);
       const order = norms.toSorted((a, b) => a - b);
       expect(line.norms.median).toBe(order[12]);
