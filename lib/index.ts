@@ -54,6 +54,9 @@ export * as constraint from './public/constraint.ts';
 export * as guard from './public/guard.ts';
 /** Weights that become 0 while a model trains. */
 export * as prune from './public/prune.ts';
+/** What a search may choose of: `tune` takes it. */
+export * as space from './public/space.ts';
 /** Text to tokens and back. */
 export * as tokenizer from './public/tokenizer.ts';
 export * from './train/index.ts';
+export * from './tune/index.ts';
