@@ -7,7 +7,7 @@ import { lineMap } from './line-map.mjs';
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const build = await rolldown({
   // Threads of a search are started from files of their own.
-  input: { index: 'lib/index.ts', main: 'lib/cli/main.ts', worker: 'lib/tune/worker.ts' },
+  input: { index: 'lib/index.ts', main: 'lib/cli/main.ts', worker: 'lib/tune/worker.ts', making: 'lib/cli/tune/making.ts' },
   platform: 'node',
   external: /^node:|^node-gyp-build$/,
   transform: { target: 'node20.19', define: { GRADCLIP_VERSION: JSON.stringify(version) } },

@@ -11,6 +11,7 @@ import { PRECISION, precision } from './commands/precision.ts';
 import { PREDICT, predict } from './commands/predict.ts';
 import { SAMPLE, sample } from './commands/sample.ts';
 import { TRAIN, train } from './commands/train.ts';
+import { TUNE, tune } from './commands/tune.ts';
 import { DEMO, demo } from './demo/demo.ts';
 import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
@@ -22,6 +23,7 @@ type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
   [TRAIN, train],
+  [TUNE, tune],
   [PREDICT, predict],
   [SAMPLE, sample],
   [CLIP_REPORT, clipReport],

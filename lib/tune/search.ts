@@ -15,6 +15,8 @@ export interface SearchOptions {
   readonly space: Space;
   readonly first: readonly Params[];
   readonly metric: Metric;
+  /** What is drawn as a trial has it: without what it has no use for. */
+  readonly settle: (params: Params) => Params;
   /** Steps of a whole training with these parameters. */
   readonly lengthOf: (params: Params) => number;
   readonly budget: { readonly steps: number | null; readonly seconds: number | null; readonly trials: number | null };
@@ -222,12 +224,13 @@ class Search {
   }
 
   #draw(space: Space): Params | null {
+    const { settle } = this.#options;
     const names = Object.keys(space);
     const all = names.reduce((n, name) => n * sizeOf(space[name]!), 1);
     if (this.#exhausted) return null;
     for (let i = 0; i < MOST_DRAWN && this.#seen.size < all + this.#options.first.length; i++) {
       const point = this.#halton.at(this.#drawn++);
-      const params = Object.fromEntries(names.map((name, d) => [name, valueAt(space[name]!, point[d]!)]));
+      const params = settle(Object.fromEntries(names.map((name, d) => [name, valueAt(space[name]!, point[d]!)])));
       if (!this.#seen.has(JSON.stringify(params))) return params;
     }
     this.#exhausted = true;

@@ -1,7 +1,7 @@
 // space.ts: what a search may choose: numbers between bounds, and one of several values, each by its name.
 import { printAs } from '../errors/inspect.ts';
 import { exp, log as ln } from '../math/index.ts';
-import { bool, custom, type Field, list, number, options, Place, signature, whole } from '../options/index.ts';
+import { bool, custom, type Field, list, number, options, Place, pair, signature, whole } from '../options/index.ts';
 import { MAX_DIMENSIONS } from './halton.ts';
 
 /** What one parameter of a search may be: made by `space.uniform`, `space.log`, `space.integer` or `space.choice`. `T`: the type of its values. */
@@ -122,12 +122,8 @@ export function integer(min: number, max: number, options: IntegerOptions = {}):
   return bounded('integer', log, min, max, new Place('space.integer', 'argument', 'max'));
 }
 
-const readChoice = signature('space.choice', {
-  values: list(
-    custom('a value', (value) => value),
-    { min: 1 },
-  ),
-});
+const anything: Field<unknown> = custom('a value', (value) => value);
+const readChoice = signature('space.choice', { values: list(anything, { min: 1 }) });
 /**
  * One of several values, each as likely as the others: numbers, texts, objects, whatever JSON can say.
  * @param values at least one
@@ -154,6 +150,18 @@ function checkJson(value: unknown, place: Place): void {
     return;
   }
   throw place.wrong('what JSON can say', value, ': choose a name, and make of it in `make` what it names');
+}
+
+/** Two numbers, as a configuration gives them. @throws OptionError at `place` */
+export function numbersOf(kind: 'uniform' | 'log' | 'integer', log: boolean, value: unknown, place: Place): Domain<number> {
+  const field = kind === 'log' ? positive : kind === 'integer' ? whole(log ? { min: 1 } : {}) : finite;
+  const [min, max] = pair(field, field).read(value, place);
+  return bounded(kind, log, min, max, place.item(1));
+}
+
+/** Values, as a configuration gives them. @throws OptionError at `place` */
+export function choiceOf(value: unknown, place: Place): Domain {
+  return new Made('choice', list(anything, { min: 1 }).read(value, place), false);
 }
 
 const isDomain = (value: unknown): value is Domain => value instanceof Made;

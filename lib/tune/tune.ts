@@ -216,6 +216,7 @@ export async function tune<const S extends Space>(options: TuneOptions<S>): Prom
     space,
     first,
     metric: { metric, mode: mode ?? (metric === 'loss' ? 'min' : 'max') },
+    settle: (params) => params,
     lengthOf: () => asked.steps,
     budget: budget ?? { steps: TRAININGS * asked.steps, seconds: null, trials: null },
     threads: make instanceof URL ? (threads ?? Math.min(asked.jobs, runtime().threads.count)) : 1,

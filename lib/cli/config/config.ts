@@ -28,6 +28,7 @@ import { type Clamp, checkModel, clampField, type ModelConfig, model } from './m
 import { asGiven, type Named, named, several, wrong } from './named.ts';
 import { AUGMENTATIONS, CONSTRAINTS, GUARDS, OPTIMIZERS, PENALTIES, POLICIES, PRUNES, SCHEDULES, TRANSFORMS } from './rooms.ts';
 import { checkData, type DataConfig, data } from './sources.ts';
+import { type TuneConfig, tuneField } from './tuning.ts';
 
 export type { Clamp, ModelConfig } from './models.ts';
 export type { Named } from './named.ts';
@@ -109,6 +110,8 @@ export interface TrainConfig {
   readonly resume: string | null;
   /** The weights without pruned rows, from the folder of the configuration. */
   readonly savePruned: string | null;
+  /** What `gradclip tune` seeks; `gradclip train` has no use for it. */
+  readonly tune: TuneConfig | null;
 }
 
 export const LOSSES = ['crossEntropy', 'mse', 'l1', 'huber', 'bceWithLogits'] as const;
@@ -265,6 +268,7 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   savePruned: text
     .or(null)
     .about('file for the weights without the rows that `prune` of type rows has pruned, written at the end'),
+  tune: tuneField.or(null).about('what `gradclip tune` seeks, and how; `train` takes the values that stand beside it'),
 });
 
 /** Value of `resume` that looks for the newest checkpoint. */
