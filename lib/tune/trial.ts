@@ -108,17 +108,17 @@ export async function runJob(
     throw error;
   }
   const { trainer, data, validation, fit = {} } = made;
-  // Steps that a state lacks which is not there any more are no steps of the job.
-  const again = state ? 0 : job.from;
   let tried = 0;
   try {
+    const options = { ...fit, ...(signal && { signal }), ...(seconds !== null && { seconds }) };
     if (state) await trainer.load(state);
-    const steps = job.to - job.from + again;
-    const options = { ...fit, steps, ...(signal && { signal }), ...(seconds !== null && { seconds }) };
-    const result = await trainer.fit(data as never, options as never);
+    // A state that is not there any more is made again.
+    else if (job.from > 0) await trainer.fit(data as never, { ...options, steps: job.from } as never);
+    const steps = job.to - job.from;
+    const result = await trainer.fit(data as never, { ...options, steps } as never);
+    tried = result.tried;
     const cut = result.stopReason === 'seconds';
-    const over = !cut && result.tried < steps;
-    tried = Math.max(0, result.tried - again);
+    const over = !cut && tried < steps;
     const weights = fit.validateWeights ?? 'model';
     const metrics = { ...(await trainer.evaluate(validation as never, { weights } as never)) } as Record<string, number>;
     const value = metrics[metric.metric];
