@@ -41,8 +41,8 @@ export interface HalvingPlan {
 
 /** Least steps of the first rung: before, a loss says little. */
 const FIRST = 8;
-/** The part of the steps that finalists may take at most. */
-const FINALS = 0.6;
+/** The part of the steps that finalists may take. */
+const FINALS = 2 / 3;
 
 /** Steps after which a training of `length` is compared: length / reduction^k, rising. */
 export function rungsOf(length: number, rungs: number, reduction: number): number[] {
@@ -70,6 +70,8 @@ interface Standing {
  */
 export class Halving {
   readonly #plan: HalvingPlan;
+  /** Finalists and repetitions that steps are kept for. */
+  readonly #planned: readonly [number, number];
   readonly #standings: Standing[] = [];
   /** Score of the whole training by trial and repetition. */
   readonly #repeated = new Map<number, Map<number, number>>();
@@ -85,6 +87,7 @@ export class Halving {
 
   constructor(plan: HalvingPlan) {
     this.#plan = plan;
+    this.#planned = this.#wanted();
   }
 
   /** Steps so far, of jobs that were delivered. */
@@ -185,7 +188,7 @@ export class Halving {
   /** Steps that the search may still take, what finalists need left aside. */
   #room(): number {
     const { steps } = this.#plan;
-    return steps === Infinity ? Infinity : steps - this.#spent - this.#promised - this.#finals(FINALS * steps).steps;
+    return steps === Infinity ? Infinity : steps - this.#spent - this.#promised - this.#costOf(this.#good(), ...this.#planned);
   }
 
   /** The best of the highest rung of which one may go on. */
@@ -222,31 +225,47 @@ export class Halving {
     return { trial, repeat: 0, from: 0, to: at[0]! };
   }
 
-  /** The best as of now, as many as `limit` steps are enough for, with how many repetitions, and what they take to the end. */
-  #finals(limit: number): { readonly finalists: readonly number[]; readonly repeats: number; readonly steps: number } {
-    const good = this.#inOrder(this.#standings.map((_, trial) => trial)).filter((trial) =>
-      Number.isFinite(this.#standings[trial]!.scores.at(-1) ?? Infinity),
-    );
+  /** Those that did not diverge, the best first. */
+  #good(): number[] {
+    const trials = this.#standings.flatMap(({ scores }, trial) => (Number.isFinite(scores.at(-1) ?? Infinity) ? [trial] : []));
+    return this.#inOrder(trials);
+  }
+
+  /** Steps to the end of the first `count` of these, and of their repetitions. */
+  #costOf(good: readonly number[], count: number, repeats: number): number {
     const whole = this.#plan.lengthOf(0)!;
-    const cost = (count: number, repeats: number): number => {
-      let steps = 0;
-      for (let i = 0; i < count; i++) {
-        const standing = good[i] === undefined ? null : this.#standings[good[i]!]!;
-        const length = standing?.rungs.at(-1) ?? whole;
-        steps += length * (repeats + 1) - (standing?.over ? length : (standing?.rungs[standing.scores.length - 1] ?? 0));
-      }
-      return steps;
-    };
-    for (const [count, repeats] of wishes(this.#plan)) {
-      const steps = cost(count, repeats);
-      if (steps <= limit) return { finalists: good.slice(0, count), repeats, steps };
+    let steps = 0;
+    for (let i = 0; i < count; i++) {
+      const standing = good[i] === undefined ? null : this.#standings[good[i]!]!;
+      const length = standing?.rungs.at(-1) ?? whole;
+      steps += length * (repeats + 1) - (standing?.over ? length : (standing?.rungs[standing.scores.length - 1] ?? 0));
     }
-    return { finalists: good.slice(0, 1), repeats: 0, steps: cost(1, 0) };
+    return steps;
+  }
+
+  /** Finalists and repetitions that the budget is enough for, if they have come to the last rung but one by then. */
+  #wanted(): readonly [number, number] {
+    const { steps, reduction, rungs } = this.#plan;
+    const had = rungs > 1 ? 1 / reduction : 0;
+    const whole = this.#plan.lengthOf(0)!;
+    for (const [count, repeats] of wishes(this.#plan)) {
+      if (count * (repeats + 1 - had) * whole <= FINALS * steps) return [count, repeats];
+    }
+    return [1, 0];
   }
 
   #toFinals(): void {
     this.#stage = 'finals';
-    const { finalists, repeats } = this.#finals(this.#left ?? this.#plan.steps - this.#spent);
+    const left = this.#left ?? this.#plan.steps - this.#spent;
+    const good = this.#good();
+    let chosen: readonly [number, number] = [1, 0];
+    for (const wish of wishes(this.#plan)) {
+      if (this.#costOf(good, ...wish) > left) continue;
+      chosen = wish;
+      break;
+    }
+    const [count, repeats] = chosen;
+    const finalists = good.slice(0, count);
     this.#finalists = finalists;
     // One that nothing is compared with needs no repetitions.
     this.#repeats = finalists.length > 1 ? repeats : 0;
