@@ -3,10 +3,10 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DataError, OptionError } from '../errors.ts';
+import { readBytes } from '../io/file/file.ts';
 import { writeError, writeWhole } from '../io/file/write.ts';
 import { parseJson } from '../io/json.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
-import { readText } from '../io/text.ts';
 import type { Job } from './halving.ts';
 import type { Params } from './pool.ts';
 import type { Measured } from './trial.ts';
@@ -57,17 +57,17 @@ export class TuneLog {
    */
   static async open(given: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const file = resolve(given);
-    const text = await readText(file, { maxBytes: 2 ** 30 }).catch((error: unknown) => {
+    const bytes = await readBytes(file).catch((error: unknown) => {
       if (error instanceof DataError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return null;
       throw error;
     });
-    if (text !== null && text !== '' && !resume) {
+    if (bytes !== null && bytes.length > 0 && !resume) {
       throw new OptionError(`tune: option file: ${file} is there: option resume goes on with it`, { option: 'file', file });
     }
     const line = `${JSON.stringify({ format: FORMAT, version: VERSION, ...header })}\n`;
-    const { known, length } = text === null ? { known: new Map<string, LogLine>(), length: 0 } : read(file, text, header);
+    const { known, length } = bytes === null ? { known: new Map<string, LogLine>(), length: 0 } : read(file, bytes, header);
     try {
-      if (text !== null && Buffer.byteLength(text) > length) await truncate(file, length);
+      if (bytes !== null && bytes.length > length) await truncate(file, length);
       const fd = openSync(file, 'a');
       if (length === 0) writeSync(fd, line);
       return new TuneLog(file, fd, known);
@@ -135,13 +135,17 @@ export class TuneLog {
 const STATE = /^\.?\d+-\d+-\d+\.safetensors/;
 
 /** Lines up to the last whole one. */
-function read(file: string, text: string, header: LogHeader): { known: Map<string, LogLine>; length: number } {
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const [first, ...rest] = whole.split('\n').slice(0, -1);
+function read(file: string, bytes: Buffer, header: LogHeader): { known: Map<string, LogLine>; length: number } {
+  const length = bytes.lastIndexOf(10) + 1;
+  // A torn first line is one of a file that was just made; another file has no line at all.
+  if (length === 0 && !`{"format":"${FORMAT}"`.startsWith(bytes.toString('latin1', 0, FORMAT.length + 12))) {
+    throw new DataError(`${file}: line 1: expected the file of a search, as tune writes it`, { file, line: 1 });
+  }
+  const [first, ...rest] = bytes.toString('utf8', 0, length).split('\n').slice(0, -1);
   if (first === undefined) return { known: new Map(), length: 0 };
   checkHeader(file, parsed(file, first, 1), header);
   const lines = rest.map((line, i) => lineOf(file, parsed(file, line, i + 2), i + 2));
-  return { known: new Map(lines.map((line) => [keyOf(line), line])), length: Buffer.byteLength(whole) };
+  return { known: new Map(lines.map((line) => [keyOf(line), line])), length };
 }
 
 function parsed(file: string, line: string, number: number): Record<string, unknown> {

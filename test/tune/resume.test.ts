@@ -119,6 +119,8 @@ it('refuses what is there without resume, another search, and what is no search'
   await no({ steps: 81 }, OptionError, 'another configuration');
   appendFileSync(file, '{"trial":"x"}\n');
   await no({}, DataError, `line ${lines.length + 1}: expected a job of a search`);
+  writeFileSync(file, 'a file of mine, without an end');
+  await no({}, DataError, 'line 1: expected the file of a search');
   writeFileSync(file, 'hello\n');
   await no({}, DataError, 'line 1: expected a line of a search');
   writeFileSync(file, '{}\n');

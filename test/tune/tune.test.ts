@@ -35,7 +35,7 @@ it('the same each time, within its budget; another seed tries others', async () 
   expect(one.trials.map(({ number }) => number).toSorted((a, b) => a - b)).toEqual(one.trials.map((_, i) => i));
   expect(events.reduce((most, { steps }) => Math.max(most, steps), 0)).toBe(one.steps);
   expect(one.best).toBe(one.trials[0]);
-  const other = await tune({ ...small, seed: 5 });
+  const other = await tune({ ...small, seed: 5, budget: { trials: 2 }, seeds: 0 });
   expect(other.trials[0]!.params).not.toEqual(one.trials[0]!.params);
 
   // The best one, by a training that nobody has paused.

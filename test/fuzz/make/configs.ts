@@ -48,6 +48,8 @@ const BESIDE: readonly Readonly<Record<string, unknown>>[] = [
   { threads: 1 },
   { labelSmoothing: 0.1 },
   { accumulate: 2 },
+  { tune: { space: { 'optimizer.lr': { log: [1e-4, 1] }, batchSize: { integer: [1, 4], log: true } }, budget: { trials: 3 } } },
+  { tune: { space: { clip: { choice: [null, { type: 'value' }] }, 'clip.threshold': { uniform: [0.1, 1] } }, metric: 'loss' } },
 ];
 
 /** What the data are of. */

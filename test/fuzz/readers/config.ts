@@ -1,8 +1,12 @@
 // config.ts: configurations, and the data that they name.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTransforms } from '../../../lib/cli/config/build.ts';
 import { checkConfig, readConfig, type TrainConfig } from '../../../lib/cli/config/config.ts';
 import { readData, shareOut } from '../../../lib/cli/config/data.ts';
+import { applied, checkSpace, defaultSpace, type RawConfig, standing } from '../../../lib/cli/config/tuning.ts';
+import { Place } from '../../../lib/options/index.ts';
+import { valueAt } from '../../../lib/tune/space.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
 import { config, type DataType, dataOf } from '../make/configs.ts';
@@ -32,16 +36,26 @@ const plain = ({ model, data, optimizer, batchSize, epochs, steps, seed }: Train
 ];
 
 /** What `train` makes of a configuration before it reads data. */
-function made(config: TrainConfig): void {
+function made(config: TrainConfig, file: string): void {
   makePolicy(config.clip);
   makeOptimizer(config.optimizer, config.schedule);
   makeBeside(config);
   makeAugment(config);
   makeTransforms(config);
+  if (!config.tune) return;
+  // And `tune`, with its first trials.
+  const raw = JSON.parse(readFileSync(file, 'utf8')) as RawConfig;
+  const space = config.tune.space ?? defaultSpace(raw, new Place('', '', 'tune.space'));
+  checkSpace(raw, space);
+  for (const u of [0, 0.4, 0.99]) {
+    const params = Object.fromEntries(Object.entries(space).map(([path, domain]) => [path, valueAt(domain, u)]));
+    checkConfig(applied(raw, space, params).raw);
+  }
+  checkConfig(applied(raw, space, standing(raw, space)).raw);
 }
 
 export const CONFIG: Reader = {
-  covers: ['gradclip train'],
+  covers: ['gradclip train', 'gradclip tune'],
   reaches: ['cli/config/config.ts', 'io/json-file.ts'],
   draw,
   ways: (_, folder) => [
@@ -49,7 +63,7 @@ export const CONFIG: Reader = {
       name: 'readConfig',
       async run() {
         const read = await readConfig(join(folder, 'a.json'));
-        made(read);
+        made(read, join(folder, 'a.json'));
         return plain(read);
       },
     },
@@ -85,7 +99,7 @@ async function shared({ options }: Input, folder: string): Promise<unknown> {
 }
 
 export const DATA: Reader = {
-  covers: ['gradclip train'],
+  covers: ['gradclip train', 'gradclip tune'],
   reaches: ['cli/config/data.ts'],
   draw: drawData,
   ways: (input, folder) => [{ name: 'readData', run: () => shared(input, folder) }],

@@ -1,4 +1,4 @@
-// record.ts: records of runs, line by line: read, and gone on with.
+// record.ts: records of runs, and of searches, line by line: read, and gone on with.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { History } from '../../../lib/history/history.ts';
@@ -9,6 +9,7 @@ import { havoc, other } from '../make/bytes.ts';
 import { perhapsGzipped } from '../make/damaged.ts';
 import { bomb } from '../make/gzip.ts';
 import { disturbedJson } from '../make/json.ts';
+import { drawSearch, goneOnWith } from '../make/search.ts';
 import { anyText, disturbed, word } from '../make/text.ts';
 import type { Drawn, Input, Reader } from '../spec.ts';
 import { limitOf } from './limits.ts';
@@ -110,6 +111,10 @@ export function brokenRecord(r: Random, made: Made): Uint8Array {
 }
 
 function draw(r: Random): Drawn {
+  if (r.chance(0.2)) {
+    const { bytes, jobs } = drawSearch(r);
+    return { files: { 'a.jsonl': bytes }, options: { search: true }, ...(jobs !== null && { expects: { jobs } }) };
+  }
   const kind = r.unit();
   const made = record(r, kind < 0.003 ? 3000 : 12);
   const text = Buffer.from(`${linesOf(made).join('\n')}\n`);
@@ -136,14 +141,15 @@ function goneOn(file: string, attempt: number): unknown {
 }
 function ways({ options }: Input, folder: string): ReturnType<Reader['ways']> {
   const file = join(folder, 'a.jsonl');
+  if (options.search === true) return [{ name: 'search that goes on', run: () => goneOnWith(file) }];
   const read = { name: 'readRecord', plain, run: () => readRecord(file, limitOf(options)) };
   if (typeof options.attempt !== 'number') return [read];
   return [read, { name: 'record that goes on', sync: true, run: () => goneOn(file, options.attempt as number) }];
 }
 
 export const RECORD: Reader = {
-  covers: ['readRecord', 'Trainer.fit', 'Trainer.fitSync'],
-  reaches: ['history/read.ts', 'history/line.ts', 'history/write.ts', 'io/file/file.ts'],
+  covers: ['readRecord', 'Trainer.fit', 'Trainer.fitSync', 'tune'],
+  reaches: ['history/read.ts', 'history/line.ts', 'history/write.ts', 'io/file/file.ts', 'tune/log.ts'],
   draw,
   ways,
 };
