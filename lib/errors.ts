@@ -14,6 +14,7 @@ const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
  * A code without a class of its own:
  * - `ERR_MEMORY`: There is not as much memory as asked for, or no thread to be had; `details.asked` says how many bytes.
  * - `ERR_PROCESS`: A process that takes a part of the work has failed (`gradclip lab --jobs`); `details.exit` is its exit code.
+ * - `ERR_WORKER`: A thread that `tune` trains in has ended before its trial; `details.code` is the code that it ended with.
  */
 export class GradclipError extends Error {
   /** What went wrong, for programs: `ERR_SHAPE`. A class of errors has one, which stays from version to version. */

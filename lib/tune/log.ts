@@ -18,7 +18,7 @@ export interface LogHeader {
   readonly seed: number;
   readonly metric: string;
   readonly mode: string;
-  /** What `make` makes, where that can be told: a configuration. */
+  /** What `make` makes, where JSON can say that: a configuration. */
   readonly of: unknown;
 }
 
@@ -53,7 +53,7 @@ export class TuneLog {
 
   /**
    * @param resume go on with what the file has, if there is one
-   * @throws OptionError where it is there and is not to be gone on with, or is of another search; DataError for what is no such file
+   * @throws OptionError where it is there and is not to be resumed, or is of another search; DataError for what is no such file
    */
   static async open(given: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const file = resolve(given);

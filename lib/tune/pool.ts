@@ -54,7 +54,7 @@ export class Here implements Doer {
   }
 }
 
-/** What a thread tells of a job. */
+/** What a thread answers to a task. */
 export type Answer = { readonly done: Done } | { readonly failed: Failure };
 interface Failure {
   readonly name: string;

@@ -8,8 +8,8 @@ import { TuneLog } from './log.ts';
 import { type Doer, Here, type Module, type Params, Threads } from './pool.ts';
 import { comparisonsOf, type TuneResult, type TuneRung, type TuneSeed, type TuneTrial, tiedOf, verdictOf } from './result.ts';
 import { type Domain, domainJson, type Space, valueAt } from './space.ts';
+import type { TuneEvent, TuneLogger } from './told.ts';
 import type { Measured, Metric } from './trial.ts';
-import type { TuneEvent, TuneOptions } from './tune.ts';
 
 export interface SearchOptions {
   readonly space: Space;
@@ -35,7 +35,7 @@ export interface SearchOptions {
   readonly of: unknown;
   readonly signal: AbortSignalLike | null;
   readonly onTrial: (event: TuneEvent) => unknown;
-  readonly logger: TuneOptions['logger'] | null;
+  readonly logger: TuneLogger | null;
 }
 
 /** Of a budget in seconds the part that the search has; the rest is for finalists. */

@@ -22,6 +22,7 @@ import type { Params } from './pool.ts';
 import type { TuneResult } from './result.ts';
 import { type SearchOptions, search } from './search.ts';
 import { type ParamsOf, type Space, spaceField } from './space.ts';
+import type { TuneEvent, TuneLogger } from './told.ts';
 import { checkParams, type Trial } from './trial.ts';
 
 /** How long a search may be: whichever is over first. */
@@ -32,30 +33,6 @@ export interface TuneBudget {
   readonly seconds?: number;
   /** Trials that begin. Default: no limit. */
   readonly trials?: number;
-}
-
-/** What `onTrial` is told. */
-export interface TuneEvent<P = Params> {
-  /** Number of the trial. */
-  readonly trial: number;
-  /** Its parameters. */
-  readonly params: P;
-  /** Seed of the training. */
-  readonly seed: number;
-  /** Steps that it has had with this seed. */
-  readonly step: number;
-  /** Steps of a whole training of it. */
-  readonly length: number;
-  /** Of the metric, on the validation set; NaN where it diverged or failed. */
-  readonly value: number;
-  /** Why it ended before its time; null where it did not. */
-  readonly reason: string | null;
-  /** Whether trials are still sought, or finalists trained to the end. */
-  readonly stage: 'search' | 'finals';
-  /** Steps of all trials so far. */
-  readonly steps: number;
-  /** Seconds so far. */
-  readonly seconds: number;
 }
 
 /** Options of `tune`. `S`: the space. */
@@ -107,7 +84,7 @@ export interface TuneOptions<S extends Space = Space> {
   /** Called when a training has come to its rung, in the order of decisions. Default: nobody is. */
   readonly onTrial?: (event: TuneEvent<ParamsOf<S>>) => unknown;
   /** Told what `result.warnings` lists, as it is found: a function, or an object with a method `warn`. Default: nobody is. */
-  readonly logger?: ((message: string) => void) | { warn(message: string): void };
+  readonly logger?: TuneLogger;
 }
 
 const positive = whole({ min: 1 });
@@ -129,10 +106,9 @@ const makeField: Field<TuneOptions['make']> = custom(
   },
 );
 const given = custom<Params>('a value for each parameter', (value) => value as Params);
-const logger = custom<NonNullable<TuneOptions['logger']>>('a function or an object with a method warn', (value, place) => {
-  const fits = typeof value === 'function' || typeof (value as { warn?: unknown } | null | undefined)?.warn === 'function';
-  if (!fits) throw place.wrong('a function or an object with a method warn', value);
-  return value as NonNullable<TuneOptions['logger']>;
+const logger = custom<TuneLogger>('a function or an object with a method warn', (value, place) => {
+  if (typeof (value as { warn?: unknown } | null | undefined)?.warn === 'function') return value as TuneLogger;
+  return fn<(message: string) => void>('a function or an object with a method warn').read(value, place);
 });
 
 /** Of what a search is made up, beside what is sought: its numbers. */

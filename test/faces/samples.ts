@@ -16,6 +16,7 @@ export const WRITES: ReadonlySet<string> = new Set([
   'Trainer.savePruned file',
   'Trainer.fit record',
   'Trainer.fitSync record',
+  'tune file',
 ]);
 
 /** What declares nothing, and why. */
@@ -124,6 +125,17 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   batches: () => [[xy()], { rows: 'y' }],
   sequenceBatches: () => [[{ x: [1, 2], y: 0 }], { buckets: [4] }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
+  'space.uniform': () => [0, 1],
+  'space.log': () => [1, 10],
+  'space.integer': () => [1, 4],
+  'space.choice': () => [['a', 'b']],
+  // No trial: however long a search is, it ends at once.
+  tune: () => {
+    const make = (): never => {
+      throw new gradclip.NonFiniteError('walked');
+    };
+    return [{ make, space: { lr: gradclip.space.log(1, 10) }, steps: 1 }];
+  },
   summary: () => [new nn.Linear(6, 2), { x: [4, 6] }],
   'models.GPT.decode': () => {
     const graph = new Graph();

@@ -58,7 +58,7 @@ it('nothing is trained where all is there', async () => {
   expect(trained).toBe(0);
 });
 
-it('aborted after any job, and gone on with: the same outcome, each step trained once', async () => {
+it('aborted after any job, and resumed: the same outcome, each step trained once', async () => {
   const jobs = lines.length - 1;
   for (const stop of [1, 2, Math.floor(jobs / 2), jobs - 2]) {
     const file = at(`stop-${stop}.jsonl`);

@@ -3,7 +3,7 @@ import { count, duration, short } from '../../text/format.ts';
 import type { SearchOptions } from '../../tune/search.ts';
 import { domainJson, type Space } from '../../tune/space.ts';
 import { valueText } from '../../tune/table.ts';
-import type { TuneEvent } from '../../tune/tune.ts';
+import type { TuneEvent } from '../../tune/told.ts';
 import type { Screen } from '../screen.ts';
 
 export interface TuneSetting {
