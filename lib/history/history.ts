@@ -1,4 +1,5 @@
 // history.ts: what a run's steps told, column by column: what `fit` records, and what `advise` and `replay` work on.
+import type { AutoDecision } from '../clip/clip.ts';
 import { OptionError } from '../errors.ts';
 import type { Precision } from '../ir/op.ts';
 import type { Report } from '../optim/apply/report.ts';
@@ -54,6 +55,8 @@ export interface RecordHeader {
   readonly precision?: Precision;
   /** Every step has the 2-norms of its parameters' gradients. */
   readonly perLayer: boolean;
+  /** The policy finds its threshold, and the record has what it decided. Absent where it does not. */
+  readonly auto?: true;
 }
 
 /** 2-norms by parameter, before the clip. */
@@ -98,6 +101,8 @@ export interface History {
   readonly nonFiniteCount: Float64Array;
   /** 2-norms by parameter; null where they were not recorded (option `perLayer` of a record). */
   readonly layers: Layers | null;
+  /** What `clip.auto` decided in the run, in order. Absent where it did not clip. */
+  readonly decisions?: readonly AutoDecision[];
   /** Bytes at the end of a record that are part of a line, which is left out: it is being written, or a kill cut it. 0 where there are none. */
   readonly torn: number;
 }
@@ -133,13 +138,14 @@ export type Columns = { readonly norm: ArrayLike<number> } & {
   readonly nonFinite?: readonly (string | null)[];
   readonly layers?: Layers | null;
   readonly header?: RecordHeader | null;
+  readonly decisions?: readonly AutoDecision[];
   readonly torn?: number;
 };
 
 /** What `advise` and `replay` take: a history, some of its columns, the reports of steps, or the norms alone. */
 export type HistoryLike = History | Columns | readonly Report[] | readonly number[] | Float64Array | Float32Array;
 
-const ABOUT = ['layers', 'header', 'length', 'torn'];
+const ABOUT = ['layers', 'header', 'length', 'torn', 'decisions'];
 const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', ...ABOUT];
 
 /** What `advise` and `replay` are given, as a history. */
@@ -175,7 +181,7 @@ function fromColumns(where: string, columns: Columns): History {
   }
   const stranger = Object.keys(columns).find((key) => !COLUMNS.includes(key));
   if (stranger !== undefined) throw new OptionError(`${where}: a history has no column ${stranger}: ${COLUMNS.join(', ')}`);
-  const { norm, layers = null, header = null, torn = 0 } = columns;
+  const { norm, layers = null, header = null, torn = 0, decisions } = columns;
   const { length } = norm;
   const fits = (name: string, found: number, expected: number): void => {
     if (found !== expected)
@@ -193,6 +199,8 @@ function fromColumns(where: string, columns: Columns): History {
   });
   const { nonFinite = new Array<null>(length).fill(null) } = columns;
   fits('nonFinite', nonFinite.length, length);
+  if (decisions !== undefined && !Array.isArray(decisions))
+    throw new OptionError(`${where}: expected a list as decisions, got ${show(decisions)}`, { column: 'decisions' });
   if (layers) {
     const wrong = (['names', 'shapes', 'norms'] as const).find((key) => !isList(layers[key]));
     if (wrong)
@@ -200,7 +208,15 @@ function fromColumns(where: string, columns: Columns): History {
     fits('layers.norms', layers.norms.length, length * layers.names.length);
     fits('layers.shapes', layers.shapes.length, layers.names.length);
   }
-  return { ...(Object.fromEntries([...numbers, ...flags]) as unknown as History), length, nonFinite, layers, header, torn };
+  return {
+    ...(Object.fromEntries([...numbers, ...flags]) as unknown as History),
+    length,
+    nonFinite,
+    layers,
+    header,
+    torn,
+    ...(decisions && { decisions }),
+  };
 }
 
 function fromReports(reports: readonly Report[]): History {

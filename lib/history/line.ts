@@ -1,4 +1,5 @@
 // line.ts: a step as a line of a record, and back. JSON has no NaN and no infinities: they are the strings "NaN", "Infinity", "-Infinity".
+import type { AutoDecision } from '../clip/clip.ts';
 import { parseJson } from '../io/json.ts';
 import { MAX_RANK } from '../io/limits.ts';
 import type { Precision } from '../ir/op.ts';
@@ -9,13 +10,16 @@ import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
 /** What the first key of a record's first line says. */
 export const FORMAT = 'gradclip record';
 const VERSION = 1;
+/** Of records that have decisions of `clip.auto` among their steps, which earlier versions of the library do not read. */
+const WITH_DECISIONS = 2;
 
 export function headerLine(h: RecordHeader): string {
+  const version = h.auto ? WITH_DECISIONS : VERSION;
   const { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, precision, perLayer } =
     h;
   const rows = { seed, threads, batchSize, accumulate, precision, perLayer };
   const run = { library, policy, norm, unbounded, optimizers, parameters, ...rows };
-  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
+  return `${JSON.stringify({ format: FORMAT, version, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
 }
 
 const written = (v: number): number | string => (Number.isFinite(v) ? v : String(v));
@@ -34,6 +38,12 @@ export function stepLine(r: Report, layers: Float64Array | null): string {
   return `{${parts.join()}}\n`;
 }
 
+/** What `clip.auto` decided, between the steps before and after which it did. @param index among all decisions of the training */
+export function decisionLine(index: number, { step, factor, threshold, decided, reason, judgedBy, extra }: AutoDecision): string {
+  const numbers = `"step":${step},"factor":${text(factor)},"threshold":${text(threshold)},"decided":${decided}`;
+  return `{"auto":${index},${numbers},"judgedBy":"${judgedBy}","extra":${text(extra)},"reason":${JSON.stringify(reason)}}\n`;
+}
+
 /** A step as it was read. */
 export interface StepRow extends Readonly<Record<NumberColumn, number>> {
   readonly clipped: boolean;
@@ -43,7 +53,9 @@ export interface StepRow extends Readonly<Record<NumberColumn, number>> {
 }
 
 /** @throws Error that says what is wrong with the line */
-export function parseLine(line: string): { readonly header: RecordHeader } | { readonly row: StepRow } {
+export function parseLine(
+  line: string,
+): { readonly header: RecordHeader } | { readonly row: StepRow } | { readonly decision: AutoDecision } {
   let value: unknown;
   try {
     value = parseJson(line);
@@ -52,7 +64,24 @@ export function parseLine(line: string): { readonly header: RecordHeader } | { r
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected an object');
   const fields = value as Readonly<Record<string, unknown>>;
-  return 'format' in fields ? { header: parseHeader(fields) } : { row: parseStep(fields) };
+  if ('format' in fields) return { header: parseHeader(fields) };
+  return 'auto' in fields ? { decision: parseDecision(fields) } : { row: parseStep(fields) };
+}
+
+const JUDGES: readonly unknown[] = ['validation', 'batches', 'norms', 'given'] satisfies AutoDecision['judgedBy'][];
+
+function parseDecision(fields: Readonly<Record<string, unknown>>): AutoDecision {
+  countOf('auto', fields.auto);
+  const { reason, judgedBy } = fields;
+  return {
+    step: countOf('step', fields.step),
+    factor: numberOf('factor', fields.factor),
+    threshold: numberOf('threshold', fields.threshold),
+    decided: countOf('decided', fields.decided),
+    reason: expect('reason', 'a text', reason as string, typeof reason === 'string'),
+    judgedBy: expect('judgedBy', JUDGES.join(', '), judgedBy as AutoDecision['judgedBy'], JUDGES.includes(judgedBy)),
+    extra: numberOf('extra', fields.extra),
+  };
 }
 
 function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
@@ -75,8 +104,10 @@ function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
 function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
   const { format, version, ...header } = fields;
   expect('format', JSON.stringify(FORMAT), format, format === FORMAT);
-  if (version !== VERSION)
-    throw new Error(`version: expected ${VERSION}, got ${JSON.stringify(version) ?? 'nothing'}; ${readerOf(header.library)}`);
+  if (version !== VERSION && version !== WITH_DECISIONS)
+    throw new Error(
+      `version: expected ${VERSION} or ${WITH_DECISIONS}, got ${JSON.stringify(version) ?? 'nothing'}; ${readerOf(header.library)}`,
+    );
   const string = (name: string): string => expect(name, 'a text', header[name], typeof header[name] === 'string');
   const list = (name: string): Readonly<Record<string, unknown>>[] => {
     const given = header[name];
@@ -121,6 +152,7 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
       expect('precision', 'f32 or bf16', v as Precision, v === 'f32' || v === 'bf16'),
     ),
     perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
+    ...(version === WITH_DECISIONS && { auto: true }),
   };
 }
 

@@ -1,4 +1,5 @@
 // read.ts: a record of a run, as `fit` writes it, becomes a history.
+import type { AutoDecision } from '../clip/clip.ts';
 import { DataError } from '../errors.ts';
 import { Column } from '../io/csv/column.ts';
 import { LineCutter } from '../io/csv/lines.ts';
@@ -42,6 +43,7 @@ class Rows {
   readonly #skipped = new Column((k) => new Uint8Array(k), 1);
   readonly #nonFinite: (string | null)[] = [];
   #layers: Column<Float64Array> | null = null;
+  readonly #decisions: AutoDecision[] = [];
   #header: RecordHeader | null = null;
   /** Batches drawn before the last step. */
   #attempt = -1;
@@ -81,6 +83,7 @@ class Rows {
       nonFinite: this.#nonFinite,
       length: this.#nonFinite.length,
       layers: header.perLayer ? { names, shapes, norms } : null,
+      ...(header.auto && { decisions: this.#decisions }),
       header,
       torn,
     };
@@ -95,6 +98,7 @@ class Rows {
       throw this.#wrong((error as Error).message);
     }
     if ('header' in parsed) this.#begin(parsed.header);
+    else if ('decision' in parsed) this.#decided(parsed.decision);
     else this.#step(parsed.row);
   }
 
@@ -104,6 +108,11 @@ class Rows {
     if (known && known.perLayer !== header.perLayer) throw this.#wrong('perLayer: differs from the lines before');
     this.#header = header;
     if (header.perLayer) this.#layers ??= new Column((k) => new Float64Array(k), Math.max(1, header.parameters.length));
+  }
+
+  #decided(decision: AutoDecision): void {
+    if (!this.#header?.auto) throw this.#wrong('auto: expected the header of a record whose policy finds its threshold');
+    this.#decisions.push(decision);
   }
 
   #step(row: StepRow): void {

@@ -1,12 +1,13 @@
 // write.ts: the record of a run as it is written: whole lines, behind the training's back, and cut where a resumed run begins.
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, truncateSync, write as writeFile, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { AutoDecision } from '../clip/clip.ts';
 import { DataError, GradclipError } from '../errors.ts';
 import { writeError } from '../io/file/write.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
 import type { Reports } from '../optim/apply/report.ts';
 import type { RecordHeader } from './history.ts';
-import { FORMAT, headerLine, parseLine, stepLine } from './line.ts';
+import { decisionLine, FORMAT, headerLine, parseLine, stepLine } from './line.ts';
 import { sameParameters } from './read.ts';
 
 /** The report column that has the norms of all parameters. */
@@ -35,7 +36,7 @@ export class Recorder {
   readonly #perLayer: boolean;
   readonly #sync: boolean;
   readonly #header: string;
-  #queue: Reports[] = [];
+  #queue: (Reports | string)[] = [];
   /** Where the last whole line ends. */
   #position = 0;
   #working: Promise<void> | null = null;
@@ -72,17 +73,26 @@ export class Recorder {
 
   /** The steps of a chunk. Written later, while the next one is computed. */
   add(reports: Reports): void {
-    if (this.#failure || reports.length === 0) return;
+    if (reports.length > 0) this.#take(reports);
+  }
+
+  /** What was decided before the steps to come. */
+  addDecision(index: number, decision: AutoDecision): void {
+    this.#take(decisionLine(index, decision));
+  }
+
+  #take(given: Reports | string): void {
+    if (this.#failure) return;
     if (this.#sync) {
       try {
-        this.#writeNow(this.#linesOf(reports));
+        this.#writeNow(this.#linesOf(given));
       } catch (error) {
         this.#failed(error);
         throw this.#failure;
       }
       return;
     }
-    this.#queue.push(reports);
+    this.#queue.push(given);
     this.#working ??= this.#work();
   }
 
@@ -122,7 +132,7 @@ export class Recorder {
         await new Promise((resolve) => setImmediate(resolve));
         const queue = this.#queue;
         this.#queue = [];
-        await this.#write(Buffer.from(queue.map((reports) => this.#linesOf(reports)).join('')));
+        await this.#write(Buffer.from(queue.map((given) => this.#linesOf(given)).join('')));
       }
     } catch (error) {
       this.#queue = [];
@@ -132,7 +142,8 @@ export class Recorder {
     }
   }
 
-  #linesOf(reports: Reports): string {
+  #linesOf(reports: Reports | string): string {
+    if (typeof reports === 'string') return reports;
     let lines = '';
     let i = 0;
     for (const report of reports) lines += stepLine(report, this.#perLayer ? reports.vector(LAYER_NORMS, i++) : null);

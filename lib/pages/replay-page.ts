@@ -1,4 +1,6 @@
 // replay-page.ts: advice and replays as tables for people and as one HTML page with curves.
+
+import type { AutoDecision } from '../clip/clip.ts';
 import { visible } from '../errors/visible.ts';
 import type { Advice } from '../history/advise.ts';
 import type { History } from '../history/history.ts';
@@ -62,6 +64,30 @@ export function ruleTable({ rules }: Advice): string[] {
   const rows = rules.map((r) => [r.rule, short(r.threshold), part(r.clipRate)]);
   return table([['rule', 'threshold', 'would clip'], ...rows], ['left', 'right', 'right']);
 }
+
+/** What `clip.auto` decided in the run, and why. */
+export function decisionTable({ decisions = [] }: History): string[] {
+  if (decisions.length === 0) return [];
+  return table([DECISION, ...decisions.map(decisionCells)], ['right', 'right', 'right', 'right', 'right', 'left', 'left']).map(
+    (line) => visible(line),
+  );
+}
+
+const DECISION = ['from step', 'decided', 'threshold', 'factor', 'trials', 'by', 'why'];
+/** What decisions go by, in words. */
+const JUDGES: Readonly<Record<AutoDecision['judgedBy'], string>> = {
+  validation: 'validation set',
+  batches: 'batches',
+  norms: 'norms',
+  given: 'given',
+};
+
+function decisionCells({ step, decided, threshold, factor, extra, judgedBy, reason }: AutoDecision): string[] {
+  return [count(step), count(decided), short(threshold), short(factor), count(Math.round(extra)), JUDGES[judgedBy], reason];
+}
+
+/** Over the decisions of `clip.auto`. */
+export const DECISION_HEADING = 'Where the threshold moved, and why';
 
 /** The parameters with the largest parts of the norm. */
 export function layerTable({ layers }: Advice, most = 12): string[] {
@@ -161,6 +187,7 @@ export function replayPage(replay: Replay, advice: Advice | null = null): string
     '<h1>What clipping did, and what it would have done</h1>',
     advice ? `<p class="soft">${escapeHtml(runLine(history, advice))}</p>` : '',
     advice ? adviceHtml(advice) : '',
+    decisionHtml(history, norms),
     `<h2>${advice ? escapeHtml(replayHeading(advice)) : 'What each policy would have done'}</h2>`,
     `<p class="soft">The recorded norms, before the clip, go through each policy's own code. They stay those of the run: under another policy the weights, and
 with them the norms, would have taken another way.</p>`,
@@ -190,6 +217,28 @@ with them the norms, would have taken another way.</p>`,
 function figure(title: string, caption: string, pictures: readonly string[]): string {
   return `<h2>${title}</h2>\n<figure><figcaption>${caption}</figcaption>\n${pictures.join('\n')}</figure>`;
 }
+
+function decisionHtml(history: History, norms: SVGSeries): string {
+  const { decisions = [] } = history;
+  if (decisions.length === 0) return '';
+  const rows = decisions.map(
+    (d) =>
+      `<tr>${decisionCells(d)
+        .map((cell, i) => `<td${i > 4 ? LEFT : ''}>${escapeHtml(cell)}</td>`)
+        .join('')}</tr>`,
+  );
+  const threshold: SVGSeries = { style: STYLES[0]!, label: 'threshold', values: Array.from(history.threshold) };
+  const caption =
+    'The norm of the gradient before the clip, and the threshold, on a logarithmic scale. In the steps of a race they are those of the branch that the run was then; trials are steps of the others, so far.';
+  return [
+    figure(DECISION_HEADING, caption, [
+      lineChart([norms, threshold], { title: 'Where the threshold moved', unit: 'norm', log: true }),
+    ]),
+    tableHtml(DECISION, rows),
+  ].join('\n');
+}
+
+const LEFT = ' style="text-align:left; white-space:normal"';
 
 function adviceHtml(advice: Advice): string {
   const rows = advice.rules.map(

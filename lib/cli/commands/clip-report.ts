@@ -11,6 +11,8 @@ import { Place, show, signatures, whole } from '../../options/index.ts';
 import {
   adviceLine,
   basisLines,
+  DECISION_HEADING,
+  decisionTable,
   layerTable,
   replayHeading,
   replayPage,
@@ -73,6 +75,7 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
   if (page !== null) await writeWhole(page, replayPage(replayed, advice));
 
   screen.emit({ event: 'advice', file, header: history.header, torn: history.torn, ...advice });
+  for (const decision of history.decisions ?? []) screen.emit({ event: 'decision', ...decision });
   for (const { normAfter, scale, threshold, clipped, isSkipped, ...figures } of replayed.policies) {
     screen.emit({ event: 'replay', ...figures });
   }
@@ -98,6 +101,9 @@ export async function clipReport(args: Arguments, io: IO, screen: Screen): Promi
     heading('By parameter');
     for (const line of layerTable(advice)) screen.say(line);
   }
+  const decided = decisionTable(history);
+  if (decided.length > 0) heading(DECISION_HEADING);
+  for (const line of decided) screen.say(line);
   heading(replayHeading(advice));
   for (const line of replayTable(replayed)) screen.say(line);
   if (page === null) return EXIT.ok;

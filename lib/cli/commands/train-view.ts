@@ -1,7 +1,7 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
 import { count, duration, percent, short } from '../../text/format.ts';
-import type { EpochEnd, GuardEvent, Metrics } from '../../train/flow/progress.ts';
+import type { AutoResult, EpochEnd, GuardEvent, Metrics } from '../../train/flow/progress.ts';
 import type { TrainingWarning } from '../../train/flow/warnings.ts';
 import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
 import type { TrainConfig } from '../config/config.ts';
@@ -142,12 +142,14 @@ export class TrainView implements Callback<string> {
       seconds: ms / 1000,
       checkpoint,
       ...(sparsity !== null && { sparsity }),
+      ...(fit.auto && { auto: fit.auto }),
     });
     const say = (text: string): void => this.#screen.say(text);
     const steps = fit.tried;
     const ended = { earlyStop: 'stopped improving after', seconds: 'time over after' } as Partial<Record<string, string>>;
     const how = stopped ? 'stopped after' : (ended[fit.stopReason] ?? 'done:');
     say(`${how} ${count(steps)} steps in ${duration(ms)}, ${percent(fit.clipped, steps)} clipped, ${count(fit.skipped)} skipped`);
+    if (fit.auto) say(thresholdLine(fit.auto, steps));
     if (fit.nonFinite.length > 0) say(`not finite: the gradient of ${fit.nonFinite.join(', ')}`);
     // An epoch that is over has told it.
     if (validation && within) say(this.#measured('validation', validation));
@@ -182,4 +184,15 @@ export class TrainView implements Callback<string> {
     const part = this.#part(now);
     return duration((now - this.#started) * (1 / Math.max(part, 1e-9) - 1));
   }
+}
+
+/** Where the threshold has come to. */
+function thresholdLine({ decisions, extra, judgedBy }: AutoResult, steps: number): string {
+  const last = decisions.at(-1);
+  if (!last) return `threshold: its own, nothing was decided; trials: ${count(Math.round(extra))} steps`;
+  const judge = { validation: 'judged on the validation set', batches: 'judged by the loss of batches', given: 'as given' }[
+    judgedBy
+  ];
+  const moved = `threshold: ${short(last.threshold)} from step ${count(last.step)} on, ${count(decisions.length)} decisions, ${judge}`;
+  return `${moved}; trials: ${count(Math.round(extra))} steps, ${percent(extra, steps)} more`;
 }

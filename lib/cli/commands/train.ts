@@ -11,6 +11,7 @@ import { seconds as secondsField } from '../../train/given.ts';
 import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
+import { makePolicy } from '../config/build.ts';
 import { AUTO, type CheckpointConfig, type RecordConfig, readConfig, type TrainConfig } from '../config/config.ts';
 import { type DataSet, shareOut } from '../config/data.ts';
 import { checkConfig, makeTrainer, readRaw } from '../config/trainer.ts';
@@ -130,11 +131,13 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const parts = train.epoch(batchSize);
   const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 && !config.dropLast ? 1 : 0)) / accumulate);
   const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);
-  const on = validation === null ? 'test' : 'validation';
+  // What trials of thresholds are judged by is no test set any more.
+  const tries = makePolicy(config.clip).auto !== undefined;
+  const on = validation === null && !tries ? 'test' : 'validation';
   const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
 
   const started = performance.now();
-  const watched = validation ?? test;
+  const watched = validation ?? (tries ? null : test);
   const weights = config.ema === null ? 'model' : 'ema';
   const run = trainer.fit(train, {
     ...(epochs === null ? {} : { epochs }),

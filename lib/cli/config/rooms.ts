@@ -59,7 +59,30 @@ export const SCHEDULES: Room<schedule.Schedule> = {
 };
 
 /** All but those made of several. */
-export const SINGLE_POLICIES: Room<ClipPolicy> = { path: 'clip', functions: functions('clip', clip, ['chain', 'groups']) };
+export const SINGLE_POLICIES: Room<ClipPolicy> = {
+  path: 'clip',
+  functions: functions('clip', clip, ['chain', 'groups', 'auto']),
+};
+
+const { policy: _, ...ofAuto } = signatures.get('clip.auto')!.options!;
+
+/** One that finds its threshold, or those of several in order. */
+const auto: Composed<ClipPolicy> = {
+  fields: {
+    policy: several(named(SINGLE_POLICIES), 1)
+      .or([{ type: 'globalNorm' }])
+      .about('a policy, or several in order, whose thresholds are found; `globalNorm` of 1 where it is not given'),
+    ...ofAuto,
+  },
+  make({ type: _, policy, ...options }, path) {
+    const inner = inOrder(policy as readonly Named[], `${path}.policy`);
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    return within(path, () => clip.auto({ ...given, policy: inner }));
+  },
+};
+
+/** Those that rules of groups may name: one of them finds its threshold. */
+const OF_RULES: Room<ClipPolicy> = { ...SINGLE_POLICIES, composed: { auto } };
 
 interface Rule {
   readonly match: string | number | undefined;
@@ -75,7 +98,7 @@ const groups: Composed<ClipPolicy> = {
           .about(
             'pattern of the names of parameters, `*.bias`, or their number of dimensions; those that are left where it is not given',
           ),
-        policy: several(named(SINGLE_POLICIES), 1).about('a policy, or several in order'),
+        policy: several(named(OF_RULES), 1).about('a policy, or several in order'),
       }),
       { min: 1 },
     ).about('which gradients go by which policy; the first that matches'),
@@ -97,7 +120,7 @@ export function inOrder(configs: readonly Named[], path: string): ClipPolicy {
 }
 
 /** Those that several in order make are lists. */
-export const POLICIES: Room<ClipPolicy> = { ...SINGLE_POLICIES, composed: { groups } };
+export const POLICIES: Room<ClipPolicy> = { ...SINGLE_POLICIES, composed: { auto, groups } };
 
 export const CONSTRAINTS: Room<Constraint> = {
   path: 'constraint',

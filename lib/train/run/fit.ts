@@ -1,5 +1,6 @@
 // fit.ts: one fit of a trainer, from its beginning to its end.
 import { resolve } from 'node:path';
+import type { AutoDecision } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Feeder } from '../feed/feeder.ts';
@@ -89,7 +90,9 @@ export class Fit {
       let training: Training | null = null;
       let ending: Ending;
       try {
-        training = new Training(this.#current, running, feeder, this.#options, () => this.#writers(feeder, reader));
+        training = new Training(this.#current, running, feeder, this.#options, (decisions) =>
+          this.#writers(feeder, reader, decisions),
+        );
         const { chunks, epochs, watchers } = training;
         yield* training.begin();
         ending = { result: training.result(yield* fitLoop(running, feeder, chunks, epochs, watchers)), error: null };
@@ -128,7 +131,7 @@ export class Fit {
   }
 
   /** Those who take down what happens: they are called after all others of the library. */
-  #writers({ epochSteps }: Feeder, reader: Reader | null): Watcher[] {
+  #writers({ epochSteps }: Feeder, reader: Reader | null, decisions: () => readonly AutoDecision[]): Watcher[] {
     const [current, running, saving] = [this.#current, this.running, this.#saving];
     const { log } = this.#standing;
     const { record } = this.#options;
@@ -142,7 +145,7 @@ export class Fit {
       new Checkpointing(checkpoint, running.warnings, (metadata) =>
         current.access.take(async () => (await saving.capture({ weightsOnly: false, weights: 'model', metadata })).toFile),
       );
-    const recording = new Recording(record, header, log, current.setup.trained, running);
+    const recording = new Recording(record, header, log, current.setup.trained, running, decisions);
     return [recording, ...(reader ? [reader] : []), ...(checkpointing ? [checkpointing] : [])];
   }
 

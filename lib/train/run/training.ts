@@ -1,5 +1,6 @@
 // training.ts: what a fit trains with: programs for its batches and its validation, and all that follow it.
 
+import type { AutoDecision } from '../../clip/clip.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
@@ -57,7 +58,7 @@ export class Training {
     running: Running,
     feeder: Feeder,
     options: FitOptions<string>,
-    writers: () => readonly Watcher[],
+    writers: (decisions: () => readonly AutoDecision[]) => readonly Watcher[],
   ) {
     const { setup, access } = current;
     const { epochSteps } = feeder;
@@ -85,7 +86,16 @@ export class Training {
           name: 'plateau',
           validation: (metrics: Metrics<string>) => inEpochs(epochSteps, () => setup.validated(metrics, running.counters.step)),
         };
-      const own = [this.#tally, plateau, this.#stopping, this.#tuning, rollback, this.#guards, oversights, ...writers()];
+      const own = [
+        this.#tally,
+        plateau,
+        this.#stopping,
+        this.#tuning,
+        rollback,
+        this.#guards,
+        oversights,
+        ...writers(() => this.#tuning?.result.decisions ?? []),
+      ];
       const followers = followersOf({ ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) }, callbacks, running);
       this.watchers = new Watchers(
         own.filter((w) => w !== null),

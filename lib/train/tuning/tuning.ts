@@ -1,5 +1,5 @@
 // tuning.ts: what moves the threshold of `clip.auto` while a fit is on: who decides, the branches that train side by side, and what is kept of both.
-import type { AutoPlan, AutoStep } from '../../clip/clip.ts';
+import type { AutoPlan } from '../../clip/clip.ts';
 import type { Reports } from '../../optim/apply/report.ts';
 import { after, type Wait } from '../flow/effect.ts';
 import type { Kept } from '../flow/kept.ts';
@@ -28,15 +28,18 @@ const ORIGIN = 'origin';
 
 interface Standing {
   readonly decider: unknown;
+  /** Of the decisions so far. */
+  readonly thresholds: readonly number[];
   readonly main: number;
   readonly branches: readonly KeptBranch[];
 }
 
 function isStanding(state: unknown): state is Standing {
-  const { main, branches } = (state ?? {}) as Partial<Standing>;
+  const { main, branches, thresholds } = (state ?? {}) as Partial<Standing>;
+  const numbers = Array.isArray(thresholds) && thresholds.every((x) => typeof x === 'number');
   const whole = (x: unknown): boolean => Number.isSafeInteger(x) && (x as number) >= 0;
   const known = ({ index, step, skips }: Partial<KeptBranch>): boolean => whole(index) && whole(step) && whole(skips);
-  return whole(main) && Array.isArray(branches) && branches.every((b) => known((b ?? {}) as Partial<KeptBranch>));
+  return whole(main) && numbers && Array.isArray(branches) && branches.every((b) => known((b ?? {}) as Partial<KeptBranch>));
 }
 
 /** What the tuning of a run goes by. */
@@ -63,6 +66,8 @@ export class Tuning implements Watcher {
   readonly #running: Running;
   readonly #given: Given;
   #decider: Decider | null = null;
+  /** What the policy's threshold became by each decision. */
+  #thresholds: number[] = [];
   /** What went wrong has left branches at different steps: nothing of them is of use. */
   #lost = false;
   /** A roll-back has brought back the factor of then. */
@@ -97,6 +102,7 @@ export class Tuning implements Watcher {
     const origin = whole.length > 0 ? this.#given.host.found(values[ORIGIN] ?? new Map(), this.branches.trained) : new Map();
     if (!origin) return;
     this.#decider = this.#make(state.decider);
+    this.#thresholds = [...state.thresholds];
     this.branches.restore(state.main, whole, origin);
   }
 
@@ -139,6 +145,11 @@ export class Tuning implements Watcher {
     const { ms, steps } = this.#spent;
     if (seconds !== null && steps > 0) this.#decider!.allow?.(Math.floor((1000 * seconds * steps) / ms));
     const action = this.#decider!.before(tried);
+    for (const { step, factor } of this.#decider!.decisions.slice(this.#thresholds.length)) {
+      // Schedules count updates, of which the steps that were left out are none.
+      const updates = Math.max(0, step - (tried - this.#running.counters.step));
+      this.#thresholds.push(factor * this.#given.plan.own(updates));
+    }
     if (action?.kind === 'race') return { action, done: branches.race(action.factors, action.main) };
     if (action?.kind === 'drop') {
       return { action, done: after(branches.drop(action.branches, action.main), () => branches.settle()) };
@@ -187,9 +198,9 @@ export class Tuning implements Watcher {
 
   get result(): AutoResult {
     const { decisions = [], extra = 0 } = this.#decider ?? {};
-    const threshold = ({ step, factor }: AutoStep): number => factor * this.#given.plan.own(Math.max(0, step - this.#leftOut));
+    const thresholds = this.#thresholds;
     return {
-      decisions: decisions.map((d) => ({ ...d, threshold: threshold(d) })),
+      decisions: decisions.slice(0, thresholds.length).map((d, i) => ({ ...d, threshold: thresholds[i]! })),
       extra,
       judgedBy: this.#judgedBy,
     };
@@ -198,7 +209,8 @@ export class Tuning implements Watcher {
   state(): Omit<Kept, 'key'> | null {
     if (this.#lost || !this.#decider) return null;
     const { branches } = this;
-    const state: Standing = { decider: this.#decider.state(), main: branches.main, branches: branches.kept };
+    const thresholds = [...this.#thresholds];
+    const state: Standing = { decider: this.#decider.state(), thresholds, main: branches.main, branches: branches.kept };
     if (!branches.racing) return { state };
     const { host } = this.#given;
     const values = branches.others.map((b) => [nameOf(b), host.named(branches.valuesOf(b))] as const);
@@ -224,11 +236,6 @@ export class Tuning implements Watcher {
     const cost = evaluation && (batches * MEASURED) / accumulate;
     const { begin } = this.#running.course;
     return new Tuner({ begin: begin.tried, end: this.#end, budget: seconds === null ? budget : null, evaluation: cost }, state);
-  }
-
-  /** Steps tried that were no updates, which schedules count. */
-  get #leftOut(): number {
-    return this.#running.course.tried - this.#running.counters.step;
   }
 }
 

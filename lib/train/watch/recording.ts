@@ -1,4 +1,5 @@
 // recording.ts: the steps of a training as they are recorded: the last ones in memory for `advise`, all of them in a file where `fit` is asked to.
+import type { AutoDecision } from '../../clip/clip.ts';
 import type { RecordHeader } from '../../history/history.ts';
 import type { StepLog } from '../../history/log.ts';
 import { Recorder } from '../../history/write.ts';
@@ -35,19 +36,28 @@ export class Recording implements Watcher {
   readonly #names: readonly string[];
   readonly #recorder: Recorder | null;
   readonly #sync: boolean;
+  readonly #decisions: () => readonly AutoDecision[];
+  readonly #begun: () => number;
+  /** Decisions that the file has. */
+  #decided = 0;
 
   /**
    * The file is opened.
    * @param header asked for where there is a file
    * @param names of the trained parameters
+   * @param decisions of a policy that finds its threshold, so far
    */
   constructor(
     record: string | RecordOptions | undefined,
     header: () => RecordHeader,
     log: StepLog,
     names: readonly string[],
-    { counters, blocks: sync }: Running,
+    running: Running,
+    decisions: () => readonly AutoDecision[] = () => [],
   ) {
+    const { counters, blocks: sync } = running;
+    this.#decisions = decisions;
+    this.#begun = () => running.course.tried;
     this.#log = log;
     this.#names = names;
     this.#sync = sync;
@@ -55,9 +65,28 @@ export class Recording implements Watcher {
     this.#recorder = file === undefined ? null : new Recorder({ file, header: header(), attempt: counters.attempt, sync });
   }
 
+  /** What was decided after the last step that the file has is written anew: it goes on behind that step. */
+  start(): void {
+    const begun = this.#begun();
+    this.#decided = this.#decisions().filter(({ decided }) => decided < begun).length;
+  }
+
   steps(reports: Reports): void {
     this.#log.add(reports, this.#names);
+    this.#decide();
     this.#recorder?.add(reports);
+  }
+
+  /** The last decision comes after the last step. */
+  end(): void {
+    this.#decide();
+  }
+
+  #decide(): void {
+    if (!this.#recorder) return;
+    const decisions = this.#decisions();
+    for (; this.#decided < decisions.length; this.#decided++)
+      this.#recorder.addDecision(this.#decided, decisions[this.#decided]!);
   }
 
   /** Waits for a disk that is far behind. */
