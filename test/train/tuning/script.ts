@@ -39,6 +39,7 @@ interface State {
   /** All that was told, by what told it: decisions may go by any of it. */
   readonly told: Readonly<Record<string, readonly number[]>>;
   readonly extra: number;
+  readonly decisions: readonly Decision[];
 }
 
 export class Scripted implements Decider {
@@ -50,22 +51,16 @@ export class Scripted implements Decider {
   #at: number;
   #extra: number;
   readonly told: Record<string, number[]> = {};
+  readonly decisions: Decision[] = [];
 
   constructor(plan: TunerPlan, state?: unknown) {
     this.#plan = plan;
-    const { at, told, extra } = (state as State | undefined) ?? { at: 0, told: {}, extra: 0 };
+    const { at, told, extra, decisions } = (state as State | undefined) ?? { at: 0, told: {}, extra: 0, decisions: [] };
+    this.decisions.push(...decisions);
     this.#at = at;
     this.#extra = extra;
     for (const [key, values] of Object.entries(told)) this.told[key] = [...values];
     Scripted.last = this;
-  }
-
-  /** Told as decisions, which results have. */
-  get decisions(): readonly Decision[] {
-    return Object.entries(this.told).map(([reason, values], step) => ({
-      ...{ step, factor: values.reduce((a, b) => a + b, 0), reason },
-      ...{ decided: values.length, judgedBy: 'batches', extra: this.#extra },
-    }));
   }
 
   get extra(): number {
@@ -82,6 +77,7 @@ export class Scripted implements Decider {
     if (!next || next[0] > tried) return null;
     const [, action] = next;
     if (action.kind !== 'scout' && action.kind !== 'measure') this.#at++;
+    if (action.kind === 'drop' || action.kind === 'set') this.#decide(tried);
     return action.kind === 'measure' ? { ...action, validate: action.validate && this.#plan.evaluation !== null } : action;
   }
 
@@ -99,7 +95,8 @@ export class Scripted implements Decider {
   ran(branch: number, { losses, norms, after, clipped, failed }: BranchFacts): void {
     this.#extra += branch > 0 ? losses.length : 0;
     this.#tell(`losses of ${branch}`, Array.from(losses));
-    this.#tell(`norms of ${branch}`, [...Array.from(norms), ...Array.from(after)]);
+    this.#tell(`norms of ${branch}`, Array.from(norms));
+    this.#tell(`norms after of ${branch}`, Array.from(after));
     const [clips] = this.told[`clipped of ${branch}`] ?? [0];
     this.told[`clipped of ${branch}`] = [clips! + clipped];
     if (failed) this.#tell('failed', [branch]);
@@ -110,7 +107,14 @@ export class Scripted implements Decider {
   }
 
   state(): State {
-    return { at: this.#at, told: structuredClone(this.told), extra: this.#extra };
+    return { at: this.#at, told: structuredClone(this.told), extra: this.#extra, decisions: [...this.decisions] };
+  }
+
+  /** Its reason is all that was told so far. */
+  #decide(tried: number): void {
+    const sums = Object.entries(this.told).map(([key, values]) => `${key} ${values.reduce((a, b) => a + b, 0)}`);
+    const reason = sums.sort().join(', ');
+    this.decisions.push({ step: tried, factor: this.#at, decided: tried, reason, judgedBy: 'batches', extra: this.#extra });
   }
 
   #tell(what: string, values: readonly number[]): void {
