@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { guard, loss, nn, optim, prune, regularize, Trainer } from '../../lib/index.ts';
+import { clip, guard, loss, nn, optim, prune, regularize, Trainer } from '../../lib/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/TRAINING.md'), 'utf8');
@@ -41,6 +41,7 @@ it('the fields of a report and a result', async () => {
   const most = await new Trainer({
     model: new nn.Linear(2, 1),
     ...plain,
+    clip: clip.auto(),
     guards: [guard.finite()],
     lossScale: 2,
     regularize: regularize.l2(1e-3),

@@ -12,6 +12,10 @@ export interface PolicyKind {
   readonly dense?: true;
   /** So many policies are in it. */
   readonly parts?: number;
+  /** It has a threshold for all its arguments. */
+  readonly limits?: true;
+  /** Those in it have. */
+  readonly ofLimits?: true;
 }
 
 const nonFinite = (r: Random): object =>
@@ -26,6 +30,7 @@ const p = (r: Random): object => given({ p: r.maybe(0.5, () => r.pick([1, 2, 3, 
 /** A limit, and options. */
 const limited = (more: (r: Random) => object = () => ({})): PolicyKind => ({
   args: (r) => [limit(r), { ...nonFinite(r), ...more(r) }],
+  limits: true,
 });
 const optional = (more: (r: Random) => object = () => ({})): PolicyKind => ({ args: (r) => [{ ...nonFinite(r), ...more(r) }] });
 const axis = (r: Random): object => given({ axis: r.maybe(0.5, () => r.pick(['rows', 'columns', 'tensor'])) });
@@ -101,6 +106,14 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
       patience: r.maybe(0.5, () => r.pick([1, 2, Infinity])),
     }),
   })),
+  // Trials, of which a few steps take all; or factors that are given.
+  auto: {
+    args: (r) => [
+      r.chance(0.6) ? { budget: r.pick([0.5, 4]) } : { decisions: [{ step: r.between(0, 3), factor: r.pick([0.1, 3]) }] },
+    ],
+    parts: 1,
+    ofLimits: true,
+  },
   chain: { args: () => [], parts: 2 },
   groups: { args: (r) => (r.chance(0.4) ? [{ norm: 'shared' }] : []), parts: 2 },
 };
@@ -118,8 +131,9 @@ const SIMPLE = Object.keys(POLICIES).filter((name) => !POLICIES[name]!.parts);
 
 /** @param dense whether policies may be used that are not for tables updated by rows */
 export function drawPolicy(r: Random, name: string, dense: boolean): PolicySpec {
-  const { args, parts = 0 } = POLICIES[name]!;
-  const names = dense ? SIMPLE : SIMPLE.filter((n) => !POLICIES[n]!.dense);
+  const { args, parts = 0, ofLimits } = POLICIES[name]!;
+  const fits = (n: string): boolean => (dense || !POLICIES[n]!.dense) && (!ofLimits || POLICIES[n]!.limits === true);
+  const names = SIMPLE.filter(fits);
   const drawn = { name, args: args(r) };
   return parts === 0 ? drawn : { ...drawn, parts: Array.from({ length: parts }, () => drawPolicy(r, r.pick(names), dense)) };
 }
@@ -128,6 +142,7 @@ export function drawPolicy(r: Random, name: string, dense: boolean): PolicySpec 
 export function makePolicy({ name, args, parts = [] }: PolicySpec, names: readonly string[]): clip.ClipPolicy {
   const inside = parts.map((part) => makePolicy(part, names));
   if (name === 'chain') return clip.chain(...inside);
+  if (name === 'auto') return clip.auto({ ...(args[0] as clip.AutoOptions), policy: inside[0]! });
   if (name === 'map') return clip.map(SHAPES[args[0] as string]!, args[1] as clip.MapOptions<never>);
   if (name !== 'groups') return MAKERS[name]!(...args);
   const [first, second] = inside as [clip.ClipPolicy, clip.ClipPolicy];

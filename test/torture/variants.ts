@@ -82,13 +82,15 @@ function cuts(r: Random, steps: number): number[] {
   return r.chance(0.2) && first < steps - 1 ? [first, r.between(first + 1, steps - 1)] : [first];
 }
 
-const resumes = ({ steps }: ProgramSpec): boolean => steps > 1;
+/** Trials go by the length of their fit, of which those of a run in parts have others. */
+const resumes = ({ steps, policy: { name, args } }: ProgramSpec): boolean =>
+  steps > 1 && (name !== 'auto' || 'decisions' in (args[0] as object));
 
 /** Whether single steps make what a fit makes: where nothing follows the fit that changes what comes. */
-function mayBeGiven({ input, around }: ProgramSpec): boolean {
+function mayBeGiven({ input, around, policy }: ProgramSpec): boolean {
   const guards = (around.guards ?? []) as readonly { readonly action?: unknown }[];
   const back = JSON.stringify(guards).includes('rollback');
-  return input.source === 'rows' && around.plateau === undefined && !back;
+  return input.source === 'rows' && policy.name !== 'auto' && around.plateau === undefined && !back;
 }
 
 /** The step that is the last of the program and has the shorter last batch of the first epoch; null if that is not so. */
