@@ -95,7 +95,7 @@ export interface AutoDecision extends AutoStep {
   readonly threshold: number;
   /** Steps tried when it was decided: those between were steps of a race that it has won. */
   readonly decided: number;
-  /** Why. */
+  /** Why it was decided, in words for people. */
   readonly reason: string;
   /** What it goes by: the loss over the validation set, that of the batches that came, or norms that have moved; `given`: it was asked for. */
   readonly judgedBy: 'validation' | 'batches' | 'norms' | 'given';

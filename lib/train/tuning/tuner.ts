@@ -1,4 +1,4 @@
-// tuner.ts: what clip.auto decides: when factors race, which goes on, how the threshold follows the norms, and how a run ends. Pure: what it is told decides
+// tuner.ts: what clip.auto decides: when factors race, which goes on, how the threshold follows the norms, and how a run ends. Pure: what it learns decides
 // alone, by no clock and whatever the chunks are, so a run that goes on after a stop decides the same.
 import { mean, median } from '../../history/numbers.ts';
 import type { BranchFacts, Decider, Decision, TunerAction } from './decider.ts';
