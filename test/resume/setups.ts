@@ -58,6 +58,11 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   'clip.topK with error feedback': remembering('topK', 0.2),
   'clip.oneBit with error feedback': remembering('oneBit'),
   'clip.qsgd, rounded at random, with error feedback': remembering('qsgd', { levels: 4 }),
+  'clip.auto of given decisions': {
+    options: {
+      clip: clip.auto({ policy: clip.globalNorm(0.5), decisions: [3, 7, 8].map((step) => ({ step, factor: 1 / step })) }),
+    },
+  },
   'clip.stochastic': remembering('stochastic', 0.1, { b: 0.3 }),
   ...Object.fromEntries(optimizers),
   'optim.spam, moments reset every 3 steps': {

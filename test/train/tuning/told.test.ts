@@ -1,10 +1,11 @@
 // told.test.ts: what `clip.auto` has decided, as the result, the record, `clip-report` and `train` tell it, and given back to another run.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import * as clip from '../../../lib/clip/index.ts';
 import { advise, readRecord, replay } from '../../../lib/history/index.ts';
+import { inspectSafetensors } from '../../../lib/io/arrays/safetensors.ts';
 import { sgd } from '../../../lib/optim/index.ts';
 import { replayPage } from '../../../lib/pages/replay-page.ts';
 import { run } from '../../cli/kit.ts';
@@ -51,6 +52,29 @@ it('the result has every decision, and given to another run they give its bits w
   using other = trainer(clip.auto({ policy: clip.globalNorm(2), decisions: auto!.decisions.slice(0, -1) }));
   await other.fit(data, { steps: 120 });
   if (auto!.decisions.at(-1)!.factor !== auto!.decisions.at(-2)?.factor) expect(await bits(other)).not.toBe(await bits(one));
+});
+
+it('a run that is resumed from any of its checkpoints decides the same, to the bit', async () => {
+  const kept = folder();
+  const steps = 90;
+  using whole = trainer(clip.auto());
+  const checkpoint = { file: join(kept, 'state.safetensors'), every: { steps: 1 }, keep: steps };
+  const { auto } = await whole.fit(data, { steps, validation, checkpoint });
+  const expected = await bits(whole);
+  const decided = auto!.decisions.flatMap(({ decided }) => [decided - 1, decided, decided + 1]);
+  const stops = new Set([1, 2, 3, 5, 20, 45, 70, 88, ...decided].filter((n) => n > 0 && n < steps));
+  let resumed = 0;
+  for (const name of readdirSync(kept)) {
+    const { metadata } = await inspectSafetensors(join(kept, name));
+    const { tried } = JSON.parse(metadata['gradclip.course']!) as { readonly tried: number };
+    if (!stops.has(tried)) continue;
+    resumed++;
+    using one = trainer(clip.auto());
+    const result = await one.fit(data, { steps, validation, resume: join(kept, name) });
+    expect(await bits(one), `after ${tried}`).toBe(expected);
+    expect(result.auto, `after ${tried}`).toEqual(auto);
+  }
+  expect(resumed).toBe(stops.size);
 });
 
 it('the record has them, and the page and clip-report say where the threshold moved', async () => {
