@@ -158,17 +158,32 @@ export class Halving {
     return [...best, ...this.#inOrder(others)];
   }
 
+  /**
+   * The best first. Who came farther stands before others, since what few steps tell is not much; but who came to the last rung but one, and was better there
+   * than some that have gone on, stands before these.
+   */
   #inOrder(trials: readonly number[]): number[] {
     const at = (trial: number): Standing => this.#standings[trial]!;
-    return [...trials].sort((a, b) => {
-      const [x, y] = [at(a), at(b)];
-      const [badX, badY] = [x, y].map(({ scores }) => !Number.isFinite(scores.at(-1) ?? Infinity));
-      if (badX !== badY) return badX ? 1 : -1;
-      // What ended early is at every rung, so it is compared at the one that the other came to.
-      const rung = Math.min(x.scores.length, y.scores.length) - 1;
-      if (x.scores.length !== y.scores.length && !(x.over || y.over)) return y.scores.length - x.scores.length;
-      return (x.scores[rung] ?? Infinity) - (y.scores[rung] ?? Infinity) || a - b;
-    });
+    const last = (trial: number): number => at(trial).scores.at(-1) ?? Infinity;
+    const bad = trials.filter((trial) => !Number.isFinite(last(trial)));
+    const good = trials.filter((trial) => Number.isFinite(last(trial)));
+    const came = (trial: number): number => at(trial).scores.length;
+    const sorted = good.filter((trial) => !at(trial).over).sort((a, b) => came(b) - came(a) || last(a) - last(b) || a - b);
+    const order: number[] = [];
+    const insert = (trial: number, better: (other: number) => boolean): void => {
+      const place = order.findIndex(better);
+      order.splice(place < 0 ? order.length : place, 0, trial);
+    };
+    for (const trial of sorted) {
+      const { scores, rungs } = at(trial);
+      const rung = rungs.length - 2;
+      const near = rung >= 0 && came(trial) === rungs.length - 1;
+      insert(trial, (other) => near && came(other) > came(trial) && scores[rung]! < at(other).scores[rung]!);
+    }
+    // What ended early does not become better any more, so others stand beside it as they are now.
+    const ended = good.filter((trial) => at(trial).over).sort((a, b) => last(a) - last(b) || a - b);
+    for (const trial of ended) insert(trial, (other) => last(trial) < last(other));
+    return [...order, ...bad.sort((a, b) => a - b)];
   }
 
   #repeatsOf(trial: number): Map<number, number> {

@@ -160,6 +160,17 @@ it('what ends early is compared where it ended, and diverged trials never go on'
   expect(halving.ranking().slice(4)).toEqual([4, 5, 6, 7, 8]);
 });
 
+it('who was better at the last rung but one than those that went on is among the finalists', () => {
+  // Of four trials the first has gone on when the last one comes, and none else may.
+  const late = new Halving({ ...PLAN, most: 4, rungs: 2, finalists: 1, repeats: 0 });
+  for (let job = late.next(); job; job = late.next()) {
+    const score = job.trial === 3 ? 0.5 : 1 + job.trial;
+    late.deliver(job, { score, steps: job.to - job.from, over: false, cut: false });
+  }
+  expect(late.finalists).toEqual([3]);
+  expect(late.ranking()).toEqual([3, 0, 1, 2]);
+});
+
 it('closed before its end, finalists have what is left', () => {
   const halving = new Halving({ ...PLAN, most: Infinity });
   const jobs: Job[] = [];
