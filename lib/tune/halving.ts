@@ -310,8 +310,9 @@ export class Halving {
   }
 }
 
-/** Finalists and repetitions that are wanted, and less where that is too much: two can be compared, and a difference needs two pairs. */
+/** Finalists and repetitions that are wanted, and less where that is too much: fewer finalists, then fewer repetitions of two. */
 function* wishes({ finalists, repeats }: HalvingPlan): Generator<readonly [number, number]> {
-  for (let n = finalists; n >= Math.min(2, finalists); n--) yield [n, repeats];
-  for (let r = repeats - 1; r >= 2; r--) yield [Math.min(2, finalists), r];
+  const least = Math.min(2, finalists);
+  for (let n = finalists; n >= least; n--) yield [n, repeats];
+  for (let r = repeats - 1; r >= 0; r--) yield [least, r];
 }
