@@ -330,7 +330,7 @@ function duelsOf(problems: readonly Problem[], cells: readonly CellFacts[], ways
 function rankingOf(cells: readonly CellFacts[], ways: readonly Way[], of: readonly Way[]): Ranking | null {
   const costs = cells.map(({ scores }) => of.map((way) => scores[ways.indexOf(way)]!)).filter((row) => !row.some(Number.isNaN));
   if (of.length < 2 || costs.length < 2) return null;
-  return { names: of.map(({ name }) => name), ...friedman(costs), difference: nemenyi(of.length, costs.length) };
+  return { names: of.map(({ policy }) => policy), ...friedman(costs), difference: nemenyi(of.length, costs.length) };
 }
 
 function correlationsOf(cells: readonly CellFacts[], way: number): Record<Fact, number> {

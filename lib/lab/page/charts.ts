@@ -79,10 +79,12 @@ export function costChart(rows: readonly Row[]): string {
   const bottom = height - BOTTOM;
   const inner = WIDTH - LEFT - 20;
   const x = logScale(1, Math.max(2, ...rows.map((row) => row.work)), 6);
-  const y = logScale(Math.min(1, ...rows.map((row) => row.low)), Math.max(...rows.map((row) => row.high)), 6);
-  const placeX = (work: number): number => LEFT + 10 + (inner - 150) * x.at(work);
+  const [least, most] = [Math.min(1, ...rows.map((row) => row.low)), Math.max(...rows.map((row) => row.high))];
+  // A logarithmic axis has few ticks unless it spans much.
+  const y = (most / least > 8 ? logScale : linearScale)(least, most, 6);
+  const placeX = (work: number): number => LEFT + NAMES + (inner - 2 * NAMES) * x.at(work);
   const placeY = (mean: number): number => TOP + (bottom - TOP) * (1 - y.at(mean));
-  // Those of one work stand above each other: their names go beside them.
+  // Those of one work stand above each other: their names go beside them, of those at the left end to the left.
   const columns = new Map<string, Row[]>();
   for (const row of rows) columns.set(row.work.toFixed(1), [...(columns.get(row.work.toFixed(1)) ?? []), row]);
   const drawn = [...columns.values()].flatMap((column) => {
@@ -96,7 +98,9 @@ export function costChart(rows: readonly Row[]): string {
       const style = row.name === 'auto' ? 's0' : row.runs > 1 ? 's2' : 's1';
       const [cx, cy] = [px(placeX(row.work)), px(placeY(row.mean))];
       const bar = `<path class="${style} raw" d="M${cx} ${px(placeY(row.low))}V${px(placeY(row.high))}"/>`;
-      const text = `<text class="small" x="${px(placeX(row.work) + 8)}" y="${px(names[i]!)}" dy="0.32em">${escapeHtml(row.policy)}</text>`;
+      const isFirst = row.work < 1.1;
+      const place = `x="${px(placeX(row.work) + (isFirst ? -8 : 8))}" y="${px(names[i]!)}"${isFirst ? ' text-anchor="end"' : ''}`;
+      const text = `<text class="small" ${place} dy="0.32em">${escapeHtml(row.policy)}</text>`;
       return `${bar}<circle class="${style} mark" cx="${cx}" cy="${cy}" r="3.5"><title>${escapeHtml(row.name)}</title></circle>${text}`;
     });
   });

@@ -22,7 +22,7 @@ import {
 import { costChart, differenceChart, profileChart } from './charts.ts';
 
 const CSS = `
-.chart svg { min-width: 560px; max-width: 860px; } svg .small { font-size: 11px; } circle.mark { stroke: none; }
+.chart svg { min-width: 440px; max-width: 860px; } svg .small { font-size: 11px; } circle.mark { stroke: none; }
 table.heat td { padding: 4px 8px; font-size: 13px; } table.heat th { padding: 4px 8px; }
 table.heat th.up { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
 td.h0 { background: color-mix(in srgb, var(--s1) 34%, transparent); } td.h1 { background: color-mix(in srgb, var(--s1) 16%, transparent); }
