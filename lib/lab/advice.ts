@@ -30,7 +30,7 @@ export function adviceLines({ kinds }: Pick<Summary, 'kinds'>): string[] {
       const same =
         others.length === 0 ? '' : `. As good as far as noise tells: ${others.map((name) => `\`${name}\``).join(', ')}`;
       const free = alike.includes('none') ? '. No clip is as good as far as noise tells' : '';
-      return `${NAMES[facts.kind]} with ${OPTIMIZERS[facts.optimizer]}: \`${best.name}\`, ${interval(best)}${nothing}; ${facts.workloads} networks, ${facts.problems} runs${same}${free}.`;
+      return `${NAMES[facts.kind]} with ${OPTIMIZERS[facts.optimizer]}: \`${best.name}\`, ${interval(best)}${nothing}; ${facts.workloads} networks, ${facts.problems} scores${same}${free}.`;
     });
 }
 

@@ -10,7 +10,7 @@ export type Part = 'advice' | 'runs' | 'policies' | 'pairs' | 'ranks' | 'network
 export function labMarkdown(summary: Summary, machines: readonly string[]): Record<Part, string> {
   return {
     advice: adviceLines(summary)
-      .map((line, i) => `${i + 1}. ${line}`)
+      .map((line, i) => wrapped(`${i + 1}. ${line}`, '   '))
       .join('\n'),
     runs: runsText(summary, machines),
     policies: markdown(summaryTable(summary)),
@@ -20,6 +20,20 @@ export function labMarkdown(summary: Summary, machines: readonly string[]): Reco
     norms: norms(summary),
     levels: levels(summary),
   };
+}
+
+/** Columns of a line of text. */
+const WIDE = 118;
+
+/** Text in lines of the page's width. @param indent of all but the first */
+function wrapped(text: string, indent: string = ''): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= WIDE) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : indent + word);
+  }
+  return lines.join('\n');
 }
 
 /** The first column to the left, the others to the right. */
@@ -34,16 +48,13 @@ function runsText({ lines, problems, cells, refused, incomplete }: Summary, mach
   const policies = new Set(lines.map(({ policy }) => policy)).size;
   const steps = lines.reduce((sum, line) => sum + line.steps + line.extra, 0);
   const hours = lines.reduce((sum, line) => sum + line.seconds, 0) / 3600;
-  const made = `${count(lines.length)} runs: ${policies} policies, ${workloads} networks, ${cells.length} networks with an optimizer, ${seeds} seeds; ${count(problems.length)} scores for each way. ${count(Math.round(steps))} steps, ${hours.toFixed(1)} hours of one core. ${machines.join('; ')}.`;
+  const made = `${count(lines.length)} runs: ${policies} policies, ${workloads} networks, ${cells.length} networks with an optimizer, ${seeds} seed${seeds === 1 ? '' : 's'}; ${count(problems.length)} scores for each way. ${count(Math.round(steps))} steps, ${hours.toFixed(1)} hours of one core. ${machines.join('; ')}.`;
   const left =
     incomplete > 0
       ? [`${count(incomplete)} networks with an optimizer and a seed have no score: not all ten thresholds were tried.`]
       : [];
-  return [
-    made,
-    ...left,
-    ...refused.map(({ workload, policy, why }) => `\`${policy}\` does not go with \`${workload}\`: ${why}.`),
-  ].join('\n\n');
+  const strangers = refused.map(({ workload, policy, why }) => `\`${policy}\` does not go with \`${workload}\`: ${why}.`);
+  return [made, ...left, ...strangers].map((text) => wrapped(text)).join('\n\n');
 }
 
 /** Every usual policy against each of the others, or auto against all where it was tried. */
@@ -76,7 +87,7 @@ function ranks({ ranking, rankingTuned }: Summary): string {
       `${title}, over ${of.n} networks with an optimizer: ${text}. Friedman p ${pText(of.p)}, Iman and Davenport p ${pText(of.pOfF)}; critical difference ${of.difference.toFixed(2)}.`,
     ];
   };
-  return [...one('At usual levels', ranking), ...one('Tuned', rankingTuned)].join('\n\n');
+  return [...one('At usual levels', ranking), ...one('Tuned', rankingTuned)].map((text) => wrapped(text)).join('\n\n');
 }
 
 function networks({ cells, ways, rows }: Summary): string {

@@ -184,7 +184,9 @@ function tellPlan(
   const names = new Set(all.map(({ workload }) => workload.name));
   const shared = facts.shard < facts.runs ? `, of which ${count(facts.shard)} are this part's` : '';
   const there = facts.left < facts.shard ? `; ${count(facts.shard - facts.left)} are there already` : '';
-  screen.say(`${count(facts.runs)} runs of ${names.size} networks${shared}${there}; ${count(facts.leftSteps)} steps to do`);
+  screen.say(
+    `${count(facts.runs)} runs of ${names.size} network${names.size === 1 ? '' : 's'}${shared}${there}; ${count(facts.leftSteps)} steps to do`,
+  );
 }
 
 /** How far it is. */

@@ -44,7 +44,7 @@ export function differenceChart({ names, ranks, difference, n }: Ranking): strin
   const half = Math.ceil(k / 2);
   const sorted = order.map((i) => ranks[i]!);
   const groups = groupsOf(sorted, difference);
-  const side = 150;
+  const side = 175;
   const axisY = 52;
   const at = (rank: number): number => side + ((WIDTH - 2 * side) * (rank - 1)) / Math.max(1, k - 1);
   const barsTop = axisY + 12;

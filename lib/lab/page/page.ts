@@ -1,5 +1,6 @@
 // page.ts: the outcome of the laboratory as one page of HTML, which needs nothing else.
 
+import { quantile, sorted } from '../../history/numbers.ts';
 import { log } from '../../math/index.ts';
 import { page } from '../../pages/page.ts';
 import { escapeHtml } from '../../pages/svg.ts';
@@ -141,6 +142,8 @@ function kindTable(kinds: readonly KindFacts[]): string {
   return plainTable([['kind', 'networks', 'best', 'mean of its scores', 'without a clip', 'no worse beyond noise'], ...rows]);
 }
 
+/** Of all ratios this share is within the chart; the others lie to the right of it. */
+const SHOWN = 0.985;
 /** Ways with a color of their own. */
 const DRAWN = 8;
 
@@ -156,7 +159,7 @@ function profiles(summary: Summary): string {
   });
   if (costs.length === 0) return '<p>No problem was tried with all of them.</p>';
   const made = profilesOf(costs);
-  const most = Math.max(...costs.flatMap((row) => row.map((cost) => cost / Math.min(...row))));
+  const most = quantile(sorted(costs.flatMap((row) => row.map((cost) => cost / Math.min(...row)))), SHOWN);
   return profileChart(
     rows.map(({ name }, i) => ({ name, profile: made[i]! })),
     Math.min(50, most),
