@@ -32,7 +32,7 @@ export class Refused extends Error {
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
 /** Runs a command. @throws Refused where it did not end well; Broken for a terminal that is controlled, or an error that nobody foresaw */
-async function command(argv: readonly string[], cwd: string): Promise<unknown> {
+export async function command(argv: readonly string[], cwd: string): Promise<unknown> {
   const texts = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof texts) => ({
     write(text: string) {

@@ -6,6 +6,7 @@ import { CONFIG, DATA } from './config.ts';
 import { CSV } from './csv.ts';
 import { HUGGING_FACE } from './hugging-face.ts';
 import { IDX } from './idx.ts';
+import { LAB } from './lab.ts';
 import { NPY } from './npy.ts';
 import { NPZ } from './npz.ts';
 import { RECORD } from './record.ts';
@@ -36,6 +37,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   predict: PREDICT,
   precision: PRECISION,
   sample: SAMPLE,
+  lab: LAB,
 };
 
 /** What some of them need beforehand: weights that were trained. */
