@@ -1,6 +1,6 @@
 // cell.ts: one workload with one optimizer: compiled once for each policy, and begun anew for each seed and threshold.
 import { type ClipPolicy, globalNorm, none } from '../clip/index.ts';
-import { NonFiniteError, OptionError, SkipError } from '../errors.ts';
+import { DataError, NonFiniteError, OptionError, SkipError } from '../errors.ts';
 import { median, quantile, sorted } from '../history/numbers.ts';
 import { spreadOf, tailOf } from '../history/tail.ts';
 import type { Module } from '../nn/module/module.ts';
@@ -11,7 +11,7 @@ import { TakenSnapshot } from '../train/state/snapshot.ts';
 import { Trainer } from '../train/trainer.ts';
 import { type Diverged, type LabKey, type LabLine, type LabNorms, type LabOptimizer, madeOf } from './line.ts';
 import type { LabLevel, LabPolicy, LabScale } from './policies.ts';
-import type { LabData, LabWorkload } from './workload.ts';
+import type { LabData, LabSet, LabWorkload } from './workload.ts';
 
 /** A workload as a plan has it: of the list, or what a configuration says. */
 export interface PlannedWorkload extends Pick<LabWorkload, 'name' | 'kind' | 'steps' | 'data' | 'ignorant'> {
@@ -118,7 +118,7 @@ export class Cell {
       diverged = divergedBy(error);
     }
     const seconds = (performance.now() - started) / 1000;
-    const lossOn = (set: LabData['test']): number => trainer.evaluateSync(set as Arrays).loss;
+    const lossOn = (set: LabSet): number => this.#lossOn(trainer, set);
     const [validation, test] = diverged ? [Number.NaN, Number.NaN] : [lossOn(data.validation), lossOn(data.test)];
     if (!diverged && !(Number.isFinite(validation) && Number.isFinite(test))) diverged = 'loss';
     const tried = Math.max(1, follow.length);
@@ -143,9 +143,31 @@ export class Cell {
       const data = this.workload.data(seed);
       using trainer = this.workload.trainer(this.optimizer, none(), seed, data);
       const begin = trainer.snapshotSync() as TakenSnapshot;
-      this.#drawn = { seed, data, ignorant: this.workload.ignorant(data), begin };
+      this.#drawn = { seed, data, ignorant: this.#ignorant(data), begin };
     }
     return this.#drawn;
+  }
+
+  /** @throws DataError where there is nothing to know */
+  #ignorant(data: LabData): number {
+    const { name } = this.workload;
+    const loss = this.workload.ignorant(data);
+    if (loss > 0 && Number.isFinite(loss)) return loss;
+    throw new DataError(
+      `${name}: who knows nothing has a loss of ${loss} on the test set: expected more than 0, to compare with`,
+      {
+        workload: name,
+        loss,
+      },
+    );
+  }
+
+  /** @throws DataError for a loss below 0, which has no share of another one */
+  #lossOn(trainer: Trainer<Module>, set: LabSet): number {
+    const { loss } = trainer.evaluateSync(set as Arrays);
+    if (!(loss < 0)) return loss;
+    const { name } = this.workload;
+    throw new DataError(`${name}: expected losses from 0 on, got ${loss}: scores are shares of losses`, { workload: name, loss });
   }
 
   /** One that has the level. */

@@ -1,6 +1,6 @@
 // cell.test.ts: a run of the laboratory is the run of a new trainer, bit for bit, in whatever order runs are made.
 import { expect, it } from 'vitest';
-import { type clip, Trainer } from '../../lib/index.ts';
+import { type clip, ops, Trainer } from '../../lib/index.ts';
 import { Cell, planned } from '../../lib/lab/cell.ts';
 import { keyOf } from '../../lib/lab/line.ts';
 import { cellsOf, left, shardOf } from '../../lib/lab/plan.ts';
@@ -100,6 +100,14 @@ it('a run that diverges says so, and the next one is as if it had not been', () 
   const first = cell.run(none, none.levels[0]!, 0);
   expect(cell.run(none, none.levels[0]!, 1)).toMatchObject({ diverged: 'gradient', test: null, validation: null, train: null });
   expect(cell.run(none, none.levels[0]!, 0).test).toBe(first.test);
+});
+
+it('a network without anything to know, or with losses below 0, has no scores: it says so', () => {
+  const none = POLICIES.get('none')!;
+  using known = new Cell(planned({ ...tiny, ignorant: () => 0 }), 'sgd');
+  expect(() => known.run(none, none.levels[0]!, 0)).toThrow('mlp-tiny: who knows nothing has a loss of 0');
+  using below = new Cell(planned({ ...tiny, loss: (batch, model) => ops.sub(tiny.loss(batch, model), 100) }), 'sgd');
+  expect(() => below.run(none, none.levels[0]!, 0)).toThrow('expected losses from 0 on, got -9');
 });
 
 it('every level makes a policy, names are unique, and the usual one is the first', () => {
