@@ -118,6 +118,17 @@ it('takes networks and policies from files', async () => {
   expect(other.json()[0]).toMatchObject({ event: 'plan', left: 26 });
 });
 
+it('the networks that were held out are tried by their group, or by name', async () => {
+  const networks = async (...names: string[]): Promise<number> => {
+    const { json } = await run(['lab', '--workloads', names.join(), '--policies', 'none', '--seeds', '1', '--plan', '--json'], {
+      cwd: folder(),
+    });
+    return (json()[0]!.runs as number) / (2 * 11);
+  };
+  expect(await networks('held-out')).toBe(12);
+  expect(await networks('autoencoder', 'mlp-tiny')).toBe(2);
+});
+
 it.each([
   [['--workloads', 'mlp-tinny'], 'did you mean mlp-tiny?'],
   [['--policies', 'globalnorm'], 'did you mean globalNorm?'],

@@ -31,7 +31,10 @@ export const LAB: Command = {
     'those of key clip.',
   ],
   flags: {
-    workloads: { value: 'A,B', help: 'networks by name; default: all, or those of FILE.json' },
+    workloads: {
+      value: 'A,B',
+      help: 'networks by name; default: the 24, or those of FILE.json; held-out: twelve others, which nobody has tuned anything by',
+    },
     policies: {
       value: 'A,B',
       help: 'policies by name; default: those with five levels each, none and auto, or those of FILE.json',

@@ -6,6 +6,7 @@ import { type PlannedWorkload, planned } from '../../lab/cell.ts';
 import { type LabOptimizer, OPTIMIZERS } from '../../lab/line.ts';
 import type { LabPlan } from '../../lab/plan.ts';
 import { type LabPolicy, POLICIES, REFERENCE, USUAL } from '../../lab/policies.ts';
+import { HELD_OUT } from '../../lab/workloads/held-out/list.ts';
 import { WORKLOADS } from '../../lab/workloads/list.ts';
 import { choice, either, list, nearest, object, Place, record, show, text, whole } from '../../options/index.ts';
 import { type Arguments, usage } from '../args.ts';
@@ -14,6 +15,8 @@ import { policies as clip, type Named } from '../config/config.ts';
 import { configured, digest } from './configured.ts';
 
 const SEEDS = 10;
+/** What `--workloads` calls those that clip.auto was not made with. */
+const HELD = 'held-out';
 const BOTH = OPTIMIZERS.filter((name) => name !== 'own');
 
 /** A policy of one's own: a configuration of key clip for each level, the first being the usual one. */
@@ -43,11 +46,13 @@ export async function readPlan(args: Arguments, cwd: string): Promise<LabPlan> {
   const operand = args.operands[0];
   const file = operand === undefined ? null : resolve(cwd, operand);
   const plan = file === null ? PLAN.read({}, new Place('', '', '')) : await readFile(file);
-  const all = Array.from(WORKLOADS.values(), planned);
-  const workloads = plan.workloads ? await workloadsOf(plan.workloads, all, file!) : all;
+  const listed = Array.from(WORKLOADS.values(), planned);
+  const others = Array.from(HELD_OUT.values(), planned);
+  const all = [...listed, ...others];
+  const workloads = plan.workloads ? await workloadsOf(plan.workloads, all, file!) : listed;
   const policies = plan.policies ? policiesOf(plan.policies, file!) : USUAL;
   return {
-    workloads: picked(args, 'workloads', plan.workloads ? workloads : all, workloads),
+    workloads: args.text('workloads') === HELD ? others : picked(args, 'workloads', plan.workloads ? workloads : all, workloads),
     policies: picked(args, 'policies', plan.policies ? policies : [...POLICIES.values()], policies),
     optimizers: picked(
       args,
