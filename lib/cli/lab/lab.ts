@@ -6,8 +6,11 @@ import { labCsv } from '../../lab/csv.ts';
 import { keyOf, type LabLine } from '../../lab/line.ts';
 import { labPage } from '../../lab/page/page.ts';
 import { cellsOf, left, type PlannedCell, runCells, type Shard, shardOf } from '../../lab/plan.ts';
+import { POLICIES } from '../../lab/policies.ts';
 import { LabRecorder, readLab } from '../../lab/record.ts';
 import { summarize, summaryTable } from '../../lab/summary.ts';
+import { HELD_OUT } from '../../lab/workloads/held-out/list.ts';
+import { WORKLOADS } from '../../lab/workloads/list.ts';
 import { addon } from '../../native/addon.ts';
 import { version } from '../../native/package.ts';
 import { whole } from '../../options/index.ts';
@@ -20,6 +23,16 @@ import type { Screen } from '../screen.ts';
 import { runJobs } from './jobs.ts';
 import { readPlan } from './plan.ts';
 
+/** Names in lines of a terminal's width. */
+function listed(what: string, names: Iterable<string>): string[] {
+  const lines = [`${what}:`];
+  for (const name of names) {
+    if (lines.at(-1)!.length + name.length > 138) lines.push(' ');
+    lines.push(`${lines.pop()!} ${name}`);
+  }
+  return lines;
+}
+
 export const LAB: Command = {
   name: 'lab',
   operands: ['[FILE.json]'],
@@ -29,6 +42,9 @@ export const LAB: Command = {
     'ten fixed thresholds, which are tried too; docs/LAB.md says how. With --record each run is a line of a file; started again, it goes on with the runs',
     'that are not there. FILE.json says what is tried, in place of the lists of the library: networks are configurations of `gradclip train`, policies',
     'those of key clip.',
+    ...listed('Networks', WORKLOADS.keys()),
+    ...listed('Held out', HELD_OUT.keys()),
+    ...listed('Policies', POLICIES.keys()),
   ],
   flags: {
     workloads: {
