@@ -4,6 +4,7 @@ import { keyOf } from '../dist/lib/lab/line.js';
 import { labMarkdown, withParts } from '../dist/lib/lab/markdown.js';
 import { readLab } from '../dist/lib/lab/record.js';
 import { summarize } from '../dist/lib/lab/summary.js';
+import { HELD_OUT } from '../dist/lib/lab/workloads/held-out/list.js';
 
 const files = process.argv.slice(2);
 if (files.length === 0) {
@@ -14,4 +15,7 @@ const page = new URL('../docs/LAB.md', import.meta.url);
 const records = await Promise.all(files.map((file) => readLab(file)));
 const lines = new Map(records.flatMap((record) => record.lines.map((line) => [keyOf(line), line])));
 const machines = [...new Set(records.map(({ header }) => `${header.machine}, gradclip ${header.library}`))];
-writeFileSync(page, withParts(readFileSync(page, 'utf8'), labMarkdown(summarize([...lines.values()]), machines)));
+// Those that were held out have a section of their own.
+const of = (isHeld) => [...lines.values()].filter(({ workload }) => HELD_OUT.has(workload) === isHeld);
+const held = of(true).length === 0 ? null : summarize(of(true));
+writeFileSync(page, withParts(readFileSync(page, 'utf8'), labMarkdown(summarize(of(false)), machines, held)));

@@ -4,10 +4,14 @@ import { adviceLines } from './advice.ts';
 import { FACTS, type Fact, type Ranking, type Summary, score, summaryTable, TUNED } from './summary.ts';
 
 /** What the page has between markers. */
-export type Part = 'advice' | 'runs' | 'policies' | 'pairs' | 'ranks' | 'networks' | 'norms' | 'levels';
+export type Part = 'advice' | 'runs' | 'policies' | 'pairs' | 'ranks' | 'networks' | 'norms' | 'levels' | 'held';
 
-/** Each part as Markdown. @param machines where the runs were made, in words */
-export function labMarkdown(summary: Summary, machines: readonly string[]): Record<Part, string> {
+/**
+ * Each part as Markdown.
+ * @param machines where the runs were made, in words
+ * @param held of the networks that were held out; null where they were not tried
+ */
+export function labMarkdown(summary: Summary, machines: readonly string[], held: Summary | null): Record<Part, string> {
   return {
     advice: adviceLines(summary)
       .map((line, i) => wrapped(`${i + 1}. ${line}`, '   '))
@@ -19,6 +23,8 @@ export function labMarkdown(summary: Summary, machines: readonly string[]): Reco
     networks: networks(summary),
     norms: norms(summary),
     levels: levels(summary),
+    held:
+      held === null ? 'Not tried yet.' : [runsText(held, machines), markdown(summaryTable(held)), networks(held)].join('\n\n'),
   };
 }
 
