@@ -268,7 +268,8 @@ def policies_cell(args):
 
     info = {"params": sum(p.numel() for p in ps), "tensors": len(ps), "digest": digest}
     first = [step(True)]
-    info["norm_after"] = [get_total_norm([p.grad for p in ps], foreach=True).item()]
+    order = float(name.split()[1]) if name.startswith("globalNorm ") else 2.0  # the norm that the policy is of
+    info["norm_after"] = [get_total_norm([p.grad for p in ps], norm_type=order, foreach=True).item()]
     first += [step(True) for _ in range(2)]
     step(False)
     if forward and kind == "policy" and name == "globalNorm":
