@@ -33,9 +33,13 @@ const PLACES = [...Object.keys(STEPS), ...Object.keys(TENSORS)];
 const RECORDED_LR = 1e-4;
 const SMALL_LR = 1e-6;
 
+/** Policies that only a fit has: `auto` as it is between its trials. */
+const OF_FITS: typeof POLICIES = { auto: () => clip.auto({ decisions: [] }) };
+const ALL_POLICIES = { ...OF_FITS, ...POLICIES };
+
 /** `policy/6x40k/globalNorm`: kind, place and name. */
 export const POLICIES_CELLS: readonly string[] = PLACES.flatMap((place) => [
-  ...Object.keys(POLICIES).map((name) => `policy/${place}/${name}`),
+  ...Object.keys(place in STEPS ? ALL_POLICIES : POLICIES).map((name) => `policy/${place}/${name}`),
   ...Object.keys(OPTIMIZERS).map((name) => `optimizer/${place}/${name}`),
 ]);
 
@@ -73,7 +77,7 @@ function pairOf(kind: string, place: string, name: string): Pair {
   if (kind === 'policy') {
     // What all are compared with takes many more steps than each of them.
     const base = { optimizer: usual(SMALL_LR), policy: OFF() };
-    return { base, with: { optimizer: usual(lr), policy: POLICIES[name]!() }, shared: true };
+    return { base, with: { optimizer: usual(lr), policy: ALL_POLICIES[name]!() }, shared: true };
   }
   const made = (): Optimizer => OPTIMIZERS[name]!({ lr });
   return {
