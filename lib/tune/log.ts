@@ -1,8 +1,8 @@
 // log.ts: the file of a search: what it is, then a line for each job that is done; and beside it a folder with the state of trials that may go on.
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { DataError, OptionError } from '../errors.ts';
+import { BusyError, DataError, OptionError } from '../errors.ts';
 import { readBytes } from '../io/file/file.ts';
 import { writeError, writeWhole } from '../io/file/write.ts';
 import { parseJson } from '../io/json.ts';
@@ -53,10 +53,21 @@ export class TuneLog {
 
   /**
    * @param resume go on with what the file has, if there is one
-   * @throws OptionError where it is there and is not to be resumed, or is of another search; DataError for what is no such file
+   * @throws OptionError where it is there and is not to be resumed, or is of another search; DataError for what is no such file; BusyError if
+   * another search writes it
    */
   static async open(given: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const file = resolve(given);
+    lock(file);
+    try {
+      return await TuneLog.#opened(file, header, resume);
+    } catch (error) {
+      unlock(file);
+      throw error;
+    }
+  }
+
+  static async #opened(file: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const bytes = await readBytes(file).catch((error: unknown) => {
       if (error instanceof DataError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return null;
       throw error;
@@ -120,7 +131,11 @@ export class TuneLog {
   /** @param done no trial goes on any more: the folder of states goes, unless somebody put something else into it */
   async close(done: boolean): Promise<void> {
     closeSync(this.#fd);
-    if (!done) return;
+    if (done) await this.#removeStates();
+    unlock(this.file);
+  }
+
+  async #removeStates(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
     await Promise.all(names.filter((name) => STATE.test(name)).map((name) => rm(join(this.#folder, name), { force: true })));
     if (names.every((name) => STATE.test(name))) await rm(this.#folder, { recursive: true, force: true }).catch(() => {});
@@ -128,6 +143,56 @@ export class TuneLog {
 
   #stateFile(trial: number, repeat: number, step: number): string {
     return join(this.#folder, `${trial}-${repeat}-${step}.safetensors`);
+  }
+}
+
+/** Files that searches of this process write. */
+const writing = new Set<string>();
+const lockOf = (file: string): string => `${file}.lock`;
+
+/** One search writes a file at a time: beside it lies one with the number of its process. @throws BusyError */
+function lock(file: string): void {
+  const busy = (process: number): BusyError =>
+    new BusyError(`tune: option file: process ${process} writes ${file}; if there is none, remove ${lockOf(file)}`, {
+      file,
+      process,
+    });
+  if (writing.has(file)) throw busy(process.pid);
+  for (let tries = 0; ; tries++) {
+    try {
+      writeFileSync(lockOf(file), `${process.pid}\n`, { flag: 'wx' });
+      writing.add(file);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(file, error);
+      const owner = ownerOf(file);
+      if (owner !== null && (tries > 2 || (owner !== process.pid && isAlive(owner)))) throw busy(owner);
+      // Of a process that was killed.
+      rmSync(lockOf(file), { force: true });
+    }
+  }
+}
+
+function unlock(file: string): void {
+  if (!writing.delete(file)) return;
+  rmSync(lockOf(file), { force: true });
+}
+
+function ownerOf(file: string): number | null {
+  try {
+    return Number(readFileSync(lockOf(file), 'latin1')) || null;
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // There is one, of another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -11,9 +11,9 @@ import { statusText, valueText } from './table.ts';
 
 const CSS = `
 .grid2 { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 20px; }
-circle { stroke: var(--page); stroke-width: 0.8; } .out { fill: var(--s7); opacity: 0.55; } .fin { fill: var(--s2); } .top { fill: var(--s0); }
-path.out { fill: none; stroke: var(--s7); stroke-width: 1; opacity: 0.4; } path.fin { stroke: var(--s2); stroke-width: 2; } path.top { stroke: var(--s0); stroke-width: 3; }
-td.bad { color: var(--soft); } tr.fin td:first-child { font-weight: 700; }
+circle { stroke: var(--page); stroke-width: 0.8; } circle.out { fill: var(--s7); opacity: 0.55; } circle.fin { fill: var(--s2); } circle.top { fill: var(--s0); }
+path.out { stroke: var(--s7); stroke-width: 1; opacity: 0.4; } path.fin { stroke: var(--s2); stroke-width: 2; } path.top { stroke: var(--s0); stroke-width: 3; }
+tr.out td { color: var(--soft); } tr.top td:first-child { font-weight: 700; }
 .keys span { margin-right: 20px; white-space: nowrap; } .keys i { display: inline-block; width: 11px; height: 11px; border-radius: 6px; margin-right: 6px; }
 `;
 
@@ -69,7 +69,7 @@ function valueScale(values: readonly number[]): Scale {
 function curves(trials: readonly TuneTrial[], metric: string): string {
   const all = trials.flatMap(({ rungs }) => rungs);
   if (all.length === 0) return '';
-  const wide = { ...BOX, width: 940 };
+  const wide = { ...BOX, width: 700 };
   const y = valueScale(all.map(({ value }) => value));
   const steps = all.map(({ step }) => step);
   const x = logScale(Math.max(1, Math.min(...steps)), Math.max(...steps), 6);

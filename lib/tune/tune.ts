@@ -171,7 +171,7 @@ export const TRAININGS = 20;
  * });
  * ```
  * @returns the best parameters, all trials, and what is noise
- * @throws (rejects) OptionError, also where `file` is of another search; NonFiniteError where every trial diverged; AbortError; DataError for a file that is
+ * @throws (rejects) OptionError, also where `file` is of another search; NonFiniteError where every trial diverged; AbortError; BusyError where another search writes `file`; DataError for a file that is
  * not one of a search, or cannot be written; and what `make` and trainers throw, but for parameters that do not go together: that trial has failed
  * @see Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning
  */

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DataError, OptionError, space, type TuneResult, tune } from '../../lib/index.ts';
+import { BusyError, DataError, OptionError, space, type TuneResult, tune } from '../../lib/index.ts';
 import { make, SPACE } from './kit.ts';
 
 const STEPS = 54;
@@ -103,6 +103,19 @@ it('a larger budget goes on farther, as if it had been so from the beginning', a
   const fresh = await tune({ ...more, resume: false });
   const warnings = fresh.warnings;
   expect(shown({ ...result, warnings })).toBe(shown(fresh));
+});
+
+it('one search at a time writes a file; a lock of a process that is no more does not count', async () => {
+  const file = at('busy.jsonl');
+  const first = tune({ ...options, file });
+  await expect(tune({ ...options, file })).rejects.toThrow(BusyError);
+  expect(shown(await first)).toBe(whole);
+  expect(existsSync(`${file}.lock`)).toBe(false);
+  // The first process of the system is always there, and nobody has this number.
+  writeFileSync(`${file}.lock`, '1\n');
+  await expect(tune({ ...options, file })).rejects.toThrow('process 1 writes');
+  writeFileSync(`${file}.lock`, `${2 ** 30}\n`);
+  expect(shown(await tune({ ...options, file }))).toBe(whole);
 });
 
 it('refuses what is there without resume, another search, and what is no search', async () => {
