@@ -156,6 +156,8 @@ export class Tuner implements Decider {
     const s = this.#state;
     if (s.race) return tried >= Math.min(s.race.end, this.#end) ? this.#judge(s.race, tried) : this.#fall(s.race, tried);
     if (tried >= this.#end) return null;
+    // Whoever asks in between has a chunk that ended early: what is decided does not depend on that, but for the clock of a budget in seconds.
+    if (this.#plan.budget !== null && s.norm !== null && s.bites !== null && !this.#points().includes(tried)) return null;
     this.#grow(tried);
     if (s.norm === null) {
       const steps = Math.round(this.#rules.scout * this.#length);
