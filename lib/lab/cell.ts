@@ -3,6 +3,7 @@ import { type ClipPolicy, globalNorm, none } from '../clip/index.ts';
 import { DataError, NonFiniteError, OptionError, SkipError } from '../errors.ts';
 import { median, quantile, sorted } from '../history/numbers.ts';
 import { spreadOf, tailOf } from '../history/tail.ts';
+import type { TensorData } from '../io/file/file.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
 import type { Arrays } from '../train/feed/source.ts';
@@ -42,10 +43,14 @@ const FIRST_STEPS = 5;
 /** Of that run: a seed that no plan has, so that the scale is the same whichever seeds are tried. */
 const SCALE_SEED = 2 ** 31 - 1;
 
-/** A trainer of one policy, or of one level of it, and all its state before the first step. */
+/** Bytes of state that the trainers of a cell may hold together: those that were made first go. */
+const ROOM = 2 ** 30;
+
+/** A trainer of one policy, or of one level of it. */
 interface Ready {
   readonly trainer: Trainer<Module>;
-  readonly begin: TakenSnapshot;
+  /** Names of its state before the first step, in order; with what its policy keeps. */
+  readonly begin: ReadonlyMap<string, TensorData | null>;
   level: string;
 }
 
@@ -60,13 +65,15 @@ interface Drawn {
 export class Cell {
   readonly workload: PlannedWorkload;
   readonly optimizer: LabOptimizer;
+  readonly #room: number;
   readonly #ready = new Map<string, Ready>();
   #drawn: Drawn | null = null;
   #scale: LabScale | null = null;
 
-  constructor(workload: PlannedWorkload, optimizer: LabOptimizer) {
+  constructor(workload: PlannedWorkload, optimizer: LabOptimizer, room: number = ROOM) {
     this.workload = workload;
     this.optimizer = optimizer;
+    this.#room = room;
   }
 
   /** How large gradients are, before they are clipped. */
@@ -101,7 +108,7 @@ export class Cell {
     seed: number,
   ): Omit<LabLine, keyof LabKey | 'kind' | 'usual' | 'steps' | 'ignorant'> {
     const { data, begin } = this.#of(seed);
-    const ready = this.#trainer(policy, level, data);
+    const ready = this.#trainer(policy, level, data, begin);
     const { trainer } = ready;
     trainer.restoreSync(began(ready.begin, begin));
     const follow = new Following();
@@ -171,12 +178,16 @@ export class Cell {
   }
 
   /** One that has the level. */
-  #trainer(policy: LabPolicy, level: LabLevel, data: LabData): Ready {
+  #trainer(policy: LabPolicy, level: LabLevel, data: LabData, drawn: TakenSnapshot): Ready {
     const name = policy.oneProgram ? policy.name : `${policy.name}\n${level.name}`;
     let ready = this.#ready.get(name);
     if (!ready) {
       const trainer = this.workload.trainer(this.optimizer, level.make(this.scale), 0, data);
-      ready = { trainer, begin: trainer.snapshotSync() as TakenSnapshot, level: level.name };
+      const { tensors } = (trainer.snapshotSync() as TakenSnapshot).checkpoint;
+      // What the seed draws is in its own snapshot.
+      const own = Array.from(tensors, ([key, tensor]) => [key, drawn.checkpoint.tensors.has(key) ? null : tensor] as const);
+      this.#makeRoom(drawn.bytes);
+      ready = { trainer, begin: new Map(own), level: level.name };
       this.#ready.set(name, ready);
     }
     if (ready.level !== level.name) {
@@ -184,6 +195,15 @@ export class Cell {
       ready.level = level.name;
     }
     return ready;
+  }
+
+  /** For one more. */
+  #makeRoom(bytes: number): void {
+    for (const [name, { trainer }] of this.#ready) {
+      if ((this.#ready.size + 1) * bytes <= this.#room) return;
+      trainer.dispose();
+      this.#ready.delete(name);
+    }
   }
 
   /**
@@ -215,9 +235,8 @@ export class Cell {
 }
 
 /** The beginning of a trainer, with the weights, buffers and place in the data of a seed; what its policy keeps stays as it begins. */
-function began(own: TakenSnapshot, { checkpoint, transforms }: TakenSnapshot): TakenSnapshot {
-  const { tensors } = own.checkpoint;
-  const merged = new Map(Array.from(tensors, ([name, tensor]) => [name, checkpoint.tensors.get(name) ?? tensor] as const));
+function began(own: Ready['begin'], { checkpoint, transforms }: TakenSnapshot): TakenSnapshot {
+  const merged = new Map(Array.from(own, ([name, tensor]) => [name, tensor ?? checkpoint.tensors.get(name)!] as const));
   return new TakenSnapshot({ tensors: merged, progress: checkpoint.progress!, transforms });
 }
 

@@ -42,7 +42,9 @@ function alone(
 it.each(['sgd', 'adam'] as const)(
   '%s: runs of one cell, to and fro between seeds, policies and levels, are those of new trainers',
   (optimizer) => {
+    // In the second cell each trainer has to go for the next one.
     using cell = new Cell(planned(tiny), optimizer);
+    using narrow = new Cell(planned(tiny), optimizer, 1);
     const { scale } = cell;
     const tries: [string, string, number][] = [
       ...[
@@ -65,6 +67,7 @@ it.each(['sgd', 'adam'] as const)(
       const line = cell.run(POLICIES.get(policy)!, level(policy, name), seed);
       const { test, norms } = alone(seed, optimizer, level(policy, name).make(scale), policy === 'auto');
       expect(line.test, `${policy} ${name} ${seed}`).toBe(test);
+      expect(narrow.run(POLICIES.get(policy)!, level(policy, name), seed).test).toBe(test);
       const order = norms.toSorted((a, b) => a - b);
       expect(line.norms.median).toBe(order[12]);
     }
