@@ -1,5 +1,7 @@
 // results.ts: what runs wrote: those with --json, as one run, and the file in which a long run keeps its cells, to go on with.
+
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { FileLock } from '../lib/io/file/lock.ts';
 import type { Facts } from './facts.ts';
 import type { Row } from './report.ts';
 
@@ -61,11 +63,23 @@ const SAME = ['cpu', 'available', 'memory', 'isa', 'node', 'gradclip'] as const;
 /** The cells of a run that may be ended and begun again: each is appended when it has been measured. */
 export class Keeper {
   readonly #file: string;
+  readonly #lock: FileLock;
   readonly #done: ReadonlyMap<string, Done>;
 
-  /** @throws Error where the file is of another machine or another state of the project */
+  /** @throws Error where the file is of another machine or another state of the project, or while another process writes it */
   constructor(file: string, facts: Facts) {
     this.#file = file;
+    this.#lock = FileLock.take(file);
+    try {
+      this.#done = this.#begin(facts);
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+  }
+
+  #begin(facts: Facts): ReadonlyMap<string, Done> {
+    const file = this.#file;
     const before = existsSync(file) ? contents(file) : { facts: [], done: [] };
     for (const earlier of before.facts) {
       const other = SAME.find((key) => earlier[key] !== facts[key]);
@@ -74,9 +88,9 @@ export class Keeper {
       const peer = Object.keys(facts.peers).find((name) => (earlier.peers[name] ?? facts.peers[name]) !== facts.peers[name]);
       if (peer) throw new Error(`--results: ${file} was begun with ${peer} ${earlier.peers[peer]}, this is ${facts.peers[peer]}`);
     }
-    this.#done = new Map(before.done.map((done) => [keyOf(done.threads, done.cell), done]));
     if (existsSync(file)) this.#dropUndone();
     this.#append([{ facts }]);
+    return new Map(before.done.map((done) => [keyOf(done.threads, done.cell), done]));
   }
 
   /** Seconds of a cell that is there; undefined where it is not. */
@@ -91,6 +105,10 @@ export class Keeper {
   /** Rows of cells that were measured to the end. */
   results(suite: string): Results {
     return readResults([this.#file], suite);
+  }
+
+  close(): void {
+    this.#lock.release();
   }
 
   #append(lines: readonly object[]): void {

@@ -80,7 +80,14 @@ async function measure(argv: readonly string[], options: Options): Promise<Resul
     rows.push(...measured.rows);
   }
   held.close();
+  keeper?.close();
   return keeper ? keeper.results(options.suiteName) : { facts, rows };
 }
 
-await main(process.argv.slice(2));
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  // Of files that are not there, or not what they should be: what is wrong, and no stack.
+  tell((error as Error).message);
+  process.exitCode = 1;
+}

@@ -1,10 +1,11 @@
 // record.ts: the laboratory's record: a line of JSON for each run, read, and continued.
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { BusyError, DataError, GradclipError, OptionError } from '../errors.ts';
+import { DataError, GradclipError, OptionError } from '../errors.ts';
 import { LineCutter } from '../io/csv/lines.ts';
-import { readBytes, withSource } from '../io/file/file.ts';
+import { withSource } from '../io/file/file.ts';
 import { otherKind } from '../io/file/kinds.ts';
+import { FileLock } from '../io/file/lock.ts';
 import { writeError } from '../io/file/write.ts';
 import { parseJson } from '../io/json.ts';
 import { MAX_LINE } from '../io/limits.ts';
@@ -122,10 +123,10 @@ export class LabRecorder {
   /** What is there already. */
   readonly done: readonly LabLine[];
   readonly #file: string;
-  readonly #lock: string;
+  readonly #lock: FileLock;
   readonly #fd: number;
 
-  private constructor(file: string, lock: string, fd: number, done: readonly LabLine[]) {
+  private constructor(file: string, lock: FileLock, fd: number, done: readonly LabLine[]) {
     this.#file = file;
     this.#lock = lock;
     this.#fd = fd;
@@ -138,8 +139,7 @@ export class LabRecorder {
    */
   static async open(file: string, machine: string): Promise<LabRecorder> {
     const place = resolve(file);
-    const lock = `${place}.lock`;
-    await take(file, lock);
+    const lock = FileLock.take(file);
     let fd: number | null = null;
     try {
       fd = openSync(place, 'a+');
@@ -156,7 +156,7 @@ export class LabRecorder {
       return new LabRecorder(file, lock, fd, lines);
     } catch (error) {
       if (fd !== null) closeSync(fd);
-      release(lock);
+      lock.release();
       throw error instanceof GradclipError ? error : writeError(file, error);
     }
   }
@@ -179,7 +179,7 @@ export class LabRecorder {
       fsyncSync(this.#fd);
     } catch {}
     closeSync(this.#fd);
-    release(this.#lock);
+    this.#lock.release();
   }
 }
 
@@ -215,39 +215,4 @@ function startsLikeOurs(fd: number, size: number): boolean {
   const bytes = Buffer.alloc(Math.min(size, begin.length));
   readSync(fd, bytes, 0, bytes.length, 0);
   return begin.startsWith(bytes.toString());
-}
-
-/** The file is this process's to write. What a dead process left is taken over. @throws BusyError */
-async function take(file: string, lock: string): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      const fd = openSync(lock, 'wx');
-      write(fd, String(process.pid));
-      closeSync(fd);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries > 1) throw writeError(file, error);
-      const pid = Number((await readBytes(lock, 64).catch(() => Buffer.alloc(0))).toString());
-      if (pid > 0 && isAlive(pid)) {
-        const text = `${file}: process ${pid} writes it; give another file, or remove ${lock} where that is no run of the laboratory`;
-        throw new BusyError(text, { file, pid });
-      }
-      release(lock);
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-function release(lock: string): void {
-  try {
-    unlinkSync(lock);
-  } catch {}
 }

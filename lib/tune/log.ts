@@ -1,9 +1,10 @@
 // log.ts: the file of a search: what it is, then a line for each job that is done; and beside it a folder with the state of trials that may go on.
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { BusyError, DataError, OptionError } from '../errors.ts';
+import { DataError, OptionError } from '../errors.ts';
 import { readBytes } from '../io/file/file.ts';
+import { FileLock } from '../io/file/lock.ts';
 import { writeError, writeWhole } from '../io/file/write.ts';
 import { parseJson } from '../io/json.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
@@ -38,13 +39,15 @@ const keyOf = ({ trial, repeat, from, to }: Job): string => `${trial} ${repeat} 
 export class TuneLog {
   readonly file: string;
   readonly #fd: number;
+  readonly #lock: FileLock;
   readonly #folder: string;
   readonly #known: ReadonlyMap<string, LogLine>;
   /** Seconds that were spent before. */
   readonly seconds: number;
 
-  private constructor(file: string, fd: number, known: ReadonlyMap<string, LogLine>) {
+  private constructor(file: string, lock: FileLock, fd: number, known: ReadonlyMap<string, LogLine>) {
     this.file = file;
+    this.#lock = lock;
     this.#fd = fd;
     this.#folder = `${file}.states`;
     this.#known = known;
@@ -58,16 +61,16 @@ export class TuneLog {
    */
   static async open(given: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const file = resolve(given);
-    lock(file);
+    const lock = FileLock.take(file);
     try {
-      return await TuneLog.#opened(file, header, resume);
+      return await TuneLog.#opened(file, lock, header, resume);
     } catch (error) {
-      unlock(file);
+      lock.release();
       throw error;
     }
   }
 
-  static async #opened(file: string, header: LogHeader, resume: boolean): Promise<TuneLog> {
+  static async #opened(file: string, lock: FileLock, header: LogHeader, resume: boolean): Promise<TuneLog> {
     const bytes = await readBytes(file).catch((error: unknown) => {
       if (error instanceof DataError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return null;
       throw error;
@@ -81,7 +84,7 @@ export class TuneLog {
       if (bytes !== null && bytes.length > length) await truncate(file, length);
       const fd = openSync(file, 'a');
       if (length === 0) writeSync(fd, line);
-      return new TuneLog(file, fd, known);
+      return new TuneLog(file, lock, fd, known);
     } catch (error) {
       throw writeError(file, error);
     }
@@ -132,7 +135,7 @@ export class TuneLog {
   async close(done: boolean): Promise<void> {
     closeSync(this.#fd);
     if (done) await this.#removeStates();
-    unlock(this.file);
+    this.#lock.release();
   }
 
   async #removeStates(): Promise<void> {
@@ -143,56 +146,6 @@ export class TuneLog {
 
   #stateFile(trial: number, repeat: number, step: number): string {
     return join(this.#folder, `${trial}-${repeat}-${step}.safetensors`);
-  }
-}
-
-/** Files that searches of this process write. */
-const writing = new Set<string>();
-const lockOf = (file: string): string => `${file}.lock`;
-
-/** One search writes a file at a time: beside it lies one with the number of its process. @throws BusyError */
-function lock(file: string): void {
-  const busy = (process: number): BusyError =>
-    new BusyError(`tune: option file: process ${process} writes ${file}; if there is none, remove ${lockOf(file)}`, {
-      file,
-      process,
-    });
-  if (writing.has(file)) throw busy(process.pid);
-  for (let tries = 0; ; tries++) {
-    try {
-      writeFileSync(lockOf(file), `${process.pid}\n`, { flag: 'wx' });
-      writing.add(file);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(file, error);
-      const owner = ownerOf(file);
-      if (owner !== null && (tries > 2 || (owner !== process.pid && isAlive(owner)))) throw busy(owner);
-      // Of a process that was killed.
-      rmSync(lockOf(file), { force: true });
-    }
-  }
-}
-
-function unlock(file: string): void {
-  if (!writing.delete(file)) return;
-  rmSync(lockOf(file), { force: true });
-}
-
-function ownerOf(file: string): number | null {
-  try {
-    return Number(readFileSync(lockOf(file), 'latin1')) || null;
-  } catch {
-    return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // There is one, of another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

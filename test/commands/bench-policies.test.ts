@@ -139,6 +139,8 @@ describe('cells are kept', () => {
     first.add(done('a'), [row('gradclip', '6x40k', 'a'), row('torch', '6x40k', 'a')]);
     const whole = readFileSync(file, 'utf8');
     first.add(done('b'), [row('gradclip', '6x40k', 'b', { with_ms: 7 })]);
+    expect(() => new Keeper(file, facts())).toThrow(`process ${process.pid} writes it`);
+    first.close();
     const second = readFileSync(file).subarray(Buffer.byteLength(whole));
     // Killed after any byte of the second.
     for (let n = 0; n < second.length; n += 7) {
@@ -154,6 +156,7 @@ describe('cells are kept', () => {
         ['torch', 'a', 1.25],
         ['gradclip', 'b', 8],
       ]);
+      again.close();
     }
     expect(new Keeper(file, facts({ threads: [2] })).results('policies').facts).toMatchObject({
       threads: [1, 2],
@@ -166,7 +169,7 @@ describe('cells are kept', () => {
     [{ peers: { torch: '3' } }, 'was begun with torch 2, this is 3'],
   ])('of one machine and one state: not %j', (more, message) => {
     const file = join(folder, 'other.jsonl');
-    new Keeper(file, facts());
+    new Keeper(file, facts()).close();
     expect(() => new Keeper(file, facts(more))).toThrow(message);
   });
   it.each([
