@@ -1,5 +1,5 @@
 // tune.test.ts: `gradclip tune`: the configuration to keep, the page, JSON, what is refused, and the same outcome for any threads.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -138,6 +138,35 @@ describe('gradclip tune', () => {
       const there = JSON.parse(stdout.trim().split('\n').at(-1)!);
       expect(there).toMatchObject({ best: here.best, value: here.value, verdict: here.verdict, steps: here.steps });
     }
+  });
+
+  it('killed again and again, at any moment, with threads at work: the same outcome', async () => {
+    const argv = [
+      'dist/bundle/main.js',
+      'tune',
+      join(project(), 'config.json'),
+      ...SHORT.slice(0, 4),
+      '--threads',
+      '2',
+      '--json',
+    ];
+    const record = join(folder(), 'tune.jsonl');
+    const lines = (): number => (existsSync(record) ? readFileSync(record, 'utf8').split('\n').length : 0);
+    // Each start comes some jobs farther, and is killed while others are on.
+    for (const kill of [3, 8, 15]) {
+      const child = spawn(process.execPath, [...argv, '--record', record, '--resume'], { stdio: 'ignore' });
+      const ended = new Promise<void>((done) => child.once('exit', () => done()));
+      while (lines() < kill && child.exitCode === null) await new Promise((done) => setTimeout(done, 1));
+      child.kill('SIGKILL');
+      await ended;
+    }
+    const outcome = (more: string[]): unknown => {
+      const { stdout, stderr, status } = spawnSync(process.execPath, [...argv, ...more], { encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      const { seconds: _, trials, ...rest } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+      return { ...rest, trials: trials.map(({ seconds: __, ...trial }: { seconds: number }) => trial) };
+    };
+    expect(outcome(['--record', record, '--resume'])).toEqual(outcome([]));
   });
 
   it.each<[string, object, string[], number, string]>([
