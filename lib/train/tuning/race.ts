@@ -89,8 +89,10 @@ export function judge(
   const best = byScore[0]!;
   const gained = Math.max(0, start - score(best));
   const allowed = (i: number): number => {
+    if (left <= 0) return 0;
     const borrowed = Math.max(0, 1 - moved[best]! / moved[i]!);
-    return left > 0 && borrowed > 0 ? borrowed * (left * rules.tolerance * gained + rules.noise * Math.abs(start)) : 0;
+    const error = rules.errors * standardError(minus(seen[i]!, seen[best]!));
+    return borrowed * left * rules.tolerance * gained + Math.min(error, rules.noise * Math.abs(start));
   };
   const near = whole
     .filter((i) => score(i) <= score(best) + allowed(i))
@@ -111,4 +113,9 @@ const minus = (a: readonly number[], b: readonly number[]): number[] => a.map((x
 function trimmedMean(values: readonly number[], share: number): number {
   const off = Math.floor(values.length * share);
   return mean([...values].sort((a, b) => a - b).slice(off, values.length - off));
+}
+
+function standardError(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(mean(values.map((x) => (x - middle) ** 2)) / values.length);
 }

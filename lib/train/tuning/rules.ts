@@ -3,6 +3,8 @@
 export interface TunerRules {
   /** How long the scout looks at gradients of the first weights; like all lengths here, as a share of the run. */
   readonly scout: number;
+  /** When thresholds race first. */
+  readonly begin: number;
   /** Factors of the first race, of the one that just bites, in falling order. */
   readonly first: readonly number[];
   /** How long its legs are, and how many go on after each. */
@@ -17,11 +19,14 @@ export interface TunerRules {
   readonly pieces: number;
   /** A larger threshold may be behind by this share of what has been gained so far: at the beginning of the run, and less and less. */
   readonly tolerance: number;
-  /** And by this share of the loss at the start, which is noise. */
+  /** And by so many standard errors of the difference, but no more than this share of the loss at the start. */
+  readonly errors: number;
   readonly noise: number;
   /** A threshold at so many medians of the norms guards against spikes, and follows the norms, looked at so often. */
   readonly guard: number;
   readonly watch: number;
+  /** It rises to so many times what the last race has chosen, and no further. */
+  readonly rise: number;
   /** Norms that the median is of. */
   readonly recent: number;
   /** Of the losses of a leg, the last part counts; of differences, the smallest and the largest do not. */
@@ -31,6 +36,7 @@ export interface TunerRules {
 
 export const RULES: TunerRules = {
   scout: 0.01,
+  begin: 0,
   first: [1.5, 0.5, 0.16, 0.05],
   legs: [0.01, 0.01, 0.025],
   keep: [3, 2, 1],
@@ -40,9 +46,11 @@ export const RULES: TunerRules = {
   last: 0.14,
   pieces: 10,
   tolerance: 0.2,
-  noise: 0.003,
+  errors: 1,
+  noise: 0.01,
   guard: 1.5,
   watch: 0.025,
+  rise: 2,
   recent: 60,
   tail: 0.6,
   trim: 0.15,

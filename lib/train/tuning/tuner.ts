@@ -31,6 +31,8 @@ interface State {
   /** Loss before the first step. */
   start: number;
   factor: number;
+  /** The factor that the last race has chosen, or that a guard began with. */
+  raced: number;
   /** The threshold guards against spikes, and follows the norms. */
   guards: boolean;
   /** Steps that trials have taken, and may take. */
@@ -78,6 +80,7 @@ export class Tuner implements Decider {
       search: { low: 0, high: 0, at: 0, tries: 0 },
       start: 0,
       factor: 1,
+      raced: 1,
       guards: false,
       extra: 0,
       allowed: 0,
@@ -205,7 +208,7 @@ export class Tuner implements Decider {
   #points(): number[] {
     const { again, watch } = this.#rules;
     const watched = Array.from({ length: Math.ceil(1 / watch) }, (_, k) => this.#at(k * watch));
-    return [...again.map((x) => this.#at(x)), ...watched, this.#end - this.#last];
+    return [this.#at(this.#rules.begin), ...again.map((x) => this.#at(x)), ...watched, this.#end - this.#last];
   }
 
   /** Look for a factor that halves the gradients, about: twice as large, it just bites. */
@@ -236,23 +239,14 @@ export class Tuner implements Decider {
     const s = this.#state;
     const { first, legs, keep, again, leg, around } = this.#rules;
     const bites = this.#bitesNow;
-    if (s.races === 0) {
-      const race = this.#begin(
-        'first',
-        tried,
-        first.map((x) => x * bites),
-        0,
-        this.#fit(legs, [first.length, ...keep], PART.first),
-        keep,
-      );
+    // Until thresholds have raced, a guard by the norms.
+    if (s.races === 0 && !s.guards) {
+      s.raced = this.#rules.guard * bites;
+      return this.#move(tried, s.raced, 'a guard against spikes, by the norms of the first batches');
+    }
+    if (s.races === 0 && tried >= this.#at(this.#rules.begin)) {
+      const race = this.#begin('first', tried, first.map((x) => x * bites), 0, this.#fit(legs, [first.length, ...keep], PART.first), keep);
       if (race) return race;
-      // There is no budget for races, or not yet: a guard does without.
-      if (!s.guards)
-        return this.#move(
-          tried,
-          this.#rules.guard * bites,
-          'no budget for trials yet: a guard against spikes, by the norms of the first batches',
-        );
     }
     // The clock may have moved where it begins.
     if (this.#last > 0 && tried >= this.#end - this.#last) {
@@ -267,7 +261,8 @@ export class Tuner implements Decider {
         this.#begin('again', tried, factors, factors.indexOf(s.factor), this.#fit([leg], [factors.length, 1], PART.again), [1]);
       if (race) return race;
     }
-    const factor = this.#rules.guard * bites;
+    // Norms that explode must not carry the threshold with them: how far it may rise, a race says.
+    const factor = Math.min(this.#rules.guard * bites, this.#rules.rise * s.raced);
     if (!s.guards || (factor < s.factor * OFF && factor > s.factor / OFF)) return null;
     return this.#move(
       tried,
@@ -351,6 +346,7 @@ export class Tuner implements Decider {
       const terms = { decided: tried, judgedBy: validates ? 'validation' : 'batches', reason, extra: s.extra } as const;
       s.decisions.push(...winner.course.map(([step, factor]) => ({ step, factor, ...terms })));
       s.factor = winner.factor;
+      s.raced = winner.factor;
       s.race = null;
       this.#follow(winner.norms);
       s.guards = race.kind !== 'last' && winner.factor * OFF >= this.#rules.guard * this.#bitesNow;
