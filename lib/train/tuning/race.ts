@@ -117,5 +117,5 @@ function trimmedMean(values: readonly number[], share: number): number {
 
 function standardError(values: readonly number[]): number {
   const middle = mean(values);
-  return Math.sqrt(mean(values.map((x) => (x - middle) ** 2)) / values.length);
+  return Math.sqrt(mean(values.map((x) => (x - middle) * (x - middle))) / values.length);
 }

@@ -47,7 +47,7 @@ export const RULES: TunerRules = {
   pieces: 10,
   tolerance: 0.2,
   errors: 1,
-  noise: 0.01,
+  noise: 0.02,
   guard: 1.5,
   watch: 0.025,
   rise: 2,

@@ -245,7 +245,14 @@ export class Tuner implements Decider {
       return this.#move(tried, s.raced, 'a guard against spikes, by the norms of the first batches');
     }
     if (s.races === 0 && tried >= this.#at(this.#rules.begin)) {
-      const race = this.#begin('first', tried, first.map((x) => x * bites), 0, this.#fit(legs, [first.length, ...keep], PART.first), keep);
+      const race = this.#begin(
+        'first',
+        tried,
+        first.map((x) => x * bites),
+        0,
+        this.#fit(legs, [first.length, ...keep], PART.first),
+        keep,
+      );
       if (race) return race;
     }
     // The clock may have moved where it begins.
