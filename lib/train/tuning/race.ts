@@ -87,7 +87,8 @@ export function judge(
   const score = (i: number): number => scores[i] ?? Number.POSITIVE_INFINITY;
   const byScore = [...alive].sort((a, b) => score(a) - score(b));
   const best = byScore[0]!;
-  const gained = Math.max(0, start - score(best));
+  // Of losses that have fallen by orders of magnitude, what is left of them is the measure.
+  const gained = Math.min(Math.max(0, start - score(best)), Math.abs(score(best)));
   const allowed = (i: number): number => {
     if (left <= 0) return 0;
     const borrowed = Math.max(0, 1 - moved[best]! / moved[i]!);
