@@ -25,9 +25,14 @@ const setups: Readonly<Record<string, Setup>> = {
   'a stream told nothing': { ...auto, batches: 'a function that is told nothing' },
   synchronous: { ...auto, sync: true, record: { perLayer: true } },
 };
+/** Of all ways, these: each set-up has two, by turns. */
+const some = (setup: Setup, i: number) => {
+  const ways = waysOf(setup);
+  return [ways[i % ways.length]!, ways[(i + 2) % ways.length]!];
+};
 const stops = Array.from({ length: SCRIPTED }, (_, i) => i + 1);
 
-test.each(Object.entries(setups).flatMap(([name, setup]) => waysOf(setup).map((way) => [name, way, setup] as const)))(
+test.each(Object.entries(setups).flatMap(([name, setup], i) => some(setup, i).map((way) => [name, way, setup] as const)))(
   '%s, %s',
   async (_, way, setup) => {
     const whole = await outcomeOf(setup, []);
