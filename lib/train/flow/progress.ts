@@ -88,7 +88,7 @@ export interface AutoResult {
   readonly decisions: readonly AutoDecision[];
   /** Steps of trials in all of them, with what validations of branches took. */
   readonly extra: number;
-  /** What trials were judged by: the loss over the validation set, or that of batches to come; `given`: there were none. */
+  /** What trials could be judged by, and the last race was: the validation set of the fit, or else batches; `given`: there were none. */
   readonly judgedBy: 'validation' | 'batches' | 'given';
 }
 
