@@ -7,8 +7,8 @@ const BATCHES = [32, 128];
 
 export const AGC: Claim = {
   name: 'agc',
-  paper: 'Brock, De, Smith and Simonyan 2021, High-Performance Large-Scale Image Recognition Without Normalization',
-  says: 'adaptive gradient clipping lets networks without normalization train with larger batches and higher rates (section 4.1, figure 2)',
+  paper: 'Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization',
+  says: 'adaptive gradient clipping lets networks without normalization train with larger batches and higher rates',
   trial:
     'large-batch (convolutions without norms), SGD with momentum, batches of 32 and 128, four rates: test loss without a clip and with the better of agc(.01) and agc(.1), last layer left alone; medians over seeds',
   rule: 'confirmed if for both batches the highest rate within 10 % of the best loss without a clip is lower than that with agc (of the same bound), and the best loss with agc is no worse (interval of the ratio not above 1); depends if for one; else not confirmed',

@@ -71,8 +71,8 @@ function batchOf(set: Arrays | Source, i: number, rows: number): Arrays {
 
 export const ATTENTION_TAILS: Claim = {
   name: 'attention-tails',
-  paper: 'Zhang, Karimireddy, Veit, Kim, Reddi, Kumar and Sra 2020, Why Are Adaptive Methods Good for Attention Models?',
-  says: 'the noise of gradients is heavy-tailed in attention models (BERT) and close to normal in image models (ResNet50) (section 3, figure 1)',
+  paper: 'Zhang et al. 2020, Why Are Adaptive Methods Good for Attention Models?',
+  says: 'the noise of gradients is heavy-tailed in attention models (BERT) and close to normal in image models (ResNet50)',
   trial: `${ATTENTION.join(', ')} beside ${IMAGES.join(', ')}: in the middle of a training, distances of the gradients of 400 batches of four rows from their mean; Hill's index of their tail, median over three seeds (lower is heavier; 2 or less: no variance)`,
   rule: 'confirmed if both of attention have a lower index than both of images; not confirmed if the lowest of images is lower than both of attention; else it depends',
   run({ seeds, part }) {

@@ -7,8 +7,8 @@ const PERCENTILES = [1, 10, 25, 50, 75, 90];
 
 export const AUTOCLIP_PERCENTILE: Claim = {
   name: 'autoclip-percentile',
-  paper: 'Seetharaman, Wichern, Pardo and Le Roux 2020, AutoClip: Adaptive Gradient Clipping for Source Separation Networks',
-  says: 'one percentile, the 10th, may be used for other tasks as it is, where a threshold would have to be found for each (sections 3 and 5)',
+  paper: 'Seetharaman et al. 2020, AutoClip: Adaptive Gradient Clipping for Source Separation Networks',
+  says: 'one percentile, the 10th, may be used for other tasks as it is, where a threshold would have to be found for each',
   trial: `all 24 workloads, both optimizers, three seeds: test loss of autoClip(10) over the best of autoClip(${PERCENTILES.join(', ')}) for the workload, medians`,
   rule: 'confirmed if it is within 10 % of the best percentile in three of four (workload, optimizer), not confirmed if in less than half, else it depends',
   run(effort) {

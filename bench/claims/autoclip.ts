@@ -5,8 +5,8 @@ import { type Claim, counted, judged, type Policy, some, train } from './claim.t
 
 export const AUTOCLIP: Claim = {
   name: 'autoclip',
-  paper: 'Seetharaman, Wichern, Pardo and Le Roux 2020, AutoClip: Adaptive Gradient Clipping for Source Separation Networks',
-  says: 'clipping at the 10th percentile of the norms so far makes networks generalize better than no clip (section 4, table 1: recurrent networks, Adam)',
+  paper: 'Seetharaman et al. 2020, AutoClip: Adaptive Gradient Clipping for Source Separation Networks',
+  says: 'clipping at the 10th percentile of the norms so far makes networks generalize better than no clip',
   trial:
     'all 24 workloads of the laboratory, AdamW at its rate: test loss with autoClip(10) over that without a clip, same seeds',
   rule: `a workload speaks for it where the 95 % interval of the mean ratio over seeds lies below 1; confirmed if half do and at most one in ten speaks against it; not confirmed if as many speak against it as for it; else it depends`,

@@ -6,7 +6,7 @@ import type { Arrays } from '../../lib/train/feed/source.ts';
 import { type Claim, mean, type Policy, ratioOf, show, train, workloadOf } from './claim.ts';
 
 const TAU = 2;
-/** Partially Huberised cross-entropy: -ln p, and a line where the probability p of the label is below 1 / tau (Menon et al. 2020, definition 4). */
+/** Partially Huberised cross-entropy: -ln p, and a line where the probability p of the label is below 1 / tau (Menon et al. 2020). */
 export const huberised: LabWorkload['loss'] = ({ x, y }, model) => {
   const plain = losses.crossEntropy((model as Plain).forward(x), y, { reduction: 'none' });
   const p = ops.exp(ops.neg(plain));
@@ -16,8 +16,8 @@ export const huberised: LabWorkload['loss'] = ({ x, y }, model) => {
 
 export const LABEL_NOISE: Claim = {
   name: 'label-noise',
-  paper: 'Menon, Rawat, Reddi and Kumar 2020, Can Gradient Clipping Mitigate Label Noise?',
-  says: 'clipping the gradient gives no robustness to label noise; partially Huberised losses, which clip the loss of each row, do (sections 3 to 5, table 1)',
+  paper: 'Menon et al. 2020, Can Gradient Clipping Mitigate Label Noise?',
+  says: 'clipping the gradient gives no robustness to label noise; partially Huberised losses, which clip the loss of each row, do',
   trial:
     'label-noise trained four times as long (two fifths of labels wrong), SGD with momentum and AdamW at their rates: share of errors on clean labels with global norms of .1 and 1 (the better one), and with the partially Huberised loss (tau 2), over that of cross-entropy without a clip',
   rule: 'the first half holds where the 95 % interval of the ratio with a clip is not below .95, the second where that of the Huberised loss is below 1; confirmed if both hold with both optimizers, not confirmed if a half holds with neither, else it depends',

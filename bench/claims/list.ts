@@ -24,12 +24,39 @@ const cell = (text: string): string => text.replaceAll('|', '\\|');
 /** A row for each: what the paper says, and what was found. */
 export function claimsTable(outcomes: readonly (readonly [Claim, Outcome])[]): string {
   const rows = outcomes.map(
-    ([{ says, paper }, { verdict, figures }]) => `| ${[`${says} (${paper})`, `**${verdict}**`, figures].map(cell).join(' | ')} |`,
+    ([{ name, says, paper }, { verdict, figures }]) =>
+      `| ${[`**${name}**: ${says} (${paper})`, `**${verdict}**`, figures].map(cell).join(' | ')} |`,
   );
   return ['| the claim | here | figures |', '|---|---|---|', ...rows].join('\n');
 }
 
-/** How each was tried, and by which rule it was judged, which was there before the trial. */
+const WIDTH = 119;
+
+/** A paragraph in lines, those after the first behind blanks. */
+function lines(text: string): string {
+  const out: string[] = [''];
+  for (const word of text.split(' ')) {
+    const last = out.at(-1)!;
+    if (last.length + word.length + 1 > WIDTH) out.push(`  ${word}`);
+    else out[out.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return out.join('\n');
+}
+
+/** How each was tried, and by which rule it was judged. */
 export function claimsMethod(claims: readonly Claim[]): string {
-  return claims.map(({ name, trial, rule }) => `- **${name}**: ${trial}. Rule: ${rule}.`).join('\n');
+  const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+  return claims.map(({ name, trial, rule }) => lines(`- **${name}**: ${trial}. ${sentence(rule)}`)).join('\n');
+}
+
+/** A page with the table and the method: each stands between `<!-- claims NAME -->` and `<!-- end of claims -->`. */
+export function withClaims(page: string, outcomes: readonly (readonly [Claim, Outcome])[]): string {
+  const parts: Readonly<Record<string, string>> = {
+    table: claimsTable(outcomes),
+    method: claimsMethod(outcomes.map(([claim]) => claim)),
+  };
+  return page.replace(
+    /(<!-- claims (\w+) -->\n)[\s\S]*?(<!-- end of claims -->)/g,
+    (all, begin: string, name: string, end: string) => (parts[name] === undefined ? all : `${begin}${parts[name]}\n${end}`),
+  );
 }

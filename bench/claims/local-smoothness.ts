@@ -60,9 +60,8 @@ function pathOf(name: string, seed: number, part: number): { readonly norms: num
 
 export const LOCAL_SMOOTHNESS: Claim = {
   name: 'local-smoothness',
-  paper:
-    'Zhang, He, Sra and Jadbabaie 2020, Why Gradient Clipping Accelerates Training: A Theoretical Justification for Adaptivity',
-  says: 'along a training, local smoothness is correlated with the norm of the gradient, for an LSTM language model and for a ResNet (section 5, figures 1 and 3)',
+  paper: 'Zhang et al. 2020, Why Gradient Clipping Accelerates Training: A Theoretical Justification for Adaptivity',
+  says: 'along a training, local smoothness is correlated with the norm of the gradient, for an LSTM language model and for a ResNet',
   trial:
     'char-lstm and resnet20 with SGD and no clip; each step: norm of the gradient of the validation set, and its change over the length of the step; correlation of the logarithms, median over three seeds',
   rule: 'confirmed if both correlations are .5 or more, depends if one is',

@@ -27,8 +27,8 @@ const weighed: LabWorkload['loss'] = ({ x, y, w }, model) => {
 
 export const SPAM: Claim = {
   name: 'spam',
-  paper: 'Huang, Zhu, Jin, Liu, Wang and Liu 2025, SPAM: Spike-Aware Adam with Momentum Reset for Stable LLM Training',
-  says: 'under spikes of gradients, Adam with momentum reset and spike-aware clipping is better than Adam, and than Adam with other clips (sections 3 and 4, tables 2 and 4)',
+  paper: 'Huang et al. 2025, SPAM: Spike-Aware Adam with Momentum Reset for Stable LLM Training',
+  says: 'under spikes of gradients, Adam with momentum reset and spike-aware clipping is better than Adam, and than Adam with other clips',
   trial: `${NAMES.join(', ')}; about one step in fifty has a gradient a thousand times as large (a row counts 30,000 times); spam (reset every 100 steps, 30 steps of warm-up) beside AdamW with a global norm of 1, same rates and seeds: test losses`,
   rule: 'a case speaks for it where the 95 % interval of the mean ratio over seeds lies below 1, each network once beside AdamW alone and once beside AdamW with the clip; confirmed if at least three in four do, not confirmed if at most one in four, else it depends',
   run(effort) {

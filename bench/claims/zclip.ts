@@ -5,8 +5,8 @@ import { compared, GLOBAL, halved, TRIED, told } from './spikes.ts';
 
 export const ZCLIP: Claim = {
   name: 'zclip',
-  paper: 'Kumar, Owen, Chowdhury and Güra 2025, ZClip: Adaptive Spike Mitigation for LLM Pre-Training',
-  says: 'ZClip does away with spikes that a fixed threshold lets through, and trains at higher rates, to lower losses (sections 4 and 5, figures 3 to 5)',
+  paper: 'Kumar et al. 2025, ZClip: Adaptive Spike Mitigation for LLM Pre-Training',
+  says: 'ZClip does away with spikes that a fixed threshold lets through, and trains at higher rates, to lower losses',
   trial: `${TRIED}; zclip() beside globalNorm(1), same seeds: spikes (loss more than five deviations above the median of 20 steps), and test losses`,
   rule: 'two things: at most half of the spikes, of ten or more, and a 95 % interval of the loss ratio at the raised rate below 1; confirmed if both hold, depends if one does',
   run(effort) {

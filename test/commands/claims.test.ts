@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { counted, judged, median, ratioOf, show, train, workloadOf } from '../../bench/claims/claim.ts';
 import { smoothed } from '../../bench/claims/fewer-steps.ts';
 import { huberised } from '../../bench/claims/label-noise.ts';
-import { CLAIMS, claimsMethod, claimsTable } from '../../bench/claims/list.ts';
+import { CLAIMS, claimsMethod, claimsTable, withClaims } from '../../bench/claims/list.ts';
 import { correlation } from '../../bench/claims/local-smoothness.ts';
 import { halved, spikesOf } from '../../bench/claims/spikes.ts';
 import * as clip from '../../lib/clip/index.ts';
@@ -13,7 +13,7 @@ import { Trainer } from '../../lib/train/index.ts';
 
 const EFFORT = { seeds: [1, 2], part: 0.02, cases: 1 };
 
-test('at least eight claims of eight papers or more authors, each with its trial and rule', () => {
+test('at least eight claims of eight papers, each with its trial and rule', () => {
   expect(CLAIMS.length).toBeGreaterThanOrEqual(8);
   expect(new Set(CLAIMS.map(({ name }) => name)).size).toBe(CLAIMS.length);
   expect(new Set(CLAIMS.map(({ paper }) => paper)).size).toBeGreaterThanOrEqual(8);
@@ -30,7 +30,11 @@ test.each(CLAIMS)('$name is tried', (claim) => {
   const table = claimsTable([[claim, outcome]]).split('\n');
   expect(table).toHaveLength(3);
   expect(table[2]).toContain(`| **${outcome.verdict}** | `);
-  expect(claimsMethod([claim])).toContain(claim.rule);
+  const method = claimsMethod([claim]);
+  expect(method.replaceAll(/\s+/g, ' ')).toContain(`${claim.trial}. ${claim.rule[0]!.toUpperCase()}${claim.rule.slice(1)}.`);
+  expect(Math.max(...method.split('\n').map((line) => line.length))).toBeLessThan(120);
+  const page = 'a\n<!-- claims table -->\nold\n<!-- end of claims -->\nb\n<!-- claims other -->\nkept\n<!-- end of claims -->\n';
+  expect(withClaims(page, [[claim, outcome]])).toBe(page.replace('old', claimsTable([[claim, outcome]])));
 });
 
 test('a case speaks for a claim where its interval lies below 1', () => {

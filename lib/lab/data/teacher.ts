@@ -24,7 +24,7 @@ export function teacher(drawn: Draw, inputs: number, hidden: number, outputs: nu
   };
 }
 
-/** Normal rows [rows, inputs], and what the teacher says of them. */
+/** Normal rows [rows, inputs], and what the teacher makes of them. */
 export function taught(
   next: Draw,
   of: Teacher,
