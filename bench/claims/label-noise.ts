@@ -6,8 +6,8 @@ import type { Arrays } from '../../lib/train/feed/source.ts';
 import { type Claim, mean, type Policy, ratioOf, show, train, workloadOf } from './claim.ts';
 
 const TAU = 2;
-/** Partially Huberised cross-entropy: -ln p, and a line where the probability p of the label is below 1 / tau (Menon et al. 2020). */
-export const huberised: LabWorkload['loss'] = ({ x, y }, model) => {
+/** Partially Huberized cross-entropy: -ln p, and a line where the probability p of the label is below 1 / tau (Menon et al. 2020). */
+export const huberized: LabWorkload['loss'] = ({ x, y }, model) => {
   const plain = losses.crossEntropy((model as Plain).forward(x), y, { reduction: 'none' });
   const p = ops.exp(ops.neg(plain));
   const line = ops.add(ops.mul(p, -TAU), Math.log(TAU) + 1);
@@ -17,10 +17,10 @@ export const huberised: LabWorkload['loss'] = ({ x, y }, model) => {
 export const LABEL_NOISE: Claim = {
   name: 'label-noise',
   paper: 'Menon et al. 2020, Can Gradient Clipping Mitigate Label Noise?',
-  says: 'clipping the gradient gives no robustness to label noise; partially Huberised losses, which clip the loss of each row, do',
+  says: 'clipping the gradient gives no robustness to label noise; partially Huberized losses, which clip the loss of each row, do',
   trial:
-    'label-noise trained four times as long (two fifths of labels wrong), SGD with momentum and AdamW at their rates: share of errors on clean labels with global norms of .1 and 1 (the better one), and with the partially Huberised loss (tau 2), over that of cross-entropy without a clip',
-  rule: 'the first half holds where the 95 % interval of the ratio with a clip is not below .95, the second where that of the Huberised loss is below 1; confirmed if both hold with both optimizers, not confirmed if a half holds with neither, else it depends',
+    'label-noise trained four times as long (two fifths of labels wrong), SGD with momentum and AdamW at their rates: share of errors on clean labels with global norms of .1 and 1 (the better one), and with the partially Huberized loss (tau 2), over that of cross-entropy without a clip',
+  rule: 'the first half holds where the 95 % interval of the ratio with a clip is not below .95, the second where that of the Huberized loss is below 1; confirmed if both hold with both optimizers, not confirmed if a half holds with neither, else it depends',
   run({ seeds, part }) {
     const own = workloadOf('label-noise');
     const workload: LabWorkload = { ...own, steps: 4 * own.steps };
@@ -44,7 +44,7 @@ export const LABEL_NOISE: Claim = {
       const plain = errors(clip.none);
       const clips = [0.1, 1].map((c) => errors(() => clip.globalNorm(c)));
       const clipped = clips.reduce((a, b) => (mean(b) < mean(a) ? b : a));
-      const huber = errors(clip.none, huberised);
+      const huber = errors(clip.none, huberized);
       const over = (values: readonly number[]) => ratioOf(values.map((v, k) => v / plain[k]!));
       return { kind, plain: mean(plain), clipped: over(clipped), huber: over(huber) };
     });
@@ -56,7 +56,7 @@ export const LABEL_NOISE: Claim = {
       figures: found
         .map(
           (f) =>
-            `${f.kind === 'sgd' ? 'SGD' : 'AdamW'}: errors ${show(f.plain)}, ratio with a clip ${told(f.clipped)}, Huberised ${told(f.huber)}`,
+            `${f.kind === 'sgd' ? 'SGD' : 'AdamW'}: errors ${show(f.plain)}, ratio with a clip ${told(f.clipped)}, Huberized ${told(f.huber)}`,
         )
         .join('; '),
     };

@@ -49,14 +49,14 @@ export function claimsMethod(claims: readonly Claim[]): string {
   return claims.map(({ name, trial, rule }) => lines(`- **${name}**: ${trial}. ${sentence(rule)}`)).join('\n');
 }
 
-/** A page with the table and the method: each stands between `<!-- claims NAME -->` and `<!-- end of claims -->`. */
+/** A page with the table, between `<!-- table claims -->` and `<!-- end -->`, and the method, between `<!-- claims method -->` and `<!-- end of claims -->`. */
 export function withClaims(page: string, outcomes: readonly (readonly [Claim, Outcome])[]): string {
-  const parts: Readonly<Record<string, string>> = {
-    table: claimsTable(outcomes),
-    method: claimsMethod(outcomes.map(([claim]) => claim)),
-  };
-  return page.replace(
-    /(<!-- claims (\w+) -->\n)[\s\S]*?(<!-- end of claims -->)/g,
-    (all, begin: string, name: string, end: string) => (parts[name] === undefined ? all : `${begin}${parts[name]}\n${end}`),
+  const put = (text: string, between: RegExp, made: string): string =>
+    text.replace(between, (_, begin: string, end: string) => `${begin}${made}\n${end}`);
+  const tabled = put(page, /(<!-- table claims -->\n)[\s\S]*?(<!-- end -->)/, claimsTable(outcomes));
+  return put(
+    tabled,
+    /(<!-- claims method -->\n)[\s\S]*?(<!-- end of claims -->)/,
+    claimsMethod(outcomes.map(([claim]) => claim)),
   );
 }

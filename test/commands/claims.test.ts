@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { counted, judged, median, ratioOf, show, train, workloadOf } from '../../bench/claims/claim.ts';
 import { smoothed } from '../../bench/claims/fewer-steps.ts';
-import { huberised } from '../../bench/claims/label-noise.ts';
+import { huberized } from '../../bench/claims/label-noise.ts';
 import { CLAIMS, claimsMethod, claimsTable, withClaims } from '../../bench/claims/list.ts';
 import { correlation } from '../../bench/claims/local-smoothness.ts';
 import { halved, spikesOf } from '../../bench/claims/spikes.ts';
@@ -33,8 +33,9 @@ test.each(CLAIMS)('$name is tried', (claim) => {
   const method = claimsMethod([claim]);
   expect(method.replaceAll(/\s+/g, ' ')).toContain(`${claim.trial}. ${claim.rule[0]!.toUpperCase()}${claim.rule.slice(1)}.`);
   expect(Math.max(...method.split('\n').map((line) => line.length))).toBeLessThan(120);
-  const page = 'a\n<!-- claims table -->\nold\n<!-- end of claims -->\nb\n<!-- claims other -->\nkept\n<!-- end of claims -->\n';
-  expect(withClaims(page, [[claim, outcome]])).toBe(page.replace('old', claimsTable([[claim, outcome]])));
+  const page = (table: string, own: string): string =>
+    `a\n<!-- table claims -->\n${table}\n<!-- end -->\nb\n<!-- claims method -->\n${own}\n<!-- end of claims -->\nc\n`;
+  expect(withClaims(page('old', 'old'), [[claim, outcome]])).toBe(page(claimsTable([[claim, outcome]]), method));
 });
 
 test('a case speaks for a claim where its interval lies below 1', () => {
@@ -97,7 +98,7 @@ test('a training tells the losses and norms of its steps, and what it ends with'
   expect(train({ ...job, optimizer: () => optim.sgd({ lr: 1e6 }) }).loss).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('the partially Huberised loss: -ln p, and a line below a probability of a half', () => {
+test('the partially Huberized loss: -ln p, and a line below a probability of a half', () => {
   const model = new Linear(3, 3, { bias: false });
   model.weight.init = (out) => out.set([1, 0, 0, 0, 1, 0, 0, 0, 1]);
   const logits = [
@@ -112,7 +113,7 @@ test('the partially Huberised loss: -ln p, and a line below a probability of a h
     const p = Math.exp(row[y[r]!]!) / sum;
     return p > 0.5 ? -Math.log(p) : -2 * p + Math.log(2) + 1;
   });
-  using trainer = new Trainer({ model, loss: huberised as never, optimizer: optim.sgd({ lr: 0.1 }) });
+  using trainer = new Trainer({ model, loss: huberized as never, optimizer: optim.sgd({ lr: 0.1 }) });
   const found = trainer.evaluateSync({ x: { data: Float32Array.from(logits.flat()), shape: [4, 3] }, y }).loss;
   expect(found).toBeCloseTo(values.reduce((a, b) => a + b, 0) / 4, 6);
 });

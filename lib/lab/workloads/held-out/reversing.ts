@@ -1,4 +1,4 @@
-// reversing.ts: a GRU reads six symbols, another one says them from the last to the first: it is told each one that it should have said.
+// reversing.ts: a GRU reads six symbols, another one says them from the last to the first, given what it should have said so far.
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { Embedding } from '../../../nn/layers/embedding.ts';
 import { Linear } from '../../../nn/layers/linear.ts';

@@ -1,4 +1,4 @@
-// tagger.ts: an LSTM that reads both ways says of each symbol whether the nearest bracket before and after it are of one kind.
+// tagger.ts: an LSTM that reads both ways tags each symbol by whether the nearest bracket before and after it are of one kind.
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { Embedding } from '../../../nn/layers/embedding.ts';
 import { Linear } from '../../../nn/layers/linear.ts';
