@@ -1,6 +1,7 @@
 // facts.ts: what a figure belongs to: the machine, the versions and the command.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { basename, isAbsolute } from 'node:path';
 import { addon } from '../lib/native/addon.ts';
 import { packageRoot, version } from '../lib/native/package.ts';
 import { bytes } from '../lib/text/format.ts';
@@ -28,7 +29,7 @@ export function gather(argv: readonly string[], options: Options, peers: readonl
   const isa = process.env.GRADCLIP_ISA;
   return {
     date: new Date().toISOString().slice(0, 16),
-    command: `${isa ? `GRADCLIP_ISA=${isa} ` : ''}npm run -s bench -- ${argv.join(' ')}`.trim(),
+    command: `${isa ? `GRADCLIP_ISA=${isa} ` : ''}npm run -s bench -- ${argv.map(named).join(' ')}`.trim(),
     cpu: cpus()[0]?.model ?? 'unknown processor',
     cores: cpus().length,
     available: availableParallelism(),
@@ -41,6 +42,9 @@ export function gather(argv: readonly string[], options: Options, peers: readonl
     peers: Object.fromEntries(peers.map(({ peer, version }) => [peer, version])),
   };
 }
+
+/** Of a file in some folder its name: where that is says nothing to others. */
+const named = (arg: string): string => (isAbsolute(arg) ? basename(arg) : arg);
 
 /** Facts as lines for people. */
 export function factLines(facts: Facts): string[] {

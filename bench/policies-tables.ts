@@ -4,6 +4,7 @@ import { markdown } from './step-tables.ts';
 
 const NOTHING = '-';
 const MODELS = ['mlp-small', 'mlp-large'];
+const PLACES = [...MODELS, '6x40k', '200x4k', '2000x8k', '25x1M'];
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const digits = (value: unknown, n: number): string => (isNumber(value) ? String(Number(value.toPrecision(n))) : NOTHING);
@@ -21,6 +22,11 @@ const between = (middle: string, low: string, high: string): string =>
 const cost = (row: Row | undefined): string =>
   between(percent(row?.cost_percent), percent(row?.cost_low_percent), percent(row?.cost_high_percent));
 
+/** In the order of the suite. */
+const placesOf = (rows: readonly Row[]): string[] => {
+  const there = new Set(unique(rows, 'place'));
+  return PLACES.filter((place) => there.has(place));
+};
 const unique = (rows: readonly Row[], key: string): string[] => [...new Set(rows.map((row) => String(row[key])))];
 
 /**
@@ -51,7 +57,7 @@ export function policiesTables(facts: readonly string[], rows: readonly Row[]): 
 /** Ours: a line for each name, a column for each place, whose first line says what the step takes without. */
 function costs(rows: readonly Row[], kind: string): string {
   const ours = rows.filter((row) => row.peer === 'gradclip');
-  const places = unique(ours, 'place');
+  const places = placesOf(ours);
   const of = (name: string, place: string) => ours.find((row) => row.name === name && row.place === place);
   const base = places.map((place) => {
     const times = ours.filter((row) => row.place === place).map((row) => Number(row.without_ms));
@@ -62,7 +68,8 @@ function costs(rows: readonly Row[], kind: string): string {
   const lines = unique(ours, 'name').map((name) => {
     const alone = ours.find((row) => row.name === name && !MODELS.includes(String(row.place)));
     const any = alone ?? ours.find((row) => row.name === name)!;
-    const moved = kind === 'policy' ? [digits(any.extra_passes, 3), digits(any.policy_state_bytes, 6)] : [];
+    const moved =
+      kind === 'policy' ? [digits(Number(Number(any.extra_passes).toFixed(3)), 3), digits(any.policy_state_bytes, 6)] : [];
     const updates = kind === 'policy' ? [] : [digits(any.update_bytes_per_param, 3), digits(any.slot_bytes_per_param, 3)];
     return [`\`${name}\``, ...moved, ...updates, ...places.map((place) => cost(of(name, place)))];
   });
@@ -71,7 +78,7 @@ function costs(rows: readonly Row[], kind: string): string {
 
 /** What peers have: time with the clip, its cost, and how many times as long as ours. Null where nobody has any. */
 function beside(rows: readonly Row[], kind: string): string | null {
-  const places = unique(rows, 'place');
+  const places = placesOf(rows);
   const shared = unique(rows, 'name').filter((name) => rows.some((row) => row.name === name && row.peer !== 'gradclip'));
   if (shared.length === 0) return null;
   const lines = shared.flatMap((name) => {
@@ -92,7 +99,7 @@ function beside(rows: readonly Row[], kind: string): string | null {
 /** How much longer a step takes with a policy, over what reading the gradients as often as its passes say would take. */
 function againstPasses(rows: readonly Row[]): string | null {
   const ours = rows.filter((row) => row.peer === 'gradclip' && isNumber(row.passes_ms));
-  const places = unique(ours, 'place');
+  const places = placesOf(ours);
   const names = unique(ours, 'name').filter((name) => ours.some((row) => row.name === name && Number(row.extra_passes) >= 0.5));
   if (names.length === 0) return null;
   const rates = places.map((place) => {

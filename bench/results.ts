@@ -23,13 +23,13 @@ type Line = { readonly facts?: Facts; readonly done?: Done } & Partial<Row>;
 
 /** Of a cell that was measured several times, the latest rows count. @throws Error where a file holds no run of the suite */
 export function readResults(files: readonly string[], suite: string): Results {
-  const all = files.map((file): Results => {
+  const all = files.map((file) => {
     const { facts, rows } = contents(file);
     const own = rows.filter((row) => row.suite === suite);
     if (facts.length === 0 || own.length === 0) throw new Error(`--from: ${file} holds no run of suite ${suite}`);
-    return { facts: merge(facts), rows: own };
+    return { facts, rows: own };
   });
-  all.sort((a, b) => (a.facts.date < b.facts.date ? -1 : 1));
+  all.sort((a, b) => (a.facts[0]!.date < b.facts[0]!.date ? -1 : 1));
   const cells = new Map<string, Row[]>();
   for (const { rows } of all) {
     const own = new Map<string, Row[]>();
@@ -39,7 +39,7 @@ export function readResults(files: readonly string[], suite: string): Results {
     }
     for (const [key, list] of own) cells.set(key, list);
   }
-  return { facts: merge(all.map((one) => one.facts)), rows: [...cells.values()].flat() };
+  return { facts: merge(all.flatMap((one) => one.facts)), rows: [...cells.values()].flat() };
 }
 
 /** What a file holds; a last line without an end was being written when the process ended, and is none. */
