@@ -54,8 +54,10 @@ export interface Verdict {
   /** Those that go on, the new main one first. */
   readonly keep: readonly number[];
   readonly dropped: readonly number[];
-  /** A loss of each branch; null of one that is out, or has none that is finite. */
+  /** The mean loss of each branch; null of one that is out, or has none that is finite. */
   readonly losses: readonly (number | null)[];
+  /** Whose loss is the lowest. */
+  readonly best: number;
 }
 
 /** What a verdict goes by, beside the race. */
@@ -105,7 +107,8 @@ export function judge(
     const known = keep.includes(i) || (idle(i) && keep.some(idle));
     if (!known && keep.length < counts[leg]!) keep.push(i);
   }
-  return { keep, dropped: alive.filter((i) => !keep.includes(i)), losses: scores };
+  const means = branches.map((_, i) => (whole.includes(i) ? mean(seen[i]!) : null));
+  return { keep, dropped: alive.filter((i) => !keep.includes(i)), losses: means, best };
 }
 
 const minus = (a: readonly number[], b: readonly number[]): number[] => a.map((x, k) => x - b[k]!);

@@ -237,11 +237,11 @@ export class Tuner implements Decider {
 
   #next(tried: number): TunerAction | null {
     const s = this.#state;
-    const { first, legs, keep, again, leg, around } = this.#rules;
+    const { first, legs, keep, again, leg, guard } = this.#rules;
     const bites = this.#bitesNow;
     // Until thresholds have raced, a guard by the norms.
     if (s.races === 0 && !s.guards) {
-      s.raced = this.#rules.guard * bites;
+      s.raced = guard * bites;
       return this.#move(tried, s.raced, 'a guard against spikes, by the norms of the first batches');
     }
     if (s.races === 0 && tried >= this.#at(this.#rules.begin)) {
@@ -261,15 +261,14 @@ export class Tuner implements Decider {
       return this.#begin('last', tried, [s.factor, { top, piece: 0 }], 0, [this.#end - tried], [1]);
     }
     if (s.races > 0 && again.some((x) => this.#at(x) === tried)) {
-      const others = around.map((x) => x * bites).filter((x) => x * SAME < s.factor || x > s.factor * SAME);
-      const factors = [s.factor, ...others].sort((a, b) => b - a);
+      const other = guard * bites;
+      const differs = other * SAME < s.factor || other > s.factor * SAME;
+      const factors = [s.factor, other].sort((a, b) => b - a);
       const race =
-        others.length > 0 &&
-        this.#begin('again', tried, factors, factors.indexOf(s.factor), this.#fit([leg], [factors.length, 1], PART.again), [1]);
+        differs && this.#begin('again', tried, factors, factors.indexOf(s.factor), this.#fit([leg], [2, 1], PART.again), [1]);
       if (race) return race;
     }
-    // Norms that explode must not carry the threshold with them: how far it may rise, a race says.
-    const factor = Math.min(this.#rules.guard * bites, this.#rules.rise * s.raced);
+    const factor = Math.min(guard * bites, this.#rules.rise * s.raced);
     if (!s.guards || (factor < s.factor * OFF && factor > s.factor / OFF)) return null;
     return this.#move(
       tried,
@@ -344,12 +343,12 @@ export class Tuner implements Decider {
     const measured = this.#measured;
     this.#measured = null;
     const left = 1 - (tried - this.#plan.begin) / this.#length;
-    const { keep, dropped, losses } = judge(race, measured, { start: s.start, left, rules: this.#rules });
+    const { keep, dropped, losses, best } = judge(race, measured, { start: s.start, left, rules: this.#rules });
     const main = keep[0]!;
     for (const [i, b] of race.branches.entries()) if (b.alive) b.score = losses[i]!;
     const winner = race.branches[main]!;
     if (keep.length === 1) {
-      const reason = reasonOf(race, main, tried, validates);
+      const reason = reasonOf(race, [main, best], tried, validates);
       const terms = { decided: tried, judgedBy: validates ? 'validation' : 'batches', reason, extra: s.extra } as const;
       s.decisions.push(...winner.course.map(([step, factor]) => ({ step, factor, ...terms })));
       s.factor = winner.factor;
@@ -374,19 +373,19 @@ const pieceEnd = ({ from, legs }: Race, { piece }: Fall, { pieces }: TunerRules)
 /** In the middle of its piece. */
 const fallen = ({ top, piece }: Fall, { pieces }: TunerRules): number => top * (1 - (piece + 0.5) / pieces);
 
-/** For people. */
-function reasonOf({ kind, from, branches }: Race, main: number, tried: number, validates: boolean): string {
+/** For people. @param best of the lowest loss, of which the larger one that is kept may be behind a little */
+function reasonOf(
+  { kind, from, branches }: Race,
+  [main, best]: readonly [number, number],
+  tried: number,
+  validates: boolean,
+): string {
   const short = (x: number): string => String(Number(x.toPrecision(3)));
-  const winner = branches[main]!;
-  const lowest = branches.every((b) => b.score === null || b.score >= (winner.score ?? Number.POSITIVE_INFINITY));
-  const told = branches.map((b) => {
-    const name = b.fall ? `${short(b.fall.top)} falling to 0` : short(b.factor);
-    return `${name} (${b.score === null ? 'diverged' : `loss ${short(b.score)}`})`;
-  });
-  const why = lowest
-    ? 'the lowest loss'
-    : 'larger than that of the lowest loss, which is ahead by no more than its smaller steps explain';
-  const where = validates ? 'on the validation set' : 'over the batches since';
-  const name = kind === 'last' ? 'the last race' : 'a race';
-  return `${name}, steps ${from} to ${tried}, ${where}, of factors ${told.join(', ')}: ${why}`;
+  const name = ({ factor, fall }: Branch): string => (fall ? `${short(fall.top)} falling to 0` : short(factor));
+  const told = branches.map((b) => `${name(b)}: ${b.score === null ? 'diverged' : short(b.score)}`);
+  const race = kind === 'last' ? 'the last race' : 'a race';
+  const where = validates ? 'loss on the validation set' : 'loss over the batches';
+  const why =
+    main === best ? 'has the lowest loss' : 'goes on, being larger: a smaller one that is ahead by so little loses later';
+  return `${race}, steps ${from} to ${tried}, ${where} by factor: ${told.join(', ')}; ${name(branches[main]!)} ${why}`;
 }
