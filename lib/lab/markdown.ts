@@ -1,10 +1,14 @@
 // markdown.ts: the outcome of the laboratory as tables of docs/LAB.md, by name.
+import { mean } from '../history/numbers.ts';
+import { exp, log } from '../math/index.ts';
 import { count } from '../text/format.ts';
 import { adviceLines } from './advice.ts';
+import { REFERENCE } from './policies.ts';
+import { GOOD, scoreOf, wayOf } from './score.ts';
 import { FACTS, type Fact, type Ranking, type Summary, score, summaryTable, TUNED } from './summary.ts';
 
 /** What the page has between markers. */
-export type Part = 'advice' | 'runs' | 'policies' | 'pairs' | 'ranks' | 'networks' | 'norms' | 'levels' | 'held';
+export type Part = 'advice' | 'runs' | 'policies' | 'pairs' | 'ranks' | 'fixed' | 'networks' | 'norms' | 'levels' | 'held';
 
 /**
  * Each part as Markdown.
@@ -20,6 +24,7 @@ export function labMarkdown(summary: Summary, machines: readonly string[], held:
     policies: markdown(summaryTable(summary)),
     pairs: pairs(summary),
     ranks: ranks(summary),
+    fixed: fixed(summary),
     networks: networks(summary),
     norms: norms(summary),
     levels: levels(summary),
@@ -94,6 +99,23 @@ function ranks({ ranking, rankingTuned }: Summary): string {
     ];
   };
   return [...one('At usual levels', ranking), ...one('Tuned', rankingTuned)].map((text) => wrapped(text)).join('\n\n');
+}
+
+/** The ten thresholds that scores compare with, by optimizer. */
+function fixed({ problems }: Summary): string {
+  const optimizers = [...new Set(problems.map(({ optimizer }) => optimizer))].sort();
+  const body = REFERENCE.levels.map(({ name }) => [
+    name,
+    ...optimizers.flatMap((optimizer) => {
+      const own = problems.filter((problem) => problem.optimizer === optimizer);
+      const lines = own.map(({ runs }) => runs.get(wayOf(REFERENCE.name, name))!);
+      const scores = own.map((problem, i) => scoreOf(problem, lines[i]!));
+      const clipped = mean(lines.map((line) => line.clipped));
+      return [score(exp(mean(scores.map(log)))), percent(mean(scores.map((s) => (s <= GOOD ? 1 : 0)))), percent(clipped)];
+    }),
+  ]);
+  const head = optimizers.flatMap((optimizer) => [`${optimizer}: geometric mean`, 'within 10 %', 'clipped']);
+  return markdown([['threshold', ...head], ...body]);
 }
 
 function networks({ cells, ways, rows }: Summary): string {
