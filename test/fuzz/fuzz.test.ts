@@ -76,6 +76,7 @@ describe('no reader is left out', () => {
 const NOT_OF_STRANGERS = [
   'cli/demo/corpus.ts',
   'cli/lab/jobs.ts',
+  'io/file/lock.ts',
   'errors/places.ts',
   'native/cures.ts',
   'native/failure.ts',

@@ -77,6 +77,7 @@ it('fills in the defaults', () => {
     seconds: null,
     seed: 0,
     threads: null,
+    tune: null,
     earlyStop: null,
     record: null,
     checkpoint: null,
