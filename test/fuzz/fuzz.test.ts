@@ -76,8 +76,8 @@ describe('no reader is left out', () => {
 const NOT_OF_STRANGERS = [
   'cli/demo/corpus.ts',
   'cli/lab/jobs.ts',
-  'io/file/lock.ts',
   'errors/places.ts',
+  'io/file/lock.ts',
   'native/cures.ts',
   'native/failure.ts',
   'native/find.ts',
