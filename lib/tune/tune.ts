@@ -42,7 +42,9 @@ export interface TuneOptions<S extends Space = Space> {
    * URL of a module that exports such a function as `make`, or as its default: its trials then train side by side, in threads of their own, which is faster
    * for small models. Give such trainers `threads: 1`.
    */
-  readonly make: ((params: ParamsOf<S>, seed: number) => Trial | Promise<Trial>) | URL;
+  readonly make:
+    | ((params: ParamsOf<S>, seed: number) => Trial | Promise<Trial>)
+    | { readonly href: string; readonly protocol: string };
   /** What is sought, by name: what the functions of `space` make. */
   readonly space: S;
   /** Steps of a whole training of one trial. */
