@@ -54,6 +54,19 @@ it('the result has every decision, and given to another run they give its bits w
   if (auto!.decisions.at(-1)!.factor !== auto!.decisions.at(-2)?.factor) expect(await bits(other)).not.toBe(await bits(one));
 });
 
+it.each([0.01, 0.1, 1])(
+  'what was decided within %f s by the clock is done again to the bit by its decisions',
+  async (seconds) => {
+    using one = trainer(clip.auto({ policy: clip.globalNorm(2), seconds }));
+    const { auto, tried } = await one.fit(data, { steps: 300, validation });
+    expect(tried).toBe(300);
+    expect(auto!.decisions.length).toBeGreaterThan(0);
+    using two = trainer(clip.auto({ policy: clip.globalNorm(2), decisions: auto!.decisions }));
+    await two.fit(data, { steps: 300 });
+    expect(await bits(two)).toBe(await bits(one));
+  },
+);
+
 it('a run that is resumed from any of its checkpoints decides the same, to the bit', async () => {
   const kept = folder();
   const steps = 90;
