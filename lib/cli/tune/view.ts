@@ -40,10 +40,14 @@ export class TuneView {
     const limits = [
       budget.steps !== null && `${count(budget.steps)} steps`,
       budget.seconds !== null && `${duration(1000 * budget.seconds)}`,
-      budget.trials !== null && `${count(budget.trials)} trials`,
+      budget.trials !== null && trialsText(budget.trials),
     ].filter(Boolean);
     const side = workers > 1 ? `; ${workers} side by side` : '';
     this.#screen.say(`seed ${seed}: at most ${limits.join(', ')}; a whole training has ${count(length)} steps${side}`);
+    if (budget.steps !== null && budget.steps < length)
+      this.#screen.note(
+        'that is less than one whole training: trial 0, the configuration as it is, has one, and nothing else is tried',
+      );
   }
 
   trial(event: TuneEvent): void {
@@ -62,7 +66,7 @@ export class TuneView {
     if (this.#screen.live) this.#screen.redraw([this.#bar(event), this.#bestLine()]);
     else
       this.#screen.note(
-        `${count(this.#begun)} trials, ${count(event.steps)} steps${event.stage === 'finals' ? ', finalists' : ''}; ${this.#bestLine()}`,
+        `${trialsText(this.#begun)}, ${count(event.steps)} steps${event.stage === 'finals' ? ', finalists' : ''}; ${this.#bestLine()}`,
       );
   }
 
@@ -94,7 +98,9 @@ export class TuneView {
     const width = Math.min(40, Math.max(10, this.#screen.columns - 60));
     const full = Math.round(part * width);
     const bar = this.#screen.paintLive('cyan', '━'.repeat(full)) + this.#screen.paintLive('dim', '━'.repeat(width - full));
-    const what = stage === 'finals' ? 'finalists' : `${count(this.#begun)} trials`;
+    const what = stage === 'finals' ? 'finalists' : trialsText(this.#begun);
     return `${bar} ${String(Math.floor(100 * part)).padStart(3)} %  ${what}  ${count(steps)} steps  ${duration(1000 * seconds)}`;
   }
 }
+
+const trialsText = (n: number): string => `${count(n)} trial${n === 1 ? '' : 's'}`;
