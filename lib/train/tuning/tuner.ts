@@ -35,8 +35,9 @@ interface State {
   raced: number;
   /** The threshold guards against spikes, and follows the norms. */
   guards: boolean;
-  /** Steps that trials have taken, and may take. */
+  /** Steps that trials have taken, in all runs and in those before this one, and may take in this one. */
   extra: number;
+  readonly earlier: number;
   allowed: number;
   /** Of the last steps of the run. */
   norms: number[];
@@ -72,6 +73,8 @@ export class Tuner implements Decider {
     this.#plan = plan;
     this.#rules = rules;
     const before = structuredClone(state) as State | null;
+    // What was decided and spent is of the whole training.
+    const { decisions = [], extra = 0 } = before ?? {};
     const fresh: State = {
       begin: plan.begin,
       horizon: HORIZON,
@@ -82,16 +85,17 @@ export class Tuner implements Decider {
       factor: 1,
       raced: 1,
       guards: false,
-      extra: 0,
+      extra,
+      earlier: extra,
       allowed: 0,
       norms: [],
       races: 0,
       race: null,
-      decisions: [],
+      decisions,
     };
     if (before?.begin === plan.begin) this.#state = before;
     // Another run: it finds its threshold anew, but ends a race that it finds.
-    else this.#state = before?.race ? { ...fresh, ...before, begin: plan.begin, extra: 0, decisions: [], races: 1 } : fresh;
+    else this.#state = before?.race ? { ...before, begin: plan.begin, earlier: extra, races: 1 } : fresh;
   }
 
   get decisions(): readonly Decision[] {
@@ -183,6 +187,11 @@ export class Tuner implements Decider {
     while (this.#plan.end === null && tried - this.#plan.begin >= GROWS_AT * this.#state.horizon) this.#state.horizon *= 2;
   }
 
+  /** Steps that trials of this run have taken. */
+  get #spent(): number {
+    return this.#state.extra - this.#state.earlier;
+  }
+
   /** Steps that trials may take. */
   get #allowed(): number {
     const { budget } = this.#plan;
@@ -200,7 +209,7 @@ export class Tuner implements Decider {
 
   /** Steps of the last race: what is left of the budget; 0: there is none. */
   get #last(): number {
-    const left = Math.floor(this.#allowed - this.#state.extra - 2 * (this.#plan.evaluation ?? 0));
+    const left = Math.floor(this.#allowed - this.#spent - 2 * (this.#plan.evaluation ?? 0));
     const steps = Math.min(this.#steps(this.#rules.last), left, Math.floor(this.#length / 2));
     return this.#plan.end === null || steps < SHORTEST.last ? 0 : steps;
   }
@@ -289,7 +298,7 @@ export class Tuner implements Decider {
   #fit(legs: readonly number[], branches: readonly number[], part: number): readonly number[] {
     const steps = legs.map((x) => Math.max(SHORTEST.leg, this.#steps(x)));
     const cost = steps.reduce((sum, n, i) => sum + n * (branches[i]! - 1), 0);
-    const left = Math.min(part * this.#allowed, this.#allowed - this.#state.extra);
+    const left = Math.min(part * this.#allowed, this.#allowed - this.#spent);
     return cost <= Math.max(left, 0) ? steps : [];
   }
 

@@ -77,7 +77,7 @@ export class Tuning implements Watcher {
 
   constructor(setup: Setup, running: Running, given: Given) {
     const { budget, seconds, decisions } = given.plan;
-    this.key = JSON.stringify(decisions ? 'given' : [budget, seconds, given.evaluation !== null]);
+    this.key = JSON.stringify(decisions ? 'given' : [budget, seconds]);
     this.#setup = setup;
     this.#running = running;
     this.#given = given;
