@@ -1,7 +1,7 @@
 // cell.ts: one workload with one optimizer: compiled once for each policy, and begun anew for each seed and threshold.
 import { type ClipPolicy, globalNorm, none } from '../clip/index.ts';
 import { DataError, NonFiniteError, OptionError, SkipError } from '../errors.ts';
-import { median, quantile, sorted } from '../history/numbers.ts';
+import { mean, median, quantile, sorted } from '../history/numbers.ts';
 import { spreadOf, tailOf } from '../history/tail.ts';
 import type { TensorData } from '../io/file/file.ts';
 import type { Module } from '../nn/module/module.ts';
@@ -261,8 +261,7 @@ class Following {
 
   /** Mean over the last tenth of the steps. */
   get lastLoss(): number {
-    const last = this.#losses.slice(-Math.max(1, Math.round(this.#losses.length / 10)));
-    return last.reduce((a, b) => a + b, 0) / last.length;
+    return mean(this.#losses.slice(-Math.max(1, Math.round(this.#losses.length / 10))));
   }
 
   onSteps(steps: Iterable<Report>): void {
