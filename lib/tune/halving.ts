@@ -37,6 +37,8 @@ export interface HalvingPlan {
   /** How many are trained to the end, and with how many further seeds. */
   readonly finalists: number;
   readonly repeats: number;
+  /** Trial 0 is what is in use now: one of two or more finalists, unless it diverges, so that what is found is compared with it. */
+  readonly keeps: boolean;
 }
 
 /** Least steps of the first rung: before, a loss says little. */
@@ -246,12 +248,20 @@ export class Halving {
     return this.#inOrder(trials);
   }
 
-  /** Steps to the end of the first `count` of these, and of their repetitions. */
+  /** The first `count` of these; what is in use now has the place of the last of them where it is none. */
+  #finalistsOf(good: readonly number[], count: number): readonly number[] {
+    const best = good.slice(0, count);
+    if (!this.#plan.keeps || count < 2 || best.includes(0) || !good.includes(0)) return best;
+    return [...best.slice(0, -1), 0];
+  }
+
+  /** Steps to the end of so many finalists out of these, and of their repetitions. */
   #costOf(good: readonly number[], count: number, repeats: number): number {
     const whole = this.#plan.lengthOf(0)!;
+    const finalists = this.#finalistsOf(good, count);
     let steps = 0;
     for (let i = 0; i < count; i++) {
-      const standing = good[i] === undefined ? null : this.#standings[good[i]!]!;
+      const standing = finalists[i] === undefined ? null : this.#standings[finalists[i]!]!;
       const length = standing?.rungs.at(-1) ?? whole;
       steps += length * (repeats + 1) - (standing?.over ? length : (standing?.rungs[standing.scores.length - 1] ?? 0));
     }
@@ -280,7 +290,7 @@ export class Halving {
       break;
     }
     const [count, repeats] = chosen;
-    const finalists = good.slice(0, count);
+    const finalists = this.#finalistsOf(good, count);
     this.#finalists = finalists;
     // One that nothing is compared with needs no repetitions.
     this.#repeats = finalists.length > 1 ? repeats : 0;

@@ -120,7 +120,7 @@ class Search {
   }
 
   #halving(): Halving {
-    const { budget, reduction, rungs, finalists, seeds } = this.#options;
+    const { budget, reduction, rungs, finalists, seeds, first } = this.#options;
     const lengthOf = (trial: number): number | null => {
       const params = this.#paramsOf(trial);
       return params && this.#options.lengthOf(params);
@@ -131,7 +131,7 @@ class Search {
       this.#warn(
         `option rungs: ${count(length)} steps of a training have ${got} rungs, not ${rungs}: the first would be too short`,
       );
-    const plan = { lengthOf, reduction, rungs, finalists, repeats: seeds };
+    const plan = { lengthOf, reduction, rungs, finalists, repeats: seeds, keeps: first.length > 0 };
     return new Halving({ ...plan, most: budget.trials ?? Infinity, steps: budget.steps ?? Infinity });
   }
 

@@ -51,7 +51,10 @@ export interface TuneOptions<S extends Space = Space> {
   readonly steps: number;
   /** How long the search may be. Default: the steps of 20 whole trainings. */
   readonly budget?: TuneBudget;
-  /** Parameters to begin with, one or a list: what is in use now. They need not lie within the bounds. Default: none. */
+  /**
+   * Parameters to begin with, one or a list: what is in use now. They need not lie within the bounds. The first of them is among the finalists whatever others
+   * do, unless it diverges, so that the result tells whether what was found is better than it. Default: none.
+   */
   readonly first?: ParamsOf<S> | readonly ParamsOf<S>[];
   /** What trials are compared by, on the validation set: `loss`, or the name of a metric of the trainer. Default `loss`. */
   readonly metric?: string;

@@ -13,7 +13,16 @@ it('rungs', () => {
   expect(rungsOf(5, 4, 3)).toEqual([5]);
 });
 
-const PLAN: HalvingPlan = { lengthOf: () => 270, most: 27, reduction: 3, rungs: 4, steps: Infinity, finalists: 3, repeats: 2 };
+const PLAN: HalvingPlan = {
+  lengthOf: () => 270,
+  most: 27,
+  reduction: 3,
+  rungs: 4,
+  steps: Infinity,
+  finalists: 3,
+  repeats: 2,
+  keeps: false,
+};
 
 interface Done extends Job {
   readonly score: number;
@@ -61,6 +70,7 @@ const plans = fc.record({
   trainings: fc.option(fc.integer({ min: 1, max: 40 })),
   finalists: fc.integer({ min: 1, max: 4 }),
   repeats: fc.integer({ min: 0, max: 3 }),
+  keeps: fc.boolean(),
   side: fc.integer({ min: 1, max: 6 }),
   scores: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 }),
   bad: fc.integer({ min: 0, max: 9 }),
@@ -97,6 +107,8 @@ it('whatever the plan: nothing is trained twice, who goes on was among the best,
         expect(trained.get(`${trial} 0`)).toBe(length);
         for (let r = 1; r <= halving.repeats; r++) expect(trained.get(`${trial} ${r}`)).toBe(length);
       }
+      const fine = done.every(({ trial, repeat, score }) => trial > 0 || repeat > 0 || Number.isFinite(score));
+      if (plan.keeps && fine && halving.finalists.length > 1) expect(halving.finalists).toContain(0);
       expect(new Set(halving.ranking()).size).toBe(halving.begun);
       const again = new Halving(plan);
       expect(simulate(again, side, scoreOf)).toEqual(done);
@@ -170,6 +182,25 @@ it('who was better at the last rung but one than those that went on is among the
   }
   expect(late.finalists).toEqual([3]);
   expect(late.ranking()).toEqual([3, 0, 1, 2]);
+});
+
+it('what is in use now is among the finalists where others are better, unless it diverges or there is one finalist', () => {
+  const finalists = (count: number, first: number): readonly number[] => {
+    const halving = new Halving({ ...PLAN, finalists: count, keeps: true });
+    const done = simulate(halving, 1, ({ trial }) => (trial === 0 ? first : 50 - trial));
+    halving.settle();
+    // The best ones beside it, and it to the end and with the seeds that they had.
+    if (halving.finalists.includes(0)) {
+      expect(done.filter(({ trial, repeat }) => trial === 0 && repeat > 0)).toHaveLength(2);
+      expect(done.filter(({ trial, repeat }) => trial === 0 && repeat === 0).at(-1)!.to).toBe(270);
+    }
+    return halving.finalists;
+  };
+  expect(finalists(3, 100)).toEqual([26, 25, 0]);
+  expect(finalists(2, 100)).toEqual([26, 0]);
+  expect(finalists(1, 100)).toEqual([26]);
+  expect(finalists(3, Infinity)).toEqual([26, 25, 24]);
+  expect(finalists(3, 0)).toEqual([0, 26, 25]);
 });
 
 it('closed before its end, finalists have what is left', () => {

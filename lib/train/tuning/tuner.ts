@@ -216,7 +216,10 @@ export class Tuner implements Decider {
 
   #points(): number[] {
     const { again, watch } = this.#rules;
-    const watched = Array.from({ length: Math.ceil(1 / watch) }, (_, k) => this.#at(k * watch));
+    const { guards, races } = this.#state;
+    // A threshold that has won a race follows no norms: then there is nothing to watch, but how long a run is that nobody knows.
+    const watches = guards || races === 0 || this.#plan.end === null;
+    const watched = Array.from({ length: watches ? Math.ceil(1 / watch) : 0 }, (_, k) => this.#at(k * watch));
     return [this.#at(this.#rules.begin), ...again.map((x) => this.#at(x)), ...watched, this.#end - this.#last];
   }
 
