@@ -18,3 +18,4 @@ export type { CSVOptions, LabeledTable, Table } from './csv/options.ts';
 export type { ReadOptions, TensorData } from './file/file.ts';
 export type { ByteSink, NodeSink, WebSink } from './file/stream.ts';
 export { readText } from './text.ts';
+export { readTorch, type TorchOptions } from './torch/torch.ts';

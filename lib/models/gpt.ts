@@ -18,7 +18,7 @@ import {
   Tanh,
 } from '../nn/index.ts';
 import { cache, type KeyValueCache } from '../nn/layers/cache.ts';
-import { linear } from '../nn/layers/linear.ts';
+import { linear } from '../nn/layers/linear-product.ts';
 import * as loss from '../nn/loss/index.ts';
 import { eps, rate, tensor } from '../ops/args.ts';
 import { add, headsAttention } from '../ops/index.ts';

@@ -1,5 +1,7 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
+
 export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './layers/activation.ts';
+export { type LoraOptions, lora, mergeLora } from './layers/adapters.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './layers/attention.ts';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.ts';
 export type { CachedAttentionOptions, KeyValueCache } from './layers/cache.ts';
@@ -22,6 +24,7 @@ export {
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './layers/flatten.ts';
 export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './layers/group-norm.ts';
 export { Linear, type LinearOptions } from './layers/linear.ts';
+export { Lora, type LoraTerms } from './layers/lora.ts';
 export {
   CircularPad1d,
   CircularPad2d,

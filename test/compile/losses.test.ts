@@ -8,7 +8,7 @@ import type { Program } from '../../lib/compile/program.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { f32, i32, type Precision } from '../../lib/ir/op.ts';
 import { target } from '../../lib/native/program.ts';
-import { linear } from '../../lib/nn/layers/linear.ts';
+import { linear } from '../../lib/nn/layers/linear-product.ts';
 import * as losses from '../../lib/nn/loss/index.ts';
 import { add, gather, mul, relu, reshape, sum } from '../../lib/ops/index.ts';
 import { SOME_TEAMS } from '../kit.ts';

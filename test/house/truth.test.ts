@@ -94,6 +94,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   layers: {
     names: functions(nn).filter((name) => /^[A-Z]/.test(name)),
     covered: layersOfCases(),
+    through: { Lora: 'lora losses' },
     exceptions: { Module: 'what layers are made of', Parameter: 'as Module', Buffer: 'as Module' },
   },
   models: {

@@ -19,6 +19,7 @@ const ids = (...shape: number[]): Shape => ({ dtype: 'i32', shape });
 
 const CASES: Readonly<Record<string, Case>> = {
   Linear: { layer: () => new nn.Linear(5, 3), calls: [[[2, 4]], [[]]] },
+  Lora: { layer: () => new nn.Lora(5, 3), calls: [[[2, 4]], [[]]] },
   EmbeddingBag: { layer: () => new nn.EmbeddingBag(5, 3), calls: [[ids(4)]] },
   LayerNorm: { layer: () => new nn.LayerNorm(5), calls: [[[2, 4]], [[]]] },
   RMSNorm: { layer: () => new nn.RMSNorm([2, 5]), calls: [[[2, 4]], [[5]]] },

@@ -62,7 +62,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'a zip archive',
-    cure: `of arrays: io.readNpz reads it; of torch.save (.pt, .pth, .bin, .ckpt): ${TO_SAFETENSORS}; of a table or a text: unpack it first`,
+    cure: 'of arrays: io.readNpz reads it; of torch.save (.pt, .pth, .bin, .ckpt): io.readTorch and Trainer.load; of a table or a text: unpack it first',
     is: ZIP,
   },
   {

@@ -11,7 +11,9 @@ import { size } from '../fields.ts';
 import { kaimingUniform, xavierUniform, zeros } from '../module/init.ts';
 import { Module, Parameter } from '../module/module.ts';
 import { type KeyValueCache, optionalCache } from './cache.ts';
-import { Linear, linear } from './linear.ts';
+import { Linear } from './linear.ts';
+import { linear } from './linear-product.ts';
+import type { Lora } from './lora.ts';
 
 /** Options of `nn.MultiheadAttention`. */
 export interface MultiheadAttentionOptions {
@@ -102,6 +104,14 @@ export class MultiheadAttention extends Module {
   in_proj_bias: Parameter | null;
   /** The layer that joins the heads [E, E]. */
   out_proj: Linear;
+  /** What `nn.lora` adds to the projections of query, key and value [3 E]; not there otherwise, or where sizes differ. */
+  in_proj_lora?: Lora;
+  /** To that of the query, where sizes differ. */
+  q_proj_lora?: Lora;
+  /** To that of the key, where sizes differ. */
+  k_proj_lora?: Lora;
+  /** To that of the value, where sizes differ. */
+  v_proj_lora?: Lora;
 
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super();
@@ -154,6 +164,13 @@ export class MultiheadAttention extends Module {
 
   /** Parts [from, to) of query, key, value. */
   #project(x: Tensor, from: number, to: number): Tensor {
+    const y = this.#projected(x, from, to);
+    if (this.in_proj_lora) return add(y, this.in_proj_lora.forward(x, [from * this.embedDim, to * this.embedDim]));
+    const own = [this.q_proj_lora, this.k_proj_lora, this.v_proj_lora][from];
+    return own ? add(y, own.forward(x)) : y;
+  }
+
+  #projected(x: Tensor, from: number, to: number): Tensor {
     const rows = (p: Parameter): TensorLike =>
       to - from === 3 ? p : slice(p, { axis: 0, start: from * this.embedDim, end: to * this.embedDim });
     const own = [this.q_proj_weight, this.k_proj_weight, this.v_proj_weight][from] ?? null;

@@ -16,7 +16,7 @@ import { bool, options, signature } from '../../options/index.ts';
 import { layers, size } from '../fields.ts';
 import { uniform } from '../module/init.ts';
 import { Buffer, Module, Parameter } from '../module/module.ts';
-import { linear } from './linear.ts';
+import { linear } from './linear-product.ts';
 
 /** Options of `nn.GRU` and `nn.LSTM`. */
 export interface RecurrentOptions {

@@ -4,10 +4,11 @@ import { CheckpointError, DataError } from '../../errors.ts';
 import { safetensorsParts, type TensorData } from '../../io/arrays/safetensors.ts';
 import { tensorsIn } from '../../io/arrays/safetensors-read.ts';
 import { readTensors } from '../../io/arrays/safetensors-shards.ts';
-import { tooLong } from '../../io/file/file.ts';
+import { firstBytes, readBytes, tooLong, withFile } from '../../io/file/file.ts';
 import { inTurns } from '../../io/file/pace.ts';
 import { writeWhole } from '../../io/file/write.ts';
 import { parseJson } from '../../io/json.ts';
+import { isArchive, torchTensors } from '../../io/torch/torch.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
@@ -134,7 +135,7 @@ export async function readCheckpoint(from: string | Uint8Array, maxBytes: number
     tensors: all,
     metadata,
     unread,
-  } = typeof from === 'string' ? await readTensors(from, maxBytes) : await read(from, maxBytes);
+  } = typeof from === 'string' ? await readFrom(from, maxBytes) : await read(from, maxBytes);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
     const text = `load: ${file}: expected a checkpoint of version ${VERSION}, got ${version}; ${readerOf(metadata['gradclip.library'])}`;
@@ -145,9 +146,19 @@ export async function readCheckpoint(from: string | Uint8Array, maxBytes: number
   return { file, tensors, metadata, progress, unread };
 }
 
-async function read(bytes: Uint8Array, maxBytes: number): ReturnType<typeof readTensors> {
+type Read = ReturnType<typeof readTensors>;
+
+/** Weights that PyTorch has saved begin with other bytes. */
+async function readFrom(file: string, maxBytes: number): Read {
+  const head = await withFile(file, (handle) => firstBytes(handle, 4));
+  if (!isArchive(head)) return await readTensors(file, maxBytes);
+  return { ...(await torchTensors(await readBytes(file, maxBytes), file, maxBytes)), metadata: {} };
+}
+
+async function read(bytes: Uint8Array, maxBytes: number): Read {
   if (bytes.length > maxBytes) throw tooLong(BYTES, maxBytes, bytes.length);
-  return inTurns(tensorsIn(bytes.slice(), BYTES));
+  const own = bytes.slice();
+  return isArchive(own) ? { ...(await torchTensors(own, BYTES, maxBytes)), metadata: {} } : await inTurns(tensorsIn(own, BYTES));
 }
 
 function parseProgress(file: string, metadata: Readonly<Record<string, string>>, kept: KeptTensors): Progress {

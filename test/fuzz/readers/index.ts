@@ -14,6 +14,7 @@ import { SAFETENSORS } from './safetensors.ts';
 import { SHARDS } from './shards.ts';
 import { TEXT } from './text.ts';
 import { TOKENIZER, TRANSFORM } from './tokens.ts';
+import { TORCH } from './torch.ts';
 import { WRITTEN } from './written.ts';
 
 export const READERS: Readonly<Record<string, Reader>> = {
@@ -38,6 +39,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   precision: PRECISION,
   sample: SAMPLE,
   lab: LAB,
+  torch: TORCH,
 };
 
 /** What some of them need beforehand: weights that were trained. */
