@@ -119,8 +119,8 @@ const readMerge = signature('nn.mergeLora', { model });
  * Add what adapters have learned to the weights of their layers, and take the adapters away: the model gives what it gave with them, but for rounding, at the
  * speed of before. What `nn.lora` has frozen is trained again. For trainers and predictors that are made then.
  * @returns the names of the weights that have changed
- * @see merge_and_unload of Hugging Face's peft
  * @throws OptionError where the model has no adapters; GraphError before they have values; BusyError while a `fit` of a trainer that has the weights is not done
+ * @see merge_and_unload of Hugging Face's peft
  */
 export function mergeLora(model: Module): string[] {
   readMerge(arguments);
