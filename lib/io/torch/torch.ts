@@ -271,9 +271,9 @@ function* read(
     memory.set(`${storage.name} ${key}`, all);
   }
   const size = sizeOf(shape);
-  const last = size === 0 ? offset : shape.reduce((at, n, d) => at + (n - 1) * strides[d]!, offset);
-  if (last >= Math.max(count, 1) || (size > 0 && last >= count))
-    throw bad(`it goes beyond its memory: to element ${last} of ${count}`);
+  // Of no elements, it may stand anywhere.
+  const last = shape.reduce((at, n, d) => at + (n - 1) * strides[d]!, offset);
+  if (size > 0 && last >= count) throw bad(`it goes beyond its memory: to element ${last} of ${count}`);
   const data = new ARRAYS[kind.dtype](size);
   if (contiguous(shape, strides)) yield* copy(all, data, offset);
   else yield* gather(all, data, offset, shape, strides);

@@ -120,7 +120,7 @@ const readMerge = signature('nn.mergeLora', { model });
  * speed of before. What `nn.lora` has frozen is trained again. For trainers and predictors that are made then.
  * @returns the names of the weights that have changed
  * @throws OptionError where the model has no adapters; GraphError before they have values; BusyError while a `fit` of a trainer that has the weights is not done
- * @see merge_and_unload of Hugging Face's peft
+ * @see Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models; merge_and_unload of Hugging Face's peft
  */
 export function mergeLora(model: Module): string[] {
   readMerge(arguments);
