@@ -1,6 +1,7 @@
 // tune.mjs: `npm run -s measure:tune -- FOLDER` prints the table of docs/TUNING.md: `gradclip tune` on digits and a recurrent network of characters, with a
 // quarter of the steps of a grid of 40 configurations, and what both found on test rows that neither saw, with seeds that neither had. FOLDER holds digits.csv.gz
-// and tinyshakespeare.txt, as examples/ say where they are. Some minutes; `--searches N`: searches with as many seeds; `--only digits`.
+// and tinyshakespeare.txt, as examples/ say where they are. Some minutes; `--searches N`: searches with as many seeds; `--only digits`; `--full`: trainings as long
+// as the examples have them, not shorter ones.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,12 @@ import { pairedTest } from '../dist/lib/tune/statistics.js';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { searches: { type: 'string', default: '1' }, only: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: {
+    searches: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
 });
 const [folder] = positionals;
 if (!folder) {
@@ -30,8 +36,12 @@ const SEEDS = [100, 101, 102, 103, 104];
 
 const example = (name) => JSON.parse(readFileSync(new URL(`../examples/${name}.json`, import.meta.url), 'utf8'));
 const shorter = (name, data, length) => {
-  const { epochs: _, steps: __, ...config } = example(name);
-  return { ...config, ...length, data: { ...config.data, dir: resolve(folder), split: { ...config.data.split, ...data } } };
+  const { epochs, steps, ...config } = example(name);
+  return {
+    ...config,
+    ...(values.full ? { ...(epochs && { epochs }), ...(steps && { steps }) } : length),
+    data: { ...config.data, dir: resolve(folder), split: { ...config.data.split, ...data } },
+  };
 };
 const TASKS = {
   digits: shorter('digits', { train: 1200, validation: 297, test: 300 }, { epochs: 8 }),
