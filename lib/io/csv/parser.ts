@@ -2,16 +2,14 @@
 import { isUtf8 } from 'node:buffer';
 import { DataError, OptionError } from '../../errors.ts';
 import { nearest, show } from '../../options/index.ts';
-import { otherKind } from '../file/kinds.ts';
 import type { Parts } from '../file/pace.ts';
-import { MAX_COLUMNS, MAX_LINE } from '../limits.ts';
 import { Column } from './column.ts';
+import { RowCutter } from './cutter.ts';
 import { parseDecimal } from './decimal.ts';
-import { firstLine, guessDelimiter, isDecimal } from './guess.ts';
+import { firstLine, isDecimal } from './guess.ts';
 import { Labels } from './labels.ts';
-import { LineCutter } from './lines.ts';
 import { type CSVOptions, checkTogether, type Table } from './options.ts';
-import { Cells, cellText, OPEN, OpenRow, STRAY, shownCell } from './rows.ts';
+import { Cells, cellText, shownCell } from './rows.ts';
 
 /** Columns that are no features. */
 export interface Aside {
@@ -36,18 +34,11 @@ export class CSVParser {
   readonly #file: string;
   readonly #options: CSVOptions;
   readonly #aside: Aside;
-  readonly #lines: LineCutter;
-  readonly #cells: Cells;
+  readonly #cutter: RowCutter;
+  /** Of the row that is being read. */
+  #cells: Cells = new Cells();
   /** What stands before a fraction. */
   readonly #dot: number;
-  readonly #maxLine: number;
-  /** The first line, while the second is waited for: both tell what the delimiter is. */
-  #first: Uint8Array | null = null;
-  #firstAt = 0;
-  #delimiter: number | null;
-  /** A row that goes on in the next line. */
-  #open: OpenRow | null = null;
-  #begun = false;
   #layout: Layout | null = null;
   #features: Column<Float32Array> | null = null;
   readonly #labels: Labels | null;
@@ -63,30 +54,27 @@ export class CSVParser {
     this.#aside = aside;
     this.#file = file;
     this.#options = options;
-    this.#maxLine = options.maxLine ?? MAX_LINE;
-    this.#cells = new Cells(options.maxColumns ?? MAX_COLUMNS);
     this.#dot = (options.decimal ?? '.').charCodeAt(0);
-    this.#delimiter = options.delimiter?.charCodeAt(0) ?? null;
     this.#labels = withLabels && options.label !== undefined ? new Labels(options, this.#dot) : null;
-    this.#lines = new LineCutter(file, (bytes, from, to, line) => this.#line(bytes, from, to, line), this.#maxLine, 'maxLine');
+    this.#cutter = new RowCutter(file, options, {
+      row: (cells, bytes, line) => {
+        this.#cells = cells;
+        if (this.#layout) this.#row(this.#layout, bytes, line);
+        else this.#firstLine(bytes, line);
+      },
+      error: (...told) => this.#error(...told),
+    });
   }
 
   push(chunk: Uint8Array): void {
-    if (!this.#begun && chunk.length > 0) {
-      this.#begun = true;
-      const kind = otherKind(chunk);
-      if (kind !== null) throw this.#error(`expected a table in UTF-8, got ${kind}`, 1, 1);
-    }
-    this.#lines.push(chunk);
+    this.#cutter.push(chunk);
   }
 
   *finish(): Parts<Table> {
-    this.#lines.finish();
-    this.#decide(null);
-    if (this.#open) throw this.#open.error(OPEN);
+    this.#cutter.finish();
     const layout = this.#layout;
     if (!layout) throw this.#error('the file is empty', 1, 1);
-    if (this.#rows === 0) throw this.#error('no rows after the header', this.#lines.line + 1, 1, '');
+    if (this.#rows === 0) throw this.#error('no rows after the header', this.#cutter.line + 1, 1, '');
     if (this.#decimal?.length === 0) this.#ambiguous('0, 1, 2, ... may name the columns or be a row', 1);
     const n = layout.features.length;
     const { data: labels, classes } = this.#labels ? yield* this.#labels.join() : { data: null, classes: null };
@@ -96,44 +84,6 @@ export class CSVParser {
       labels: labels && { dtype: this.#labels!.dtype, shape: [this.#rows], data: labels },
       classes,
     };
-  }
-
-  #line(bytes: Uint8Array, from: number, to: number, line: number): void {
-    if (this.#open) {
-      const whole = this.#open.add(bytes, from, to, line, this.#delimiter!);
-      if (!whole) return;
-      const { line: begin } = this.#open;
-      this.#open = null;
-      this.#whole(whole, 0, whole.length, begin);
-    } else if (from === to) return;
-    else if (this.#delimiter !== null) this.#whole(bytes, from, to, line);
-    else if (this.#first === null) [this.#first, this.#firstAt] = [bytes.slice(from, to), line];
-    else {
-      this.#decide(bytes.subarray(from, to));
-      this.#line(bytes, from, to, line);
-    }
-  }
-
-  /** What the delimiter is, by the first line and the second, if there are any. */
-  #decide(second: Uint8Array | null): void {
-    const first = this.#first;
-    if (first === null) return;
-    this.#first = null;
-    this.#delimiter = guessDelimiter(first, second, this.#options.decimal ?? '.').charCodeAt(0);
-    this.#line(first, 0, first.length, this.#firstAt);
-  }
-
-  /** Cells of a row, or of the first line, whose begin at least is here. */
-  #whole(bytes: Uint8Array, from: number, to: number, line: number): void {
-    const cells = this.#cells;
-    cells.cut(bytes, from, to, this.#delimiter!);
-    if (cells.fault === 'open') {
-      this.#open = new OpenRow(this.#file, bytes.slice(from, to), { line, column: cells.count }, this.#maxLine);
-    } else if (cells.fault === 'stray') throw this.#error(STRAY, line, cells.count);
-    else if (cells.fault === 'surplus') {
-      throw this.#error(`expected at most ${cells.count} cells (option maxColumns), got more`, line, cells.count + 1, '');
-    } else if (this.#layout) this.#row(this.#layout, bytes, line);
-    else this.#firstLine(bytes, line);
   }
 
   #firstLine(bytes: Uint8Array, line: number): void {
