@@ -4,12 +4,39 @@ import { MAX_DEPTH } from '../io/limits.ts';
 import { custom, rest, signature } from '../options/index.ts';
 import { affineFromJSON, isAffine } from './affine.ts';
 import type { ArrayInput } from './arrays.ts';
+import { imputeFromJSON } from './impute.ts';
 import { oneHotFromJSON } from './one-hot.ts';
+import { schemaFromJSON } from './table/learn.ts';
 import { badJSON, checkTransform, Pipeline, step, type Transform, type TransformJSON, type Unfitted } from './transform.ts';
 
 export { type MinMaxOptions, minMax, type Per, type StandardizeOptions, standardize } from './affine.ts';
+export { type ImputeOptions, type ImputeStrategy, impute } from './impute.ts';
 export { type OneHotOptions, oneHot } from './one-hot.ts';
 export { type Share, type Shares, type SplitOptions, split } from './split.ts';
+export type { Cell, TableColumns, TableRow } from './table/cells.ts';
+export type { DateOrder, DatePart } from './table/dates.ts';
+export { schema } from './table/learn.ts';
+export type {
+  CategoryColumn,
+  ColumnOptions,
+  DateColumn,
+  IgnoredColumn,
+  MissingNumber,
+  NumberColumn,
+  Scaling,
+  SchemaOptions,
+} from './table/options.ts';
+export type {
+  Encoded,
+  KnownCategory,
+  KnownColumn,
+  KnownDate,
+  KnownLabel,
+  KnownNumber,
+  RowPrediction,
+  Schema,
+  UnknownCategories,
+} from './table/schema.ts';
 export type { Transform, TransformJSON, Unfitted } from './transform.ts';
 
 const readPipeline = signature('preprocess.pipeline', { steps: rest(step) });
@@ -54,9 +81,14 @@ function transformOf(json: unknown, depth: number): Transform {
   const given = json as TransformJSON;
   if (isAffine(type)) return affineFromJSON(given);
   if (type === 'oneHot') return oneHotFromJSON(given);
+  if (type === 'impute') return imputeFromJSON(given);
   if (type === 'pipeline' && Array.isArray(given.steps)) {
     if (depth === MAX_DEPTH) throw badJSON(type, `at most ${MAX_DEPTH} within each other`);
     return new Pipeline(given.steps.map((step) => transformOf(step, depth + 1)));
   }
-  throw badJSON(type, 'one of standardize, minMax, oneHot, pipeline');
+  if (type === 'schema') {
+    if (depth === MAX_DEPTH) throw badJSON(type, `at most ${MAX_DEPTH} within each other`);
+    return schemaFromJSON(given, (step) => transformOf(step, depth + 1));
+  }
+  throw badJSON(type, 'one of standardize, minMax, oneHot, impute, schema, pipeline');
 }

@@ -6,7 +6,7 @@ import type { ArrayInput, NdArray } from './arrays.ts';
 
 /** A transform as plain JSON. */
 export interface TransformJSON {
-  /** Which transform it is: `standardize`, `minMax`, `oneHot` or `pipeline`. */
+  /** Which transform it is: `standardize`, `minMax`, `oneHot`, `impute`, `schema` or `pipeline`. */
   readonly type: string;
   readonly [key: string]: unknown;
 }

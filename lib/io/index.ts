@@ -13,8 +13,10 @@ export {
   writeSafetensors,
 } from './arrays/safetensors.ts';
 export type { SafetensorsEntry, SafetensorsHeader } from './arrays/safetensors-header.ts';
+export type { ColumnCells } from './csv/cells-column.ts';
 export { parseCsv, readCsv } from './csv/csv.ts';
 export type { CSVOptions, LabeledTable, Table } from './csv/options.ts';
+export { type CellTable, parseTable, type ReadTableOptions, readTable } from './csv/table.ts';
 export type { ReadOptions, TensorData } from './file/file.ts';
 export type { ByteSink, NodeSink, WebSink } from './file/stream.ts';
 export { readText } from './text.ts';

@@ -10,9 +10,9 @@ export const MAX_LINE: number = 2 ** 20;
 export const MAX_COLUMNS: number = 2 ** 16;
 /** Bytes of a line of a record, whose header names all parameters. 4 MiB. */
 export const MAX_RECORD_LINE: number = 2 ** 22;
-/** Words that labels may be, where option `classes` does not tell. */
+/** Words that labels may be, where option `classes` does not tell, and different texts of a column of a table. */
 export const MAX_CLASSES: number = 2 ** 16;
-/** Characters of a word that is a label. */
+/** Characters of a word that is a label, and of a text in a column of a table. */
 export const MAX_WORD = 1024;
 /** Bytes of a configuration, and of a file of policies. 1 MiB. */
 export const MAX_CONFIG: number = 2 ** 20;

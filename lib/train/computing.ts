@@ -1,8 +1,11 @@
 // computing.ts: what functions make of rows with a trainer's weights, between two steps of a fit that may be on.
 import type { Share } from '../data/arrays.ts';
+import type { TableRow } from '../data/table/cells.ts';
+import type { RowPrediction } from '../data/table/schema.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { BatchStream } from './feed/batches.ts';
 import { inputsOf } from './feed/inputs.ts';
+import { recordsOf } from './feed/records.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
 import { drive, driveSync } from './flow/effect.ts';
@@ -23,7 +26,10 @@ interface Asked {
   readonly seed: number | bigint | undefined;
 }
 
-type Rows = ArrayInput | Arrays | Share | Sequences | BatchStream;
+type Rows = ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[];
+
+/** Of rows with names, predictions by name. */
+type Given = Outputs | readonly RowPrediction[];
 
 export class Computing {
   readonly #current: Current;
@@ -36,17 +42,26 @@ export class Computing {
   }
 
   /** The caller may change the arrays as soon as it has a promise. */
-  async later(where: string, inputs: Rows, asked: Asked): Promise<Outputs> {
+  async later(where: string, inputs: Rows, asked: Asked): Promise<Given> {
     const how = this.#how(where, asked);
-    const batch = inputsOf(where, inputs, true);
-    return this.#current.access.use(where, () => drive(this.#predictions(asked).run(batch, how)));
+    const records = this.#records(where, inputs, asked);
+    const batch = inputsOf(where, (records?.x ?? inputs) as ArrayInput, records === null);
+    const outputs = await this.#current.access.use(where, () => drive(this.#predictions(asked).run(batch, how)));
+    return records ? records.named(outputs) : outputs;
   }
 
-  now(where: string, inputs: Rows, asked: Asked): Outputs {
+  now(where: string, inputs: Rows, asked: Asked): Given {
     const how = this.#how(where, asked);
-    const batch = inputsOf(where, inputs, false);
+    const records = this.#records(where, inputs, asked);
+    const batch = inputsOf(where, (records?.x ?? inputs) as ArrayInput, false);
     this.#current.access.checkBetween(where);
-    return driveSync(this.#predictions(asked).run(batch, how));
+    const outputs: Outputs = driveSync(this.#predictions(asked).run(batch, how));
+    return records ? records.named(outputs) : outputs;
+  }
+
+  /** Of what option `predict` gives, not of a function that reads arrays by their names. */
+  #records(where: string, inputs: Rows, { output }: Asked): ReturnType<typeof recordsOf> {
+    return output ? null : recordsOf(where, inputs, this.#current.setup.transforms);
   }
 
   #how(where: string, { output, batchSize, weights, dropout, seed }: Asked): Running {

@@ -1,6 +1,8 @@
 // predictor.ts: a copy of a trainer's weights that answers while the trainer goes on training.
 
 import type { Share } from '../data/arrays.ts';
+import type { TableRow } from '../data/table/cells.ts';
+import type { RowPrediction } from '../data/table/schema.ts';
 import { printAs } from '../errors/inspect.ts';
 import { BusyError, DisposedError, GraphError } from '../errors.ts';
 import { MadeOf } from '../nn/module/made-of.ts';
@@ -8,6 +10,7 @@ import type { Module } from '../nn/module/module.ts';
 import type { BatchStream } from './feed/batches.ts';
 import { inputsOf } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
+import { recordsOf } from './feed/records.ts';
 import type { Sequences } from './feed/sequences.ts';
 import type { ArrayInput, Arrays } from './feed/source.ts';
 import { drive, driveSync } from './flow/effect.ts';
@@ -83,15 +86,21 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; GraphError if the model was changed since and nothing is
    * compiled for such inputs; DisposedError
    */
-  async predict<D = HeldOf<T>>(
+  predict<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
+    options?: Omit<PredictOptions, 'weights'>,
+  ): Promise<OutputArrays<D>>;
+  predict(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): Promise<readonly RowPrediction[]>;
+  async predict(
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: Omit<PredictOptions, 'weights'> = {},
-  ): Promise<OutputArrays<D>> {
+  ): Promise<unknown> {
     const { batchSize, dropout, seed } = readPredictor.predict(arguments);
-    const batch = inputsOf('predict', inputs, true);
+    const records = recordsOf('predict', inputs, this.#now('predict').transforms);
+    const batch = inputsOf('predict', (records?.x ?? inputs) as ArrayInput, records === null);
     const how = { batchSize: batchSize ?? this.#current.batchSize, seed: this.#seeds.of(dropout, seed) };
     const outputs = await this.#turns.take(() => drive(this.#predictions('predict', dropout).run(batch, how)));
-    return outputs as OutputArrays<D>;
+    return records ? records.named(outputs) : outputs;
   }
 
   /**
@@ -105,13 +114,19 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    */
   predictSync<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
+    options?: Omit<PredictOptions, 'weights'>,
+  ): OutputArrays<D>;
+  predictSync(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): readonly RowPrediction[];
+  predictSync(
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: Omit<PredictOptions, 'weights'> = {},
-  ): OutputArrays<D> {
+  ): unknown {
     const { batchSize, dropout, seed } = readPredictor.predictSync(arguments);
-    const batch = inputsOf('predictSync', inputs, false);
+    const records = recordsOf('predictSync', inputs, this.#now('predictSync').transforms);
+    const batch = inputsOf('predictSync', (records?.x ?? inputs) as ArrayInput, false);
     const how = { batchSize: batchSize ?? this.#current.batchSize, seed: this.#seeds.of(dropout, seed) };
     const outputs: Outputs = driveSync(this.#predictions('predictSync', dropout).run(batch, how));
-    return outputs as OutputArrays<D>;
+    return records ? records.named(outputs) : outputs;
   }
 
   /**

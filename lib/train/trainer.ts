@@ -1,5 +1,7 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
 import type { Share } from '../data/arrays.ts';
+import type { TableRow } from '../data/table/cells.ts';
+import type { RowPrediction } from '../data/table/schema.ts';
 import { printAs } from '../errors/inspect.ts';
 import { OptionError } from '../errors.ts';
 import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
@@ -236,16 +238,22 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
    * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]. Or `sequences`, or `batches` of a list, whose arrays the trainer's option `predict` reads by
-   * their names
+   * their names. Or rows with names in a list, where the trainer has a `preprocess.schema`
    * @returns one output row for each input row, in a shape whose first number is that of the rows; of several tensors an object with each. Of sequences
-   * in the order in which they were given; where rows of shorter buckets are smaller, zeros come after them
-   * @throws (rejects) OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
+   * in the order in which they were given; where rows of shorter buckets are smaller, zeros come after them. Of rows with names an object for each
+   * in a list: its class by name, what the model gives for each class, or its value
+   * @throws (rejects) OptionError, ShapeError; DataError for rows that are not as the schema says; BusyError while a fit of another trainer of the model is on
    */
-  async predict<D = HeldOf<T>>(
+  predict<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
+    options?: PredictOptions,
+  ): Promise<OutputArrays<D>>;
+  predict(rows: readonly TableRow[], options?: PredictOptions): Promise<readonly RowPrediction[]>;
+  async predict(
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: PredictOptions = {},
-  ): Promise<OutputArrays<D>> {
-    return this.#computing.later('predict', inputs, readMethod.predict(arguments)) as Promise<OutputArrays<D>>;
+  ): Promise<unknown> {
+    return this.#computing.later('predict', inputs, readMethod.predict(arguments));
   }
 
   /**
@@ -257,9 +265,14 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   predictSync<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
+    options?: PredictOptions,
+  ): OutputArrays<D>;
+  predictSync(rows: readonly TableRow[], options?: PredictOptions): readonly RowPrediction[];
+  predictSync(
+    inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: PredictOptions = {},
-  ): OutputArrays<D> {
-    return this.#computing.now('predictSync', inputs, readMethod.predictSync(arguments)) as OutputArrays<D>;
+  ): unknown {
+    return this.#computing.now('predictSync', inputs, readMethod.predictSync(arguments));
   }
 
   /**

@@ -60,6 +60,7 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'what advise gives': () => advise([1, 2, 3]),
   'policies in a list or by name': () => [clip.none()],
   'norms, reports or a history': () => [1, 2, 3, 4],
+  'columns by name, or rows in a list': () => ({ a: [1, 2], b: ['x', 'y'] }),
   'bytes as a Uint8Array': () => new Uint8Array(4),
   'a text or a Uint8Array': () => 'a,b\n1,2\n',
   'tensors by name': () => ({}),

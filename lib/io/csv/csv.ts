@@ -76,7 +76,8 @@ function readTable(file: string, options: CSVOptions, aside: Aside = {}): Promis
   );
 }
 
-const source: Field<string | Uint8Array> = custom('a text or a Uint8Array', (value, place) => {
+/** A table in memory. */
+export const source: Field<string | Uint8Array> = custom('a text or a Uint8Array', (value, place) => {
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   throw place.wrong('a text or a Uint8Array', value);
 });

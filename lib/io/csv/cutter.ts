@@ -11,7 +11,7 @@ import { Cells, OPEN, OpenRow, STRAY } from './rows.ts';
 export interface RowTaker {
   /** A row that is whole, the first line too: its cells lie in `bytes`, which are the caller's for the length of the call. */
   row(cells: Cells, bytes: Uint8Array, line: number): void;
-  /** An error that names file, line and column (both from 1). @param name of the column; '': none is told; not given: what the taker knows of it */
+  /** An error that names file, line and column (both from 1). @param name of the column; '': none; not given: what the taker knows of it */
   error(why: string, line: number, column: number, name?: string): DataError;
 }
 

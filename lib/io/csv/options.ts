@@ -67,7 +67,7 @@ export interface LabeledTable extends Table {
   readonly labels: TensorData;
 }
 
-const delimiter: Field<string> = custom(
+export const delimiter: Field<string> = custom(
   'one character such as , ; | or tab',
   (value, place) => {
     if (typeof value === 'string' && /^[\t !#$%&'*/:;<=>?@^_`|~,]$/.test(value)) return value;
@@ -90,9 +90,9 @@ export const csvOptions: OptionsField<CSVOptions, object> = options<CSVOptions>(
 });
 
 /** @throws OptionError for options that do not go together */
-export function checkTogether({ classes, label, labelType = 'i32', delimiter, decimal }: CSVOptions): void {
+export function checkTogether({ classes, label, labelType = 'i32', delimiter, decimal }: CSVOptions, where = 'readCsv'): void {
   if (decimal === ',' && delimiter === ',') {
-    throw new OptionError('readCsv: option decimal: a comma cannot be delimiter and part of a number', { option: 'decimal' });
+    throw new OptionError(`${where}: option decimal: a comma cannot be delimiter and part of a number`, { option: 'decimal' });
   }
   const listed = typeof classes === 'number' ? [] : (classes ?? []);
   const twice = listed.find((word, i) => listed.indexOf(word) !== i);

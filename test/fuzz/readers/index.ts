@@ -12,6 +12,7 @@ import { NPZ } from './npz.ts';
 import { RECORD } from './record.ts';
 import { SAFETENSORS } from './safetensors.ts';
 import { SHARDS } from './shards.ts';
+import { TABLE } from './table.ts';
 import { TEXT } from './text.ts';
 import { TOKENIZER, TRANSFORM } from './tokens.ts';
 import { TORCH } from './torch.ts';
@@ -27,6 +28,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   npz: NPZ,
   idx: IDX,
   csv: CSV,
+  table: TABLE,
   text: TEXT,
   record: RECORD,
   config: CONFIG,

@@ -1,6 +1,6 @@
 // tokens.ts: tokenizers and transforms of rows as JSON, as checkpoints keep them.
 import { isDeepStrictEqual } from 'node:util';
-import { fromJSON as transformFrom } from '../../../lib/data/preprocess.ts';
+import { schema, fromJSON as transformFrom } from '../../../lib/data/preprocess.ts';
 import { byte, char, fromJSON } from '../../../lib/data/tokenizer.ts';
 import { Random } from '../../torture/random.ts';
 import { disturbedJson } from '../make/json.ts';
@@ -19,12 +19,20 @@ function tokenizerJson(r: Random): unknown {
 function transformJson(r: Random, depth = 0): Record<string, unknown> {
   const width = r.between(1, 3);
   const list = (least: number): number[] => Array.from({ length: width }, () => least + r.unit());
-  const kind = r.between(0, depth > 1 ? 2 : 3);
+  const kind = r.between(0, depth > 1 ? 4 : 5);
   if (kind < 2) {
     return { type: r.pick(['standardize', 'minMax']), per: 'column', row: [width], shift: list(-0.5), scale: list(0.1) };
   }
   if (kind === 2)
     return { type: 'oneHot', unknown: 'zeros', row: [width], categories: list(0).map((value) => [value, value + 1]) };
+  if (kind === 3) return { type: 'impute', row: [width], fill: list(0), flags: r.chance(0.5) ? [0] : [] };
+  if (kind === 4) {
+    const made = schema(
+      { a: [1, 2, null], b: ['x', null, 'y'], c: ['2024-01-02', '2023-01-02', '2022-10-10'], l: ['u', 'v', 'u'] },
+      { unknown: r.pick(['error', 'ignore']), ...(r.chance(0.5) && { label: 'l' }) },
+    );
+    return made.toJSON() as Record<string, unknown>;
+  }
   return { type: 'pipeline', steps: Array.from({ length: r.between(1, 2) }, () => transformJson(r, depth + 1)) };
 }
 
@@ -73,7 +81,7 @@ export const TOKENIZER: Reader = {
 
 export const TRANSFORM: Reader = {
   covers: ['preprocess.fromJSON'],
-  reaches: ['data/preprocess.ts', 'data/affine.ts', 'data/one-hot.ts'],
+  reaches: ['data/preprocess.ts', 'data/affine.ts', 'data/impute.ts', 'data/one-hot.ts', 'data/table/learn.ts'],
   draw: draws(transformJson),
   ways: (input) => {
     const json = jsonIn(input);
