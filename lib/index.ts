@@ -58,5 +58,6 @@ export * as prune from './public/prune.ts';
 export * as space from './public/space.ts';
 /** Text to tokens and back. */
 export * as tokenizer from './public/tokenizer.ts';
+export { loadTrainer } from './public/trained.ts';
 export * from './train/index.ts';
 export * from './tune/index.ts';

@@ -6,6 +6,8 @@ import { type Arguments, type Command, helpOf, parseCommand, usage } from './arg
 import { BENCH, bench } from './bench/bench.ts';
 import { BUILD, buildAddon } from './commands/build-addon.ts';
 import { CLIP_REPORT, clipReport } from './commands/clip-report.ts';
+import { EVALUATE, evaluate } from './commands/evaluate.ts';
+import { INIT, init } from './commands/init.ts';
 import { INSPECT, inspect } from './commands/inspect.ts';
 import { PRECISION, precision } from './commands/precision.ts';
 import { PREDICT, predict } from './commands/predict.ts';
@@ -22,8 +24,10 @@ type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
 
 const COMMANDS: readonly (readonly [Command, Action])[] = [
   [DEMO, demo],
+  [INIT, init],
   [TRAIN, train],
   [TUNE, tune],
+  [EVALUATE, evaluate],
   [PREDICT, predict],
   [SAMPLE, sample],
   [CLIP_REPORT, clipReport],

@@ -30,6 +30,12 @@ process.stderr.on('error', () => {});
 
 const { stdout, stderr, env } = process;
 // Not process.exit: what is still to be written to a pipe gets written.
-const own = { env, cwd: process.cwd(), program: process.argv[1]!, signal: controller.signal };
-const code = await main(process.argv.slice(2), { stdout, stderr, ...own });
+const own = {
+  ...{ env, cwd: process.cwd(), program: process.argv[1]!, signal: controller.signal },
+  // Opened by who asks for it.
+  get stdin() {
+    return process.stdin;
+  },
+};
+const code = await main(process.argv.slice(2), Object.assign(own, { stdout, stderr }));
 process.exitCode = code || (lost ? EXIT.runtime : code);

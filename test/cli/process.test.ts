@@ -87,3 +87,19 @@ it('gives its exit code to the shell', () => {
   expect(sh(`${program} inspect /nowhere 2>/dev/null; echo $?`)).toBe('4');
   expect(sh(`${program} --help | head -1`)).toContain('gradclip');
 });
+
+it('asks, and takes answers that are piped in; of a stream without any, what it suggests', () => {
+  const cwd = folder({ 't.csv': 'a,b,c\n1,x,u\n2,y,v\n3,x,u\n' });
+  const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', cwd }).trim();
+  const program = `'${process.execPath}' '${PROGRAM}'`;
+  expect(sh(`printf 'a\\nnumber\\nb\\n0.3\\none.json\\n' | ${program} init t.csv | tail -2 | head -1`)).toMatch(
+    /configuration: .*one\.json$/,
+  );
+  expect(JSON.parse(sh('cat one.json'))).toMatchObject({
+    data: { label: 'a', columns: { b: 'ignore', c: 'category' } },
+    loss: 'mse',
+  });
+  expect(sh(`${program} init t.csv </dev/null >/dev/null; echo $?; cat t.json | head -5 | tail -1`)).toMatch(
+    /^0\n *"label": "c",$/,
+  );
+});

@@ -1,11 +1,13 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
+import { valueLine } from '../../pages/evaluation-page.ts';
 import { count, duration, percent, short } from '../../text/format.ts';
 import type { AutoResult, EpochEnd, GuardEvent, Metrics } from '../../train/flow/progress.ts';
 import type { TrainingWarning } from '../../train/flow/warnings.ts';
 import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
 import type { TrainConfig } from '../config/config.ts';
 import type { DataSet } from '../config/data.ts';
+import { unknownLine } from '../config/tables.ts';
 import type { Screen } from '../screen.ts';
 import type { Outcome } from './train.ts';
 
@@ -118,13 +120,19 @@ export class TrainView implements Callback<string> {
     this.#screen.note(`warning: ${message}`);
   }
 
+  /** Categories of a table that the rows which train do not have. */
+  unknown({ file, ...unknown }: DataSet['unknown'][number]): void {
+    this.#screen.emit({ event: 'warning', code: 'unknown-categories', file, ...unknown });
+    this.#screen.note(`warning: ${file}: ${unknownLine(unknown)}`);
+  }
+
   /** The bar goes away; lines may follow. */
   pause(): void {
     this.#screen.redraw([]);
   }
 
   end(outcome: Outcome): void {
-    const { fit, within, validation, test, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
+    const { fit, within, validation, test, values, ms, checkpoint, epochs, seed, stopped, sparsity } = outcome;
     this.#screen.emit({
       event: 'result',
       seed: Number(seed),
@@ -139,6 +147,7 @@ export class TrainView implements Callback<string> {
       ...(validation && { validationLoss: validation.loss, validationAccuracy: validation.accuracy ?? null }),
       testLoss: test?.loss ?? null,
       testAccuracy: test?.accuracy ?? null,
+      ...(values && { testRmse: values.rmse, testMae: values.mae, testR2: values.r2 }),
       seconds: ms / 1000,
       checkpoint,
       ...(sparsity !== null && { sparsity }),
@@ -156,6 +165,7 @@ export class TrainView implements Callback<string> {
     if (test?.accuracy !== undefined)
       say(this.#screen.paint('bold', `test accuracy ${(100 * test.accuracy).toFixed(2)} %, loss ${test.loss.toFixed(4)}`));
     else if (test) say(this.#screen.paint('bold', `test loss ${test.loss.toFixed(4)}`));
+    if (values) say(`test ${valueLine(values)}, in the units of the labels`);
     if (sparsity !== null) say(`pruned: ${percent(sparsity, 1)} of the weights that may be`);
     if (checkpoint !== null) say(`checkpoint: ${checkpoint}`);
   }

@@ -2,19 +2,32 @@
 import { dirname, resolve } from 'node:path';
 import { CheckpointError, DataError, NonFiniteError } from '../../errors.ts';
 import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
+import { type ValueFigures, valueFigures } from '../../metrics/evaluated.ts';
 import { version } from '../../native/package.ts';
 import { MAX_THREADS } from '../../native/threads.ts';
-import { whole } from '../../options/index.ts';
+import type { Module } from '../../nn/module/module.ts';
+import { INFINITY, whole } from '../../options/index.ts';
 import { median } from '../../text/format.ts';
+import type { Source } from '../../train/feed/source.ts';
 import type { FitResult, Metrics } from '../../train/flow/progress.ts';
 import { seconds as secondsField } from '../../train/given.ts';
+import type { Weights } from '../../train/options.ts';
 import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
+import type { Trainer } from '../../train/trainer.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
 import { makePolicy } from '../config/build.ts';
-import { AUTO, type CheckpointConfig, type RecordConfig, readConfig, type TrainConfig } from '../config/config.ts';
+import {
+  AUTO,
+  type CheckpointConfig,
+  checkConfig as checkSuggested,
+  type RecordConfig,
+  readConfig,
+  type TrainConfig,
+} from '../config/config.ts';
 import { type DataSet, shareOut } from '../config/data.ts';
-import { checkConfig, makeTrainer, readRaw } from '../config/trainer.ts';
+import { columnLines, findColumns, isTable, lastOf, suggest, wanted } from '../config/suggest.ts';
+import { checkConfig, makeTrainer, readRaw, sizedConfig } from '../config/trainer.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
 import { checkOutput } from '../output.ts';
@@ -28,9 +41,11 @@ export const TRAIN: Command = {
   summary: 'Train the model that a configuration describes',
   more: [
     'examples/ and docs/CONFIG.md in the package show what a configuration may say. Its paths begin at its own folder, those',
-    'given here at the current one. SIGINT and SIGTERM end the training after its step; the checkpoint is written.',
+    'given here at the current one. SIGINT and SIGTERM end the training after its step; the checkpoint is written. In its place may stand a table, a',
+    'file .csv or .tsv, also .gz, with names of columns: then it trains what gradclip init suggests of it, and writes the checkpoint beside it.',
   ],
   flags: {
+    label: { value: 'COLUMN', help: 'of a table: the column to predict; default: the last one' },
     data: { value: 'DIR', help: "folder of the data files, in place of the configuration's data.dir" },
     seed: { value: 'N', help: "in place of the configuration's", takes: whole({ min: 0 }).optional() },
     seeds: {
@@ -68,6 +83,8 @@ export interface Outcome {
   /** Of the weights that are there then. */
   readonly validation: Metrics<string> | null;
   readonly test: Metrics<string> | null;
+  /** Of the test rows, in the units of their labels; null where they are classes. */
+  readonly values: ValueFigures | null;
   readonly ms: number;
   readonly checkpoint: string | null;
   /** The share of weights that are pruned, of those that may be; null where nothing is. */
@@ -90,7 +107,8 @@ interface Job {
 
 export async function train(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const file = resolve(io.cwd, args.operands[0]!);
-  const config = override(await readConfig(file), args);
+  const config = override(isTable(file) ? await ofTable(file, args, screen) : await readConfig(file), args);
+  if (args.has('label') && !isTable(file)) throw usage(TRAIN, '--label: is for a table in place of a configuration');
   const from = dirname(file);
   const path = (flag: string): string | null => (args.has(flag) ? resolve(io.cwd, args.text(flag)!) : null);
   const seeds = args.number('seeds')!;
@@ -136,6 +154,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   const on = validation === null && !tries ? 'test' : 'validation';
   const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
 
+  for (const unknown of data.unknown) view.unknown(unknown);
   const started = performance.now();
   const watched = validation ?? (tries ? null : test);
   const weights = config.ema === null ? 'model' : 'ema';
@@ -160,9 +179,14 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
+  const values = measured && (await valuesOf(trainer, config, test!, weights));
   const within = trainer.counters.batch > 0;
   const validated =
-    validation === null || stopped ? null : within && !fit.best ? await trainer.evaluate(validation, { weights }) : lastOf(fit);
+    validation === null || stopped
+      ? null
+      : within && !fit.best
+        ? await trainer.evaluate(validation, { weights })
+        : lastValidation(fit);
   const outcome: Outcome = {
     seed,
     fit,
@@ -170,6 +194,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     within,
     validation: validated,
     test: measured,
+    values,
     ms: performance.now() - started,
     checkpoint: worthKeeping ? out : null,
     sparsity: config.prune.length > 0 ? (await trainer.sparsity()).total : null,
@@ -179,8 +204,33 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   return outcome;
 }
 
+/** What is suggested for a table, told as people would be asked. */
+async function ofTable(file: string, args: Arguments, screen: Screen): Promise<TrainConfig> {
+  const found = await findColumns(file);
+  const asked = wanted(found, args.text('label') ?? lastOf(found));
+  const config = suggest(found, asked, file);
+  screen.emit({ event: 'configuration', table: file, rows: found.rows, columns: found.columns, config });
+  for (const line of columnLines(found)) screen.say(line);
+  screen.say(
+    `predicts ${asked.label.name}, ${asked.isClass ? 'a class' : 'a number'}; gradclip init writes a configuration to change`,
+  );
+  return checkSuggested(config);
+}
+
+/** What predictions of values are worth, in their units. */
+async function valuesOf(
+  trainer: Trainer<Module, string>,
+  { loss }: TrainConfig,
+  { data }: Source,
+  weights: Weights,
+): Promise<ValueFigures | null> {
+  if (loss === 'crossEntropy' || loss === 'bceWithLogits') return null;
+  const predicted = await trainer.predict({ x: data.get('x')! }, { weights });
+  return valueFigures(predicted.data, data.get('y')!.data);
+}
+
 /** The best where there is early stopping, since its weights are back. */
-const lastOf = (fit: FitResult<string>): Metrics<string> | null => fit.best ?? fit.epochs.at(-1)?.validation ?? null;
+const lastValidation = (fit: FitResult<string>): Metrics<string> | null => fit.best ?? fit.epochs.at(-1)?.validation ?? null;
 
 /** `given` on the command line goes before the configuration's, which is looked for from its folder. */
 function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
@@ -250,15 +300,19 @@ async function seedIn(checkpoint: string, args: Arguments): Promise<bigint> {
   return BigInt(text);
 }
 
-function metadata(config: TrainConfig, { tokenizer, classNames }: DataSet): Record<string, string> {
+function metadata(config: TrainConfig, data: DataSet): Record<string, string> {
+  const { tokenizer, classNames } = data;
   return {
     program: `gradclip ${version()}`,
-    policy: JSON.stringify(config.clip),
-    config: JSON.stringify(config),
+    policy: JSON.stringify(config.clip, withoutInfinity),
+    config: JSON.stringify(sizedConfig(config, data), withoutInfinity),
     ...(classNames !== null && { classes: JSON.stringify(classNames) }),
     ...(tokenizer !== null && { tokenizer: JSON.stringify(tokenizer) }),
   };
 }
+
+/** As a configuration has it: JSON has no infinity. */
+const withoutInfinity = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? INFINITY : value);
 
 function checkFinite({ fit, test }: Outcome): void {
   const loss = fit.last?.loss ?? 0;

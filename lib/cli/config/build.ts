@@ -177,7 +177,9 @@ export function makeAugment({ augment }: Pick<TrainConfig, 'augment'>): readonly
 /** The transforms of x and of y, null where there is none. @throws OptionError that begins with the place */
 export function makeTransforms({ preprocess: { x, y }, data }: Pick<TrainConfig, 'preprocess' | 'data'>): Preparing {
   const divided =
-    data.type === 'text' || data.divideBy === 1 ? [] : [preprocess.minMax({ per: 'all', from: [0, data.divideBy] })];
+    data.type === 'text' || data.type === 'table' || data.divideBy === 1
+      ? []
+      : [preprocess.minMax({ per: 'all', from: [0, data.divideBy] })];
   return {
     x: pipeline([...divided, ...makeAll(TRANSFORMS, x, 'preprocess.x')]),
     y: pipeline(makeAll(TRANSFORMS, y, 'preprocess.y')),

@@ -32,7 +32,7 @@ import { type TuneConfig, tuneField } from './tuning.ts';
 
 export type { Clamp, ModelConfig } from './models.ts';
 export type { Named } from './named.ts';
-export type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './sources.ts';
+export type { CSVData, DataConfig, IDXData, NPZData, Split, TableData, TextData } from './sources.ts';
 
 export interface EarlyStopConfig {
   /** Epochs without improvement. */
@@ -281,12 +281,17 @@ export function checkConfig(value: unknown): TrainConfig {
   if (epochs === null && steps === null && seconds === null) throw wrong('epochs', 'epochs, steps or seconds', undefined);
   checkModel(model, data.type, loss);
   checkData(data, loss);
+  checkEmbedded(checked);
   if (checked.preprocess.y.length > 0 && loss === 'crossEntropy') {
     throw wrong('preprocess.y', `nothing, since ${loss} compares with classes`, checked.preprocess.y);
   }
   for (const key of ['preprocess', 'augment'] as const) {
     const given = key === 'augment' ? checked.augment : checked.preprocess.x;
     if (data.type === 'text' && given.length > 0) throw wrong(key, 'nothing for a text', given);
+    if (data.type === 'table' && given.length > 0) {
+      const path = key === 'augment' ? key : 'preprocess.x';
+      throw wrong(path, 'nothing for a table: data.columns says what is done to each column', given);
+    }
   }
   if (checked.classWeights !== null && (loss !== 'crossEntropy' || data.type === 'text')) {
     throw wrong('classWeights', 'nothing but with crossEntropy of rows', checked.classWeights);
@@ -299,6 +304,15 @@ export function checkConfig(value: unknown): TrainConfig {
     throw wrong('earlyStop.metric', `loss where the loss is ${loss}`, 'accuracy');
   checkTogether(checked);
   return checked;
+}
+
+/** @throws OptionError for columns that give the numbers of their categories to a model that has no vectors for them */
+function checkEmbedded({ data, model }: TrainConfig): void {
+  if (data.type !== 'table' || (model.type === 'mlp' && (model.hidden !== null || model.embeddings.length > 0))) return;
+  for (const [name, column] of Object.entries(data.columns)) {
+    if (column.type !== 'category' || column.encode !== 'index') continue;
+    throw wrong(`data.columns.${name}.encode`, 'oneHot, but for a model mlp with hidden, which has a vector for each', 'index');
+  }
 }
 
 /** @throws OptionError where keys beside the optimizer do not go with the others */

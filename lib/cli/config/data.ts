@@ -2,21 +2,27 @@
 import { resolve } from 'node:path';
 import { split, type Transform, type Unfitted } from '../../data/preprocess.ts';
 import { takeRows } from '../../data/split.ts';
+import type { UnknownCategories } from '../../data/table/schema.ts';
 import { byte, char, type Tokenizer } from '../../data/tokenizer.ts';
 import { DataError, OptionError } from '../../errors.ts';
 import { readIdx } from '../../io/arrays/idx.ts';
 import { readNpz } from '../../io/arrays/npy.ts';
 import { readWeighted } from '../../io/csv/csv.ts';
 import type { CSVOptions } from '../../io/csv/options.ts';
+import type { CellTable } from '../../io/csv/table.ts';
 import type { TensorData } from '../../io/file/file.ts';
 import { readText } from '../../io/text.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../../train/feed/source.ts';
 import type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './config.ts';
+import { type LabelsRead, labeled, learnFrom, type RawColumns, readColumnData, type Table } from './tables.ts';
+
+export type { LabelsRead, Table } from './tables.ts';
 
 /** Files as they were read, before any row is given a use. */
 export type RawData =
+  | RawColumns
   | {
       readonly kind: 'table';
       readonly table: Table;
@@ -28,13 +34,6 @@ export type RawData =
 
 /** The words that labels of a csv are, by class; null where they are numbers. */
 export type ClassNames = readonly string[] | null;
-
-/** Rows of features [n, ...], their labels [n], and what they weigh [n]. */
-interface Table {
-  readonly x: NdArray;
-  readonly y: NdArray;
-  readonly weight?: NdArray;
-}
 
 /** Name of what rows weigh in a batch. */
 export const ROW_WEIGHT: keyof Table = 'weight';
@@ -58,16 +57,15 @@ export interface DataSet {
   readonly preprocess: Readonly<Record<string, Transform>>;
   /** Rows have weights, in their batches. */
   readonly weighted: boolean;
+  /** Classes, or 1 for a value. */
+  readonly outputs: number;
+  /** Categories of a table that the rows which train do not have, and that it lets pass. */
+  readonly unknown: readonly (UnknownCategories & { readonly file: string })[];
   /** Rows that train of each class, or what they weigh; null where there are no classes. */
   readonly classes: readonly number[] | null;
   readonly classNames: ClassNames;
   /** Of a text. */
   readonly tokenizer: Tokenizer | null;
-}
-
-export interface LabelsRead {
-  readonly type: 'i32' | 'f32';
-  readonly classes: number | null;
 }
 
 /**
@@ -100,6 +98,8 @@ export async function readData(config: DataConfig, dir: string, labels: LabelsRe
         }
         return { kind: 'table', table, test, split: config.split, classNames };
       }
+      case 'table':
+        return await readColumnData(config, at(config.file), config.testFile && at(config.testFile), labels);
       case 'npz': {
         const table = await npzTable(at(config.file), config, labels);
         const test = config.testFile ? await npzTable(at(config.testFile), config, labels) : null;
@@ -111,6 +111,22 @@ export async function readData(config: DataConfig, dir: string, labels: LabelsRe
   }
 }
 
+/**
+ * Rows and labels of one file, or of idx two, as a training has read them.
+ * @param classes that there are: words, or how many
+ * @throws DataError as `readData`
+ */
+export async function readLabeled(
+  config: CSVData | NPZData | IDXData,
+  file: string,
+  labelsFile: string,
+  { type, classes }: { readonly type: LabelsRead['type']; readonly classes: number | ClassNames },
+): Promise<Table> {
+  if (config.type === 'csv') return csvTable(file, config, { type, classes });
+  const read = { type, classes: typeof classes === 'number' ? classes : null };
+  return config.type === 'npz' ? npzTable(file, config, read) : idxTable(file, labelsFile, config, read);
+}
+
 /** What x and y go through first, learned from the rows that train; null: nothing. */
 export interface Preparing {
   readonly x: Unfitted | null;
@@ -119,7 +135,8 @@ export interface Preparing {
 
 /** Share the rows out. With `order: 'seed'` the seed decides which rows train. */
 export function shareOut(raw: RawData, unfitted: Preparing, seed: bigint): DataSet {
-  return raw.kind === 'text' ? shareText(raw.text, raw.config) : shareTable(raw, unfitted, seed);
+  if (raw.kind === 'text') return shareText(raw.text, raw.config);
+  return raw.kind === 'columns' ? shareColumns(raw, unfitted, seed) : shareTable(raw, unfitted, seed);
 }
 
 function shareTable(
@@ -127,8 +144,7 @@ function shareTable(
   unfitted: Preparing,
   seed: bigint,
 ): DataSet {
-  const total = table.y.shape[0]!;
-  const counts = countParts(split, total, test === null);
+  const counts = countParts(split, table.y.shape[0]!, test === null);
   const all = split.order === 'seed' ? reorder(table, orderOf(table, split, counts, seed)) : table;
   const part = (from: number, count: number): Table | null => (count === 0 ? null : between(all, from, count));
   const train = part(0, counts.train)!;
@@ -148,6 +164,8 @@ function shareTable(
     tokens: null,
     length: null,
     weighted: train.weight !== undefined,
+    outputs: outputsIn(classNames, [table, ...(test ? [test] : [])]),
+    unknown: [],
     classes: classCounts(train),
     classNames,
     tokenizer: null,
@@ -155,8 +173,35 @@ function shareTable(
   };
 }
 
+/** The rows that train teach what the others are read by. */
+function shareColumns(raw: RawColumns, unfitted: Preparing, seed: bigint): DataSet {
+  const { config, file, testFile, table, test, classNames, split } = raw;
+  const labels = (from: string, given: CellTable): Pick<Table, 'y' | 'weight'> => {
+    const { y, weight } = labeled(from, given, config, classNames);
+    return { y, ...(weight && { weight: weights(weight, from, given.rows) }) };
+  };
+  const own = labels(file, table);
+  const other = test && labels(testFile!, test);
+  const counts = countParts(split, table.rows, test === null);
+  const order = split.order === 'seed' ? orderOf(own, split, counts, seed) : Int32Array.from({ length: table.rows }, (_, i) => i);
+  const shared = learnFrom(raw, own, other, order, counts.train);
+  const inFile: Split = { ...split, order: 'file' };
+  const learned: Preparing = { ...unfitted, x: { type: 'schema', fit: () => shared.schema } };
+  const { table: rows, test: tested, unknown } = shared;
+  return { ...shareTable({ kind: 'table', table: rows, test: tested, split: inFile, classNames }, learned, seed), unknown };
+}
+
+/** Classes that there are; 1 where labels are values. */
+function outputsIn(classNames: ClassNames, tables: readonly Table[]): number {
+  if (classNames !== null) return classNames.length;
+  if (tables.some(({ y }) => y.data instanceof Float32Array)) return 1;
+  let most = 0;
+  for (const { y } of tables) for (const label of y.data) most = Math.max(most, label);
+  return most + 1;
+}
+
 /** Rows that train, validate and test, in this order. */
-function orderOf({ y }: Table, { stratify }: Split, counts: Parts<number>, seed: bigint): Int32Array {
+function orderOf({ y }: Pick<Table, 'y'>, { stratify }: Split, counts: Parts<number>, seed: bigint): Int32Array {
   const total = y.shape[0]!;
   if (!stratify) return permutation(total, seed, SPLIT_EPOCH);
   const { test, validation } = counts;
@@ -190,6 +235,8 @@ function shareText(text: string, { length, split, tokenizer: kind }: TextData): 
     tokens: tokenizer.size,
     length,
     weighted: false,
+    outputs: tokenizer.size,
+    unknown: [],
     classes: null,
     classNames: null,
     tokenizer,
@@ -267,7 +314,7 @@ export function csvOptions({ delimiter, columns, ...config }: CSVData): CSVOptio
 }
 
 /** What rows weigh: numbers from 0 on, not all 0. */
-function weights({ data, shape }: NdArray, file: string, n: number): NdArray {
+export function weights({ data, shape }: NdArray, file: string, n: number): NdArray {
   if (shape[0] !== n || data.length !== n)
     throw new DataError(`${file}: expected [${n}], a weight for each row, got [${shape}]`, { file });
   const row = data.findIndex((weight: number) => !(weight >= 0 && Number.isFinite(Math.fround(weight))));

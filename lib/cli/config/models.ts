@@ -27,6 +27,9 @@ import {
   variant,
   whole,
 } from '../../options/index.ts';
+import type { Transforms } from '../../train/feed/prepare.ts';
+import { schemaOf } from '../../train/feed/records.ts';
+import { Embedded, type EmbeddedColumn, embeddedWidth } from './embedded.ts';
 import { within, wrong } from './named.ts';
 import type { DataConfig } from './sources.ts';
 
@@ -34,8 +37,14 @@ type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
 
 export interface MLPConfig {
   readonly type: 'mlp';
-  /** Values of a row, widths of the hidden layers, outputs. */
-  readonly sizes: readonly number[];
+  /** Values of a row, widths of the hidden layers, outputs; null: as the data have them, around `hidden`. */
+  readonly sizes: readonly number[] | null;
+  /** Widths of the hidden layers; null where there are `sizes`. */
+  readonly hidden: readonly number[] | null;
+  /** Elements of the vector of each category, of columns that give their number; null: half as many as there are, at most 32. */
+  readonly embedding: number | null;
+  /** Such columns, as the data have them. */
+  readonly embeddings: readonly EmbeddedColumn[];
   readonly activation: Activation;
   /** After each hidden layer. */
   readonly dropout: number;
@@ -101,8 +110,8 @@ interface Kind<C> {
   readonly keys: OptionsOf<C>;
   /** Types of data. */
   readonly reads: readonly DataConfig['type'][];
-  /** Values that the model gives for a row; null where it is a logit for each class, whatever they are. */
-  outputs?(config: C): { readonly path: string; readonly count: number };
+  /** Values that the model gives for a row; null where the data say it. */
+  outputs?(config: C): { readonly path: string; readonly count: number } | null;
   /** It gives one value a row, never classes. */
   readonly scores?: true;
   /** @throws OptionError where it does not fit what it is to read */
@@ -121,7 +130,8 @@ const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
 };
 const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
 
-const ROWS = ['idx', 'csv', 'npz'] as const;
+const ROWS = ['idx', 'csv', 'npz', 'table'] as const;
+const IMAGES = ['idx', 'csv', 'npz'] as const;
 
 const positive = whole({ min: 1 });
 const rate = number({ min: 0, below: 1 }).default(0);
@@ -134,18 +144,38 @@ const numbers = (x: Tensor): Tensor => cast(x, 'f32');
 const mlp: Kind<MLPConfig> = {
   keys: object<MLPConfig>({
     type: choice('mlp'),
-    sizes: list(positive, { min: 2 }).about('values of a row, widths of the hidden layers, outputs: `[784, 256, 10]`'),
+    sizes: list(positive, { min: 2 })
+      .or(null)
+      .about('values of a row, widths of the hidden layers, outputs: `[784, 256, 10]`; or `hidden`'),
+    hidden: list(positive).or(null).about('in place of `sizes`: widths of the hidden layers alone; the data say the others'),
+    embedding: positive
+      .or(null)
+      .about(
+        'with `hidden`: elements of the vector of each category, of columns of a table with `encode` index; half as many as there are categories, at most 32, where it is not given',
+      ),
+    embeddings: list(
+      object<EmbeddedColumn>({
+        at: whole({ min: 0 }).about('place of the column'),
+        size: positive.about('numbers of categories'),
+        dim: positive.about('elements of a vector'),
+        unknown: bool.default(false).about('the last number is that of what is not known'),
+      }),
+    )
+      .or([])
+      .about('with `sizes`, in a checkpoint: the columns of which `embedding` is'),
     activation: choice(...ACTIVATIONS)
       .default('relu')
       .about('after each hidden layer'),
     dropout: rate.about('after each hidden layer'),
   }),
   reads: ROWS,
-  outputs: ({ sizes }) => ({ path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! }),
+  outputs: ({ sizes }) => sizes && { path: `model.sizes[${sizes.length - 1}]`, count: sizes.at(-1)! },
   /** Linear layers with an activation, and dropout, between them. Parameters are named as in a torch.nn.Sequential of the same layers. */
-  make({ sizes, activation, dropout }, { row }) {
-    if (sizes[0] !== sizeOf(row)) {
-      throw new OptionError(`model.sizes[0]: expected ${sizeOf(row)}, the values in a row of the data, got ${sizes[0]}`);
+  make({ sizes, embeddings, activation, dropout }, { row }) {
+    if (sizes === null) throw wrong('model.sizes', 'sizes, which the data say where there are none', sizes);
+    const width = embeddedWidth(sizeOf(row), embeddings);
+    if (sizes[0] !== width) {
+      throw new OptionError(`model.sizes[0]: expected ${width}, the values in a row of the data, got ${sizes[0]}`);
     }
     const stack: Layer[] = [];
     for (let i = 1; i < sizes.length; i++) {
@@ -154,7 +184,8 @@ const mlp: Kind<MLPConfig> = {
       stack.push(new ACTIVATION[activation]());
       if (dropout > 0) stack.push(new Dropout(dropout));
     }
-    return new Sequential(...stack);
+    const layers = new Sequential(...stack);
+    return embeddings.length > 0 ? new Embedded(embeddings, layers) : layers;
   },
   forward: (model, x) => forward(model, reshape(numbers(x), [x.shape[0]!, sizeOf(x.shape.slice(1))])),
 };
@@ -204,7 +235,7 @@ const images = (model: Module, x: Tensor): Tensor =>
 
 const lenet: Kind<LeNetConfig> = {
   keys: object<LeNetConfig>({ type: choice('lenet'), classes: positive.default(10).about('outputs') }),
-  reads: ROWS,
+  reads: IMAGES,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
     const [channels, height, width] = imageOf(row);
@@ -216,7 +247,7 @@ const lenet: Kind<LeNetConfig> = {
 
 const resnet20: Kind<ResNet20Config> = {
   keys: object<ResNet20Config>({ type: choice('resnet20'), classes: positive.default(10).about('outputs') }),
-  reads: ROWS,
+  reads: IMAGES,
   outputs: ({ classes }) => ({ path: 'model.classes', count: classes }),
   make({ classes }, { row }) {
     const [channels] = imageOf(row);
@@ -264,6 +295,12 @@ export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: 
     const all = Object.entries(MODELS).map(([type, { reads }]) => `${type} reads ${reads.join(', ')}`);
     throw new OptionError(`model.type: ${config.type} does not read data of type ${data} (${all.join('; ')})`);
   }
+  if (config.type === 'mlp' && config.embedding !== null && config.hidden === null) {
+    throw wrong('model.embedding', 'nothing, without hidden', config.embedding);
+  }
+  if (config.type === 'mlp' && (config.sizes === null) === (config.hidden === null)) {
+    throw wrong('model.sizes', config.sizes === null ? 'sizes, or hidden' : 'no sizes beside hidden', config.sizes ?? undefined);
+  }
   if (loss === 'crossEntropy' && kind.scores) throw wrong('loss', `bceWithLogits, mse, l1 or huber for ${config.type}`, loss);
   if (loss === 'crossEntropy') return;
   if (data === 'text') throw wrong('loss', `crossEntropy for a text`, loss);
@@ -274,7 +311,33 @@ export function checkModel(config: ModelConfig, data: DataConfig['type'], loss: 
 }
 
 /** How many classes the model tells apart, null where the data say it. */
-export const classesOf = (config: ModelConfig): number | null => MODELS[config.type].outputs?.(config).count ?? null;
+export const classesOf = (config: ModelConfig): number | null => MODELS[config.type].outputs?.(config)?.count ?? null;
+
+/** What the data tell about a model. */
+export interface SaidByData {
+  /** As `Reads`. */
+  readonly row: readonly number[];
+  /** Classes, or 1. */
+  readonly outputs: number;
+  readonly preprocess: Transforms;
+}
+
+/** With the sizes that the data say, where it leaves them to them. */
+export function sized(config: ModelConfig, { row, outputs, preprocess }: SaidByData): ModelConfig {
+  if (config.type !== 'mlp' || config.hidden === null) return config;
+  const schema = schemaOf(preprocess);
+  const embeddings = (schema?.columns ?? []).flatMap((column): EmbeddedColumn[] => {
+    if (column.type !== 'category' || column.encode !== 'index') return [];
+    const size = schema!.size(column.name);
+    const dim = config.embedding ?? Math.min(MOST_DIM, Math.ceil(size / 2));
+    return [{ at: schema!.outputs.indexOf(column.name), size, dim, unknown: column.unknown === 'ignore' }];
+  });
+  const sizes = [embeddedWidth(sizeOf(row), embeddings), ...config.hidden, outputs];
+  return { ...config, sizes, embeddings, hidden: null, embedding: null };
+}
+
+/** Elements of a vector, where nobody says how many. */
+const MOST_DIM = 32;
 
 /** @throws OptionError where the model does not fit what it is to read */
 export function makeModel(config: ModelConfig, reads: Reads): Module {

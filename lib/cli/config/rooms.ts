@@ -133,5 +133,5 @@ export const GUARDS: Room<guard.Guard> = { path: 'guard', functions: functions('
 export const AUGMENTATIONS: Room<augment.Augmentation> = { path: 'augment', functions: functions('augment', augment) };
 export const TRANSFORMS: Room<preprocess.Unfitted> = {
   path: 'preprocess',
-  functions: functions('preprocess', preprocess, ['split', 'pipeline', 'fromJSON']),
+  functions: functions('preprocess', preprocess, ['split', 'pipeline', 'fromJSON', 'schema']),
 };

@@ -1,4 +1,6 @@
 // sources.ts: key `data` of a configuration: files, and how their rows are shared out.
+import { anyText } from '../../data/fields.ts';
+import { columnsField, type ReadColumn } from '../../data/table/options.ts';
 import { OptionError } from '../../errors.ts';
 import { MAX_BYTES, MAX_COLUMNS, MAX_LINE } from '../../io/limits.ts';
 import {
@@ -77,6 +79,28 @@ export interface CSVData extends CommonData {
   readonly divideBy: number;
 }
 
+/** A table of numbers, categories and dates, whose first line names its columns. */
+export interface TableData extends CommonData {
+  readonly type: 'table';
+  readonly file: string;
+  readonly testFile: string | null;
+  /** Name of the column of the label. */
+  readonly label: string;
+  /** What columns hold, by name; those that are not named are found out. */
+  readonly columns: Readonly<Record<string, ReadColumn>>;
+  /** What becomes of a category that is not among the rows that train. */
+  readonly unknown: 'error' | 'ignore';
+  /** Cells that stand for a missing value; null: what pandas takes for one, and `?`. */
+  readonly missing: readonly string[] | null;
+  /** Name of the column of what each row weighs; null: all weigh the same. */
+  readonly weight: string | null;
+  /** As of a csv. */
+  readonly delimiter: string | null;
+  readonly decimal: '.' | ',';
+  readonly maxLine: number;
+  readonly maxColumns: number;
+}
+
 export interface TextData extends CommonData {
   readonly type: 'text';
   readonly file: string;
@@ -99,7 +123,7 @@ export interface NPZData extends CommonData {
   readonly divideBy: number;
 }
 
-export type DataConfig = IDXData | CSVData | NPZData | TextData;
+export type DataConfig = IDXData | CSVData | NPZData | TableData | TextData;
 
 const rows: Field<number> = custom(
   'a number of rows, or a part of them between 0 and 1',
@@ -179,6 +203,35 @@ export const DATA: { readonly [K in DataConfig['type']]: OptionsOf<Extract<DataC
     divideBy: scale,
     ...common,
   }),
+  table: object<TableData>({
+    type: choice('table'),
+    file: text.about('file of the table; its first line names the columns'),
+    testFile,
+    label: text.about('name of the column to predict: with `crossEntropy` its texts or numbers are classes, else numbers'),
+    columns: columnsField
+      .default({})
+      .about(
+        'what columns hold, by name: `"number"`, `"category"`, `"date"`, `"ignore"`, or an object with such a type and options, see [TABLES.md](TABLES.md); others are found out',
+      ),
+    unknown: choice('error', 'ignore')
+      .default('error')
+      .about('what becomes of a category that is not among the rows that train: an error, or zeros in all its columns, counted'),
+    missing: list(anyText)
+      .or(null)
+      .about(
+        'cells that stand for a missing value; where it is not given nothing, `?`, and what pandas takes for one, such as NA',
+      ),
+    weight: text
+      .or(null)
+      .about(
+        'name of the column of what each row weighs, in the loss and in accuracy: a number >= 0; the model does not read it',
+      ),
+    delimiter: text.or(null).about('what stands between cells; guessed of tab, bar, semicolon and comma where it is not given'),
+    decimal: choice('.', ',').default('.').about('what stands before a fraction'),
+    maxLine: positive.default(MAX_LINE).about('most bytes of a line'),
+    maxColumns: positive.default(MAX_COLUMNS).about('most cells of a row, those that are not read too'),
+    ...common,
+  }),
   text: object<TextData>({
     type: choice('text'),
     file: text.about('file of the text, in UTF-8'),
@@ -195,6 +248,7 @@ export function checkData(data: DataConfig, loss: string): void {
   if (data.type === 'idx' && (data.testImages === null) !== (data.testLabels === null)) {
     throw new OptionError('data: testImages and testLabels go together');
   }
+  if (data.type === 'table') checkTable(data);
   const ownTest = data.type === 'idx' ? data.testImages : data.type === 'text' ? null : data.testFile;
   if (ownTest !== null && split.test !== null && split.test !== 0) {
     throw wrong('data.split.test', 'nothing, since the test set has files of its own', split.test);
@@ -202,5 +256,19 @@ export function checkData(data: DataConfig, loss: string): void {
   if (data.type === 'text' && split.order === 'seed') throw wrong('data.split.order', 'file for a text', 'seed');
   if (split.stratify && (split.order !== 'seed' || loss !== 'crossEntropy')) {
     throw new OptionError("data.split.stratify: is for classes, and goes with order 'seed'", { path: 'data.split.stratify' });
+  }
+}
+
+function checkTable({ label, weight, columns }: TableData): void {
+  if (weight === label) throw wrong('data.weight', 'another column than that of the label', weight);
+  for (const [key, name] of [
+    ['label', label],
+    ['weight', weight],
+  ] as const) {
+    if (name !== null && Object.hasOwn(columns, name)) {
+      throw new OptionError(`data.columns.${name}: expected nothing: it is that of data.${key}`, {
+        path: `data.columns.${name}`,
+      });
+    }
   }
 }

@@ -1,11 +1,13 @@
 // trainer.ts: the trainer that a configuration describes, and the data that it trains on.
 import { OptionError } from '../../errors.ts';
 import type { Module } from '../../nn/module/module.ts';
+import type { Transforms } from '../../train/feed/prepare.ts';
+import type { TrainerOptions } from '../../train/options.ts';
 import { Trainer } from '../../train/trainer.ts';
-import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms } from './build.ts';
+import { makeAugment, makeBeside, makeOptimizer, makePolicy, makeTask, makeTransforms, type Task } from './build.ts';
 import type { TrainConfig } from './config.ts';
 import { type DataSet, type LabelsRead, type Preparing, type RawData, readData } from './data.ts';
-import { classesOf } from './models.ts';
+import { classesOf, sized } from './models.ts';
 
 /** What a configuration asks for is made once, so that it is refused before anything is read. @returns the transforms of its data */
 export function checkConfig(config: TrainConfig): Preparing {
@@ -32,19 +34,31 @@ export async function readRaw(config: TrainConfig, dir: string): Promise<RawData
   return raw;
 }
 
+/** With the sizes of the model that the data say, where the configuration leaves them to them. */
+export const sizedConfig = (config: TrainConfig, data: DataSet): TrainConfig => ({ ...config, model: sized(config.model, data) });
+
 /** The model with its loss, optimizer, policy and all that is beside them. */
-export function makeTrainer(config: TrainConfig, data: DataSet, seed: number | bigint): Trainer<Module, string> {
+export function makeTrainer(given: TrainConfig, data: DataSet, seed: number | bigint): Trainer<Module, string> {
+  const config = sizedConfig(given, data);
+  return new Trainer({ ...makeTask(config, data), ...optionsOf(config, data.preprocess, seed) });
+}
+
+/** What a configuration says beside model, loss and metrics. */
+export function optionsOf(
+  config: TrainConfig,
+  preprocess: Transforms,
+  seed: number | bigint,
+): Omit<TrainerOptions<Module, string>, keyof Task> {
   const { batchSize, accumulate, threads } = config;
-  return new Trainer({
-    ...makeTask(config, data),
+  return {
     optimizer: makeOptimizer(config.optimizer, config.schedule),
     clip: makePolicy(config.clip),
     ...makeBeside(config),
-    preprocess: data.preprocess,
+    preprocess,
     augment: makeAugment(config),
     batchSize,
     accumulate,
     seed,
     ...(threads === null ? {} : { threads }),
-  });
+  };
 }

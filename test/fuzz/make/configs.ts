@@ -1,10 +1,14 @@
 // configs.ts: configurations that are right, with all their rooms, and data that they may name.
 import type { Random } from '../../torture/random.ts';
 
-export type DataType = 'csv' | 'npz' | 'idx' | 'text';
+export type DataType = 'csv' | 'table' | 'npz' | 'idx' | 'text';
 
 const DATA: Readonly<Record<DataType, Readonly<Record<string, unknown>>>> = {
   csv: { type: 'csv', file: 'a.csv', label: -1, split: { train: 6, validation: 2, order: 'seed' } },
+  table: {
+    ...{ type: 'table', file: 'a.csv', label: 'l', columns: { b: { type: 'number', missing: 'mean' } } },
+    ...{ unknown: 'ignore', split: { train: 6, validation: 2 } },
+  },
   npz: { type: 'npz', file: 'a.npz', x: 'x', y: 'y', split: { train: 0.5, validation: 0.25 } },
   idx: { type: 'idx', images: 'a.idx', labels: 'b.idx', divideBy: 255, split: { train: 6, validation: 2 } },
   text: { type: 'text', file: 'a.txt', length: 4, tokenizer: 'char', split: { train: 0.8 } },

@@ -44,6 +44,12 @@ const idx = (shape: readonly number[], body: readonly number[]): Part[] => [
 /** Parts of the files of each kind of data, by their names. */
 export const FILES: Readonly<Record<DataType, Readonly<Record<string, readonly Part[]>>>> = {
   csv: { 'a.csv': ROWS.map((row, i) => text(`${[...row, LABELS[i]].join(',')}\n`)) },
+  table: {
+    'a.csv': [
+      text('a,b,c,l\n'),
+      ...ROWS.map(([a, b], i) => text(`${a},${b},${i % 3 === 0 ? 'u' : 'v'},${LABELS[i] === 0 ? 'p' : 'q'}\n`)),
+    ],
+  },
   npz: {
     'a.npz': zip({
       'x.npy': joined(npy('<f4', '(8, 4)', floats(ROWS.flat()))),

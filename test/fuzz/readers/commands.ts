@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '../../../lib/cli/cli.ts';
 import { EXIT } from '../../../lib/cli/exit.ts';
+import { loadTrainer } from '../../../lib/public/trained.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
 import { type DataType, dataOf } from '../make/configs.ts';
@@ -60,7 +61,7 @@ function configOf(type: DataType): Readonly<Record<string, unknown>> {
     data: dataOf(type),
     model,
     optimizer: { type: 'sgd', lr: 0.1 },
-    preprocess: type === 'text' ? [] : { type: 'standardize' },
+    preprocess: type === 'text' || type === 'table' ? [] : { type: 'standardize' },
     batchSize: 2,
     steps: 2,
     threads: 1,
@@ -137,7 +138,7 @@ export const CLIP_REPORT: Reader = {
   ways: runs,
 };
 
-const ROW_TYPES: readonly DataType[] = ['csv', 'npz', 'idx'];
+const ROW_TYPES: readonly DataType[] = ['csv', 'table', 'npz', 'idx'];
 
 function drawPredict(r: Random): Drawn {
   const type = r.pick(ROW_TYPES);
@@ -156,8 +157,57 @@ function drawPredict(r: Random): Drawn {
 
 export const PREDICT: Reader = {
   covers: ['gradclip predict'],
-  reaches: ['cli/commands/predict.ts', 'train/feed/prepare.ts'],
+  reaches: ['cli/commands/predict.ts', 'cli/config/trained.ts', 'train/feed/prepare.ts'],
   draw: drawPredict,
+  ways: runs,
+};
+
+function drawEvaluate(r: Random): Drawn {
+  const type = r.pick(ROW_TYPES);
+  const names = Object.keys(FILES[type]);
+  const broken = r.pick(['m.safetensors', null, ...names]);
+  const files = names.map((name) => {
+    const parts = FILES[type][name]!;
+    const bytes = name === broken ? damaged(r, parts) : joined(parts);
+    return [name, type === 'npz' ? bytes : perhapsGzipped(r, bytes, name === broken)] as const;
+  });
+  const model = models.get(type)!;
+  const more = [...(type === 'idx' ? ['--labels', names[1]!] : []), ...(r.chance(0.3) ? ['--html', 'page.html'] : [])];
+  return {
+    files: { ...Object.fromEntries(files), 'm.safetensors': broken === 'm.safetensors' ? changedWeights(r, model) : model },
+    options: { argv: ['evaluate', ...flags(r), ...more, 'm.safetensors', names[0]!] },
+  };
+}
+
+export const EVALUATE: Reader = {
+  covers: ['gradclip evaluate', 'loadTrainer'],
+  reaches: ['cli/config/trained.ts', 'cli/config/load.ts'],
+  draw: drawEvaluate,
+  ways: (input, folder) => [
+    ...runs(input, folder),
+    {
+      name: 'loadTrainer',
+      async run() {
+        (await loadTrainer(join(folder, 'm.safetensors'))).dispose();
+        return 'done';
+      },
+    },
+  ],
+};
+
+function drawInit(r: Random): Drawn {
+  const bytes = damaged(r, FILES.table['a.csv']!);
+  const label = r.chance(0.3) ? ['--label', r.pick(['a', 'c', 'L'])] : [];
+  return {
+    files: { 'a.csv': perhapsGzipped(r, bytes, true) },
+    options: { argv: ['init', ...flags(r), '--yes', ...label, 'a.csv'] },
+  };
+}
+
+export const INIT: Reader = {
+  covers: ['gradclip init'],
+  reaches: ['cli/commands/init.ts'],
+  draw: drawInit,
   ways: runs,
 };
 

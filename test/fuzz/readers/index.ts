@@ -1,7 +1,7 @@
 // index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz/fuzz.test.ts tells what is missing.
 import type { Reader } from '../spec.ts';
 import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
-import { CLIP_REPORT, INSPECT, PRECISION, PREDICT, SAMPLE, trainModels } from './commands.ts';
+import { CLIP_REPORT, EVALUATE, INIT, INSPECT, PRECISION, PREDICT, SAMPLE, trainModels } from './commands.ts';
 import { CONFIG, DATA } from './config.ts';
 import { CSV } from './csv.ts';
 import { HUGGING_FACE } from './hugging-face.ts';
@@ -38,6 +38,8 @@ export const READERS: Readonly<Record<string, Reader>> = {
   inspect: INSPECT,
   'clip-report': CLIP_REPORT,
   predict: PREDICT,
+  evaluate: EVALUATE,
+  init: INIT,
   precision: PRECISION,
   sample: SAMPLE,
   lab: LAB,

@@ -1,0 +1,169 @@
+// suggest.ts: what the columns of a table are, and a configuration that suits it: what `gradclip init` suggests, and `gradclip train` takes of a table.
+import { basename, dirname, extname, relative } from 'node:path';
+import { isMissing, textOf } from '../../data/table/cells.ts';
+import { kindOf } from '../../data/table/learn.ts';
+import { MOST_FOUND } from '../../data/table/options.ts';
+import { DataError, OptionError } from '../../errors.ts';
+import type { ColumnCells } from '../../io/csv/cells-column.ts';
+import { readCells } from '../../io/csv/table.ts';
+import { nearest, show } from '../../options/index.ts';
+import { count, table } from '../../text/format.ts';
+
+/** What is known of a column. */
+export interface Found {
+  readonly name: string;
+  readonly type: 'number' | 'category' | 'date' | 'ignore';
+  /** Missing cells. */
+  readonly gaps: number;
+  /** Different ones, of those that are not missing. */
+  readonly different: number;
+  /** Why it is left out unless somebody says otherwise; null: it is not. */
+  readonly why: string | null;
+  /** All its numbers are whole. */
+  readonly whole: boolean;
+}
+
+/** A table that somebody wants a model of. */
+export interface FoundTable {
+  readonly file: string;
+  readonly rows: number;
+  readonly columns: readonly Found[];
+}
+
+/** What the model is to be. */
+export interface Wanted {
+  readonly label: Found;
+  readonly isClass: boolean;
+  /** Columns that are left out. */
+  readonly without: readonly string[];
+  /** Part of the rows that is for the test, and another for validation. */
+  readonly part: number;
+}
+
+/** Of these names are columns that number rows. */
+const NUMBERS_ROWS = /^(id|index|nr|no|row|rownum|key|uuid)$|[_ -]id$|[a-z]Id$/i;
+/** Whole numbers of so few different values are classes rather than values. */
+const MOST_CLASSES = 20;
+/** Categories of which each has a column of 0 and 1. */
+const MOST_COLUMNS = 50;
+/** Categories of a column that have a vector each, and rows that each of them has then, on average. */
+const MOST_VECTORS = 10_000;
+const ROWS_EACH = 20;
+/** Of the rows. */
+const PART = 0.15;
+
+/** Whether it is a table by its name, rather than a configuration. */
+export const isTable = (file: string): boolean => /\.(csv|tsv)(\.gz)?$/i.test(file);
+
+/** @throws DataError for what is no table whose columns have names */
+export async function findColumns(file: string): Promise<FoundTable> {
+  const { table, unread } = await readCells(file, {}, { tolerant: true });
+  const read = Object.entries(table.columns).map(([name, cells]) => describe(name, cells, table.rows));
+  const others = Array.from(unread, ([name, why]): Found => {
+    const texts = why.replace(/^expected categories, got /, '').replace(/^expected categories of at most/, 'texts of more than');
+    return { name, type: 'ignore', gaps: 0, different: 0, why: texts, whole: false };
+  });
+  return { file, rows: table.rows, columns: [...read, ...others] };
+}
+
+function describe(name: string, cells: ColumnCells, rows: number): Found {
+  const there = Array.from<string | number | null>(cells).filter((cell) => !isMissing(cell));
+  const gaps = rows - there.length;
+  const different = new Set(there.map(textOf)).size;
+  const whole = there.every((cell) => Number.isInteger(cell));
+  const of = (type: Found['type'], why: string | null): Found => ({ name, type, gaps, different, why, whole });
+  if (there.length === 0) return of('ignore', 'no cell that is not missing');
+  const type = kindOf(there);
+  if (different === 1 && gaps === 0) return of(type, 'all rows have the same');
+  if (NUMBERS_ROWS.test(name) && different === there.length && (whole || type === 'category'))
+    return of(type, 'numbers the rows');
+  if (type === 'category' && different > MOST_FOUND) {
+    // Worth a vector each, where there are rows to learn it from.
+    const often = different <= MOST_VECTORS && there.length >= ROWS_EACH * different;
+    return of(type, often ? null : `${count(different)} different texts`);
+  }
+  return of(type, null);
+}
+
+/** What the columns are, for people. */
+export function columnLines({ columns }: FoundTable): string[] {
+  const body = columns.map(({ name, type, gaps, different, why }) => {
+    const left = why === null ? '' : `left out: ${why}`;
+    return [name, type === 'ignore' ? '' : type, count(different), gaps === 0 ? '' : count(gaps), left];
+  });
+  return table([['column', 'is', 'different', 'missing', ''], ...body], ['left', 'left', 'right', 'right', 'left']);
+}
+
+/** @throws OptionError for a name that no column has, with the nearest */
+export function columnNamed({ columns }: FoundTable, name: string): Found {
+  const one = columns.find((other) => other.name === name);
+  if (one) return one;
+  const names = columns.map((column) => column.name);
+  const near = nearest(name, names);
+  const hint = near === undefined ? `; there are ${names.slice(0, 20).join(', ')}` : `; did you mean ${near}?`;
+  throw new OptionError(`no column ${show(name)}${hint}`, { column: name, known: names });
+}
+
+/** The last column that can be predicted. */
+export const lastOf = ({ columns }: FoundTable): string =>
+  (columns.findLast(({ type, why }) => type !== 'ignore' && why === null) ?? columns.at(-1)!).name;
+
+/** @throws DataError for a column whose rows are not all labeled */
+export function checkLabel({ file }: FoundTable, { name, type, why, gaps, different }: Found): void {
+  const fault =
+    type === 'ignore'
+      ? why
+      : gaps > 0
+        ? `${count(gaps)} rows have no label; leave them out of the file`
+        : different === 1
+          ? 'all rows have the same label'
+          : null;
+  if (fault !== null) throw new DataError(`${file}: column ${name}: ${fault}`, { file, column: name });
+}
+
+/** What is suggested where nobody says otherwise. @param name of the label */
+export function wanted(found: FoundTable, name: string): Wanted {
+  const label = columnNamed(found, name);
+  checkLabel(found, label);
+  const without = found.columns.filter((column) => column.why !== null && column !== label).map((column) => column.name);
+  return { label, isClass: isClassLabel(label), without, part: PART };
+}
+
+/** Whether its cells are classes rather than values. */
+export const isClassLabel = ({ type, whole, different }: Found): boolean =>
+  type !== 'number' || (whole && different <= MOST_CLASSES);
+
+/** Name of a file without folder and extension. */
+export function stem(file: string): string {
+  const plain = file.replace(/\.gz$/i, '');
+  return basename(plain, extname(plain));
+}
+
+/** A configuration as JSON has it. @param to where it is, or would be, written: its paths begin there */
+export function suggest({ file, columns }: FoundTable, { label, isClass, without, part }: Wanted, to: string): object {
+  const known = columns.flatMap(({ name, type, gaps, different }): (readonly [string, unknown])[] => {
+    if (name === label.name) return [];
+    if (without.includes(name)) return [[name, 'ignore']];
+    if (type === 'category' && different > MOST_COLUMNS) return [[name, { type, encode: 'index' }]];
+    return [[name, gaps > 0 && type !== 'category' ? { type, missing: 'median' } : type]];
+  });
+  return {
+    data: {
+      type: 'table',
+      file: relative(dirname(to), file).replaceAll('\\', '/'),
+      label: label.name,
+      columns: Object.fromEntries(known),
+      unknown: 'ignore',
+      split: { validation: part, test: part, order: 'seed' },
+    },
+    model: { type: 'mlp', hidden: [64, 32], dropout: 0.1 },
+    ...(isClass ? { loss: 'crossEntropy' } : { loss: 'mse', preprocess: { y: [{ type: 'standardize' }] } }),
+    optimizer: { type: 'adamw', lr: 0.002, weightDecay: 0.01 },
+    schedule: { type: 'cosine', steps: { epochs: 20 } },
+    clip: { type: 'globalNorm', threshold: 1 },
+    batchSize: 128,
+    epochs: 20,
+    earlyStop: { patience: 5 },
+    save: `${stem(to)}.safetensors`,
+  };
+}
