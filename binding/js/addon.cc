@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "js_program.h"
+#include "js_rows.h"
 #include "js_sizing.h"
 #include "../port/port.h"
 #include "../region/region.h"
@@ -51,6 +52,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("threads", threads);
   exports.Set("team", region().team);
   exports.Set("externalBuffers", shared->external);
+  exports.Set("rows", Napi::Function::New(env, rows));
   exports.Set("untouched", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), double(untouched_bytes()));
               }));

@@ -115,7 +115,8 @@ function narrow(name: string, given: Uint32Array | BigInt64Array | BigUint64Arra
   return out;
 }
 
-function isDetached({ buffer, byteLength }: ArrayBufferView): boolean {
+/** Whether its memory was taken from it. */
+export function isDetached({ buffer, byteLength }: ArrayBufferView): boolean {
   if (byteLength > 0) return false;
   try {
     new Uint8Array(buffer);

@@ -174,6 +174,11 @@ export interface Addon {
   readonly team: 'openmp' | 'threads';
   /** Whether ArrayBuffers may be on the add-on's memory. Where they may not, as in Electron, blocks are SharedArrayBuffers. */
   readonly externalBuffers: boolean;
+  /**
+   * The first `count` values of each column as rows of `target`, whose width is the number of columns: from row `at` on, or row k at `places[k]`.
+   * @returns the first value that the target's type does not have, as row * width + column; -1: it has all
+   */
+  rows(target: NodeJS.TypedArray, columns: readonly NodeJS.TypedArray[], count: number, at: number, places?: Int32Array): number;
   /** Bytes of large blocks and arenas of the whole process that have been given and that nobody has touched yet. */
   untouched(): number;
 }

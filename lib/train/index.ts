@@ -1,7 +1,17 @@
 // index.ts: the public names of train.
 
-export type { Stream, StreamPlace } from './feed/batch.ts';
+export type { Stream, StreamPlace, TablePlace } from './feed/batch.ts';
 export { type BatchesOptions, type BatchStream, batches } from './feed/batches.ts';
+export {
+  type ColumnsByArray,
+  type ColumnsOf,
+  type ColumnsOptions,
+  type ColumnValues,
+  columns,
+  type ReadColumnsOptions,
+  readColumns,
+  type TableSource,
+} from './feed/columns.ts';
 export type { AugmentOption, PreprocessOption, Transforms } from './feed/prepare.ts';
 export {
   type Bucket,

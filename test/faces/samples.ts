@@ -124,6 +124,8 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.writeParameters': () => [{ bias: [1, 2] }],
   'Trainer.writeParametersSync': () => [{ bias: [1, 2] }],
   batches: () => [[xy()], { rows: 'y' }],
+  columns: () => [[{ a: [1, 2], y: [0, 1] }], { x: ['a'], y: 'y' }],
+  readColumns: () => [[{ a: [1, 2], y: [0, 1] }], { x: ['a'], y: 'y' }],
   sequenceBatches: () => [[{ x: [1, 2], y: 0 }], { buckets: [4] }],
   sequences: () => [{ x: [[1, 2], [3]], y: [0, 1] }, { buckets: [4] }],
   'space.uniform': () => [0, 1],

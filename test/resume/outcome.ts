@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { AbortError, GuardError, NonFiniteError, SkipError } from '../../lib/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/io/arrays/safetensors.ts';
 import type { Stream } from '../../lib/train/feed/batch.ts';
-import type { Arrays, Source } from '../../lib/train/feed/source.ts';
+import type { BatchStream } from '../../lib/train/feed/batches.ts';
+import { columns } from '../../lib/train/feed/columns.ts';
+import type { Arrays, NdArray, Source } from '../../lib/train/feed/source.ts';
 import type { FitResult } from '../../lib/train/flow/progress.ts';
 import type { FitOptions } from '../../lib/train/options.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
@@ -240,10 +242,27 @@ class Following {
 /** Other rows of the same kind. */
 const others = (setup: Setup): Program => programOf({ ...specOf(setup), seed: PLAIN.seed + 1, rows: 11 });
 
+type Columns = 'columns' | 'columns, in windows';
+
+/** The rows as columns, in parts that are no batches. */
+function columnsOf(arrays: Readonly<Record<string, NdArray>>, windows: boolean): BatchStream {
+  const { x, y } = arrays as Record<'x' | 'y', NdArray>;
+  const [rows, width] = x.shape as [number, number];
+  const names = Array.from({ length: width }, (_, c) => `x${c}`);
+  function* parts(): Generator<object> {
+    for (let from = 0; from < rows; from += 7) {
+      const to = Math.min(rows, from + 7);
+      const at = (c: number): Float64Array => Float64Array.from({ length: to - from }, (_, r) => x.data[(from + r) * width + c]!);
+      yield { ...Object.fromEntries(names.map((name, c) => [name, at(c)])), y: y.data.slice(from, to) };
+    }
+  }
+  return columns(parts, { x: names, y: { columns: 'y', dtype: 'i32' } }, { shuffle: windows ? 9 : 0 });
+}
+
 /** The batches of an epoch. */
 type Rows = (at: { readonly epoch: number; readonly batch: number }) => Iterable<Arrays>;
 
-const STREAMS: Readonly<Record<NonNullable<Setup['batches']>, (rows: Rows) => Stream>> = {
+const STREAMS: Readonly<Record<Exclude<NonNullable<Setup['batches']>, Columns>, (rows: Rows) => Stream>> = {
   'a function that is told where': (rows) => (at) => rows(at),
   'an async function that is told where': (rows) =>
     async function* (at) {
@@ -256,10 +275,13 @@ const STREAMS: Readonly<Record<NonNullable<Setup['batches']>, (rows: Rows) => St
   'a list': (rows) => [...rows({ epoch: 0, batch: 0 })],
 };
 
-function dataOf(setup: Setup): Source | Stream {
+function dataOf(setup: Setup): Source | Stream | BatchStream {
   const spec = specOf(setup);
   const { source, arrays } = programOf(spec);
-  return setup.batches ? STREAMS[setup.batches](({ epoch, batch }) => batchesOf(spec, arrays, epoch, batch)) : source;
+  const { batches } = setup;
+  if (batches === 'columns' || batches === 'columns, in windows')
+    return columnsOf(arrays as Record<string, NdArray>, batches !== 'columns');
+  return batches ? STREAMS[batches](({ epoch, batch }) => batchesOf(spec, arrays, epoch, batch)) : source;
 }
 
 /** Names of the states that a checkpoint has beside weights. */

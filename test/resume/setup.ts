@@ -18,7 +18,9 @@ export interface Setup {
     | 'a function that is told where'
     | 'an async function that is told where'
     | 'a function that is told nothing'
-    | 'a list';
+    | 'a list'
+    | 'columns'
+    | 'columns, in windows';
   readonly sync?: true;
   /** What is otherwise after the stop. */
   readonly after?: Partial<ProgramOptions>;

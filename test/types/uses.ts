@@ -1,8 +1,10 @@
 // uses.ts: what must compile, and which types it has: `is<A>()(b)` takes b only if its type is A itself, no wider and no narrower.
 import {
   type Batch,
+  type BatchStream,
   batches,
   clip,
+  columns,
   type Data,
   type DType,
   type FitOptions,
@@ -20,6 +22,7 @@ import {
   optim,
   type Predictor,
   preprocess,
+  readColumns,
   rows,
   type Sequences,
   type Source,
@@ -323,4 +326,11 @@ reads.fit(sequenceBatches(inTurn(), { buckets: [2], lengths: 'lengths', padding:
 trainer.fit(batches([data], { shapes: 3 }));
 trainer.fit(batches(() => [data], { rows: 'y' }));
 trainer.step(batches([data], { rows: 'x' }));
+// Tables have the names of the arrays that are made of their columns.
+const flats = [{ age: Float64Array.of(41), town: ['Bonn'], price: [1n] }];
+is<BatchStream<'x' | 'y'>>()(columns(flats, { x: ['age'], y: 'price' }));
+trainer.fit(columns(flats, { x: { except: ['town', 'price'] }, y: { columns: 'price', dtype: 'i32' } }, { shuffle: 100 }));
+trainer.fit(columns(({ row }) => flats.slice(row), { x: ['age'], y: 'price' }));
+trainer.fit(columns(inTurn, { x: ['x'], y: 'y', z: 'z' }));
+is<Promise<Readonly<Record<'x' | 'y', NdArray>>>>()(readColumns(inTurn(), { x: ['x'], y: 'y' }, { limit: 9 }));
 is<Promise<Metrics>>()(reads.evaluate(batches([{ x: [[[1]]], y: [1], lengths: [1], hidden: [[0]] }], { rows: 'y' })));

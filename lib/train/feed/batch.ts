@@ -17,6 +17,14 @@ export interface StreamPlace {
   readonly batch: number;
 }
 
+/** Where in a table a run begins. */
+export interface TablePlace {
+  /** Epochs that are over. */
+  readonly epoch: number;
+  /** The row of this epoch that is to come first, counted from 0. */
+  readonly row: number;
+}
+
 /**
  * What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called.
  * Where a run goes on within an epoch, a function that takes the place begins there; of one that takes nothing, of a list or a class, the batches

@@ -88,14 +88,17 @@ export type Differ = Pick<BatchStream, 'rows' | 'shapes'>;
 export class Shapes {
   /** Null: batches differ in rows alone. */
   readonly #differ: Differ | null;
+  readonly #copies: boolean;
   /** Of the arrays of the first batch. */
   #types: Map<string, TensorType> | null = null;
   readonly #known = new Map<string, Shape>();
   /** Shapes without the number of rows. */
   readonly #kinds = new Set<string>();
 
-  constructor(differ: Differ | null) {
+  /** @param copies whoever gives a batch may use its arrays again */
+  constructor(differ: Differ | null, copies: boolean = true) {
     this.#differ = differ;
+    this.#copies = copies;
   }
 
   /** Whether any batch has come. */
@@ -112,7 +115,7 @@ export class Shapes {
     const arrays = counting === null ? modelArrays(given) : eachOf(given, counting, where);
     const rows = counting === null ? rowsOfBatch(arrays) : arrays.get(counting)!.shape[0]!;
     if (rows === 0) throw new DataError('fit: expected at least one row in each batch of the source, got 0');
-    return { shape: this.#of(arrays, rows, where), arrays: copyOf(arrays) };
+    return { shape: this.#of(arrays, rows, where), arrays: this.#copies ? copyOf(arrays) : arrays };
   }
 
   #of(batch: StreamBatch, rows: number, where: string): Shape {

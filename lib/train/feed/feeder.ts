@@ -5,6 +5,7 @@ import type { Effect } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
 import type { Stream, StreamBatch, StreamPlace } from './batch.ts';
 import { type Came, type Differ, Shapes } from './batches.ts';
+import type { CutStream } from './columns.ts';
 import type { Shape } from './shape.ts';
 import type { NdArray, Source } from './source.ts';
 import { type Opened, openStream, Prefetcher, Puller } from './stream.ts';
@@ -49,7 +50,7 @@ export interface ChunkPart {
 export interface Feeder {
   /** Arrays to bind. */
   readonly data: ReadonlyMap<string, NdArray>;
-  /** Updates in an epoch, if none is skipped; null for a stream, of which nobody knows how long it is. */
+  /** Updates in an epoch, if none is skipped; null where nobody knows: for a stream. */
   readonly epochSteps: number | null;
   /** What names the graphs of its batches, beside their shapes: those of another feeder of this kind are the same. */
   readonly kind: string;
@@ -226,23 +227,27 @@ const one = new IndexRows();
 
 // Batches held ahead of the run; more would only take memory.
 const AHEAD = 16;
+// Of small ones that are cut from larger parts, so many: a chunk of short steps has hundreds.
+const AHEAD_OF_CUT = { bytes: 4 << 20, most: 1024 };
 
 /**
  * Whole batches of a stream, pulled ahead while a run is on.
  * @param differ null: batches differ in rows alone
  * @param blocks for a run that does not wait, and a stream that need not
+ * @param cut of batches that were cut for this fit: nobody else has their arrays; of others they are copied
  */
 export function streamFeeder(
   stream: Stream,
   differ: Differ | null,
   { accumulate, place }: Pick<FeedOptions, 'accumulate' | 'place'>,
   blocks: boolean,
+  cut: CutStream | null = null,
 ): Feeder {
-  const shapes = new Shapes(differ);
+  const shapes = new Shapes(differ, cut === null);
+  const limit = (): number => Math.max(2 * accumulate, aheadOf(cut?.batchBytes() ?? null));
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
     opened = openStream(stream, place);
-    const limit = Math.max(AHEAD, 2 * accumulate);
     return blocks ? new Puller(opened, shapes, limit) : new Prefetcher(opened, shapes, limit);
   };
   let source: Prefetcher | Puller | null = open(place);
@@ -280,7 +285,7 @@ export function streamFeeder(
   };
   return {
     data: new Map(),
-    epochSteps: null,
+    epochSteps: cut?.batches ? Math.ceil(cut.batches / accumulate) : null,
     kind: 'stream',
     next: (most, at) => ({
       later: async () => chunkOf(await now(at).take(most, accumulate)),
@@ -292,6 +297,12 @@ export function streamFeeder(
     }),
     close: { now: () => void close().catch(() => {}), later: close },
   };
+}
+
+function aheadOf(batchBytes: number | null): number {
+  if (batchBytes === null) return AHEAD;
+  const { bytes, most } = AHEAD_OF_CUT;
+  return Math.min(most, Math.floor(bytes / batchBytes));
 }
 
 /** Batches that are there, as a chunk of steps of `micros` each. @param of what rows of the j-th are counted in */

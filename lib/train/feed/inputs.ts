@@ -7,6 +7,7 @@ import { Module } from '../../nn/module/module.ts';
 import { show } from '../../options/index.ts';
 import { comesInTurn, copyOf, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './batch.ts';
 import { type BatchStream, type Came, isBatchStream, Shapes } from './batches.ts';
+import { cutOf, isColumns } from './columns.ts';
 import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
 import { isSequences, type Sequences } from './sequences.ts';
@@ -47,9 +48,15 @@ export function feederOf(
   const order = (what: string): OptionError =>
     new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
   if (isStream(data)) {
+    const blocks = where.endsWith('Sync');
+    if (isColumns(data)) {
+      if (shuffle !== undefined) throw order('rows of columns (whose option shuffle is a number of rows)');
+      const cut = cutOf(data, { ...options, blocks });
+      return streamFeeder(cut.stream, null, options, blocks, cut);
+    }
     if (shuffle !== undefined) throw order('batches of a stream');
     const declared = isBatchStream(data) ? data : null;
-    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, where.endsWith('Sync'));
+    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, blocks);
   }
   const tables = asTables(where, data);
   if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');
@@ -86,7 +93,9 @@ export function stepBatches(where: string, given: unknown, most: number, copy: b
 }
 
 /** @throws OptionError for batches that are in no list: nobody knows how many there will be */
-function listed(where: string, { stream, ...differ }: BatchStream): Came[] {
+function listed(where: string, given: BatchStream): Came[] {
+  if (isColumns(given)) throw new OptionError(`${where}: expected arrays: columns are for fit, and readColumns reads them all`);
+  const { stream, ...differ } = given;
   if (!Array.isArray(stream) || stream.length === 0) {
     throw new OptionError(
       `${where}: expected batches in a list, got ${show(stream)}: batches that come on their way are for fit`,

@@ -2,7 +2,7 @@
 
 import { OptionError } from '../../errors.ts';
 import { show } from '../../options/index.ts';
-import type { Batches, Stream, StreamPlace } from './batch.ts';
+import type { Batches, Stream, StreamPlace, TablePlace } from './batch.ts';
 import type { Came, Shapes } from './batches.ts';
 import type { Arrays } from './source.ts';
 
@@ -12,17 +12,22 @@ export interface Opened {
   readonly waits: boolean;
   /** Whether it can be opened again. */
   readonly again: boolean;
-  /** Batches that were drawn before: they come once more. */
+  /** Of the epoch, what was drawn before: it comes once more. */
   readonly before: number;
-  /** The batch of the epoch that comes after those. */
+  /** What of the epoch comes after that. */
   readonly next: number;
 }
 
 /** @throws OptionError for what gives no batches one after the other */
-export function openStream(stream: Stream, place: StreamPlace, where: string = 'fit', what: string = 'batches'): Opened {
+export function openStream(
+  stream: Stream,
+  place: StreamPlace | TablePlace,
+  where: string = 'fit',
+  what: string = 'batches',
+): Opened {
   // Who takes no place begins at the beginning; with no arguments, so does whoever takes it by a default or as `...rest`.
   const told = typeof stream === 'function' && stream.length > 0;
-  const call = stream as (at?: StreamPlace) => Batches;
+  const call = stream as (at?: StreamPlace | TablePlace) => Batches;
   const given = (typeof stream !== 'function' ? stream : told ? call({ ...place }) : call()) as Partial<
     AsyncIterable<Arrays> & Iterable<Arrays>
   > | null;
@@ -32,7 +37,8 @@ export function openStream(stream: Stream, place: StreamPlace, where: string = '
     throw new OptionError(`${where}: expected the function given as data to return an iterable of ${what}, got ${show(given)}`);
   }
   const again = typeof stream === 'function' || (iterator as unknown) !== given;
-  return { iterator, waits, again, before: told || !again ? 0 : place.batch, next: place.batch };
+  const next = 'row' in place ? place.row : place.batch;
+  return { iterator, waits, again, before: told || !again ? 0 : next, next };
 }
 
 /** Batches that have come, to be handed out in order. */
@@ -81,16 +87,16 @@ class Ready {
 /** Milliseconds. */
 const PATIENCE = 100;
 
-/** Pulls batches ahead, at most `limit` of them, and hands them out in order. Errors of the source come out where they occurred. */
+/** Pulls batches ahead, at most `limit()` of them, and hands them out in order. Errors of the source come out where they occurred. */
 export class Prefetcher {
   readonly #iterator: Opened['iterator'];
   readonly #ready: Ready;
-  readonly #limit: number;
+  readonly #limit: () => number;
   #pending: Promise<void> | null = null;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(opened: Opened, shapes: Shapes, limit: number) {
+  constructor(opened: Opened, shapes: Shapes, limit: () => number) {
     this.#iterator = opened.iterator;
     this.#ready = new Ready(opened, shapes);
     this.#limit = limit;
@@ -137,7 +143,7 @@ export class Prefetcher {
   }
 
   #pull(): void {
-    if (this.#pending || this.#ended || this.#failure || this.#ready.length >= this.#limit) return;
+    if (this.#pending || this.#ended || this.#failure || this.#ready.length >= this.#limit()) return;
     this.#pending = this.#receive();
   }
 
@@ -163,18 +169,18 @@ export class Prefetcher {
   }
 }
 
-/** The same for a source that does not wait, and a run that blocks: it pulls what is asked for, at most `limit`. */
+/** The same for a source that does not wait, and a run that blocks: it pulls what is asked for, at most `limit()`. */
 export class Puller {
   readonly #iterator: Iterator<Arrays>;
   readonly #ready: Ready;
-  readonly #limit: number;
+  readonly #limit: () => number;
   /** Another run may go on with the iterator: no batch is taken that is not trained on. */
   readonly #goesOn: boolean;
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
   /** @throws OptionError for a source that waits */
-  constructor(opened: Opened, shapes: Shapes, limit: number) {
+  constructor(opened: Opened, shapes: Shapes, limit: () => number) {
     const { iterator, waits, again } = opened;
     if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#iterator = iterator as Iterator<Arrays>;
@@ -184,7 +190,7 @@ export class Puller {
   }
 
   take(steps: number, perStep: number): Came[] {
-    const wanted = Math.max(perStep, Math.min(this.#limit, steps * perStep));
+    const wanted = Math.max(perStep, Math.min(this.#limit(), steps * perStep));
     while (this.#ready.length < wanted && !this.#ended && !this.#failure) this.#receive();
     if (this.#ready.length < perStep && this.#failure) throw this.#failure.error;
     return this.#ready.take(steps, perStep);

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
+import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { feederOf, isStream } from '../feed/inputs.ts';
 import { isSequences } from '../feed/sequences.ts';
@@ -78,7 +79,8 @@ export class Fit {
       resumed: resume !== null,
     };
     const warnings = new Warnings(options.logger ?? trainer.logger);
-    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, isStream(this.#data) ? null : batchSize);
+    const counted = !isStream(this.#data) || isColumns(this.#data);
+    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, counted ? batchSize : null);
   }
 
   /** @param reader of the reports; null: there is none */

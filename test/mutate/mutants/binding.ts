@@ -26,6 +26,18 @@ export const BINDING: Mutants = {
     after: 'if (bytes % 4) return text(',
     tests: ['test/native/verify.test.ts'],
   },
+  'a 64-bit integer becomes a row by way of a double': {
+    file: 'binding/rows.h',
+    before: '*y = float(x);',
+    after: '*y = float(double(x));',
+    tests: ['test/native/rows.test.ts'],
+  },
+  'each tile of rows is that of the first values': {
+    file: 'binding/rows.h',
+    before: 'put_column(columns[c], r, to + c,',
+    after: 'put_column(columns[c], 0, to + c,',
+    tests: ['test/native/rows.test.ts'],
+  },
   'a program may write to constants': {
     file: 'binding/program.cc',
     before: 'size = int64_t(spec.constants.size()), writable = false;',

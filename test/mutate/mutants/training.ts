@@ -112,6 +112,36 @@ export const TRAINING: Mutants = {
     after: 'if (last) last.push(batch);',
     tests: ['test/train/step/accumulation.test.ts test/train/feed/feeding.test.ts'],
   },
+  'a window is shuffled in each epoch as in the first one': {
+    file: 'lib/train/feed/cutting.ts',
+    before: '((this.#window % 2 ** 20) + 1) * 2 ** 32 + this.#epoch);',
+    after: '((this.#window % 2 ** 20) + 1) * 2 ** 32);',
+    tests: ['test/train/feed/columns.test.ts'],
+  },
+  'a row that is left in a block is lost with it': {
+    file: 'lib/train/feed/cutting.ts',
+    before: 'if (left > 0) data.set(',
+    after: 'if (left > 1) data.set(',
+    tests: ['test/train/feed/columns.test.ts'],
+  },
+  'a part of a table that is used in pieces gives its first rows again': {
+    file: 'lib/train/feed/cutting.ts',
+    before: 'numbersOf(values(used, count), ',
+    after: 'numbersOf(values(0, count), ',
+    tests: ['test/train/feed/columns.test.ts'],
+  },
+  'a window whose rows were used is shuffled from its beginning again': {
+    file: 'lib/train/feed/cutting.ts',
+    before: 'this.#skip = row - this.#arrived;',
+    after: 'this.#skip = 0;',
+    tests: ['test/train/feed/columns.test.ts'],
+  },
+  'a table whose rows are wrong is not closed': {
+    file: 'lib/train/feed/columns.ts',
+    before: 'if (ours) await quietly(',
+    after: 'if (!ours) await quietly(',
+    tests: ['test/train/feed/columns.test.ts'],
+  },
   'sequences of a bucket are drawn from its beginning': {
     file: 'lib/train/feed/feeder.ts',
     before: 'row.set(orders[table]!.subarray(start, start + row.length));',
