@@ -11,6 +11,7 @@ import { custom, type Field, nullable, signature } from '../options/index.ts';
 import { count, percent, short, table } from '../text/format.ts';
 import { page, STYLES } from './page.ts';
 import { escapeHtml, lineChart, type SVGSeries, strip } from './svg.ts';
+import { tableHtml } from './table.ts';
 
 const part = (x: number): string => (Number.isNaN(x) ? '-' : percent(x, 1));
 const middle = (values: Float64Array): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
@@ -208,7 +209,7 @@ with them the norms, would have taken another way.</p>`,
       ),
     ]),
     figure('Where each would have bitten', 'The stronger the color, the more of the gradient is taken away.', [
-      strip(lanes, 'Steps that each policy would have clipped'),
+      strip(lanes, { title: 'Steps that each policy would have clipped' }),
     ]),
   ];
   return page('gradclip: what clipping did', body.join('\n'));
@@ -221,12 +222,6 @@ function figure(title: string, caption: string, pictures: readonly string[]): st
 function decisionHtml(history: History, norms: SVGSeries): string {
   const { decisions = [] } = history;
   if (decisions.length === 0) return '';
-  const rows = decisions.map(
-    (d) =>
-      `<tr>${decisionCells(d)
-        .map((cell, i) => `<td${i > 4 ? LEFT : ''}>${escapeHtml(cell)}</td>`)
-        .join('')}</tr>`,
-  );
   const threshold: SVGSeries = { style: STYLES[0]!, label: 'threshold', values: Array.from(history.threshold) };
   const caption =
     'The norm of the gradient before the clip, and the threshold, on a logarithmic scale. In the steps of a race they are those of the branch that the run was then; trials are steps of the others, so far.';
@@ -234,55 +229,50 @@ function decisionHtml(history: History, norms: SVGSeries): string {
     figure(DECISION_HEADING, caption, [
       lineChart([norms, threshold], { title: 'Where the threshold moved', unit: 'norm', log: true }),
     ]),
-    tableHtml(DECISION, rows),
+    decisionRows(decisions),
   ].join('\n');
 }
 
-const LEFT = ' style="text-align:left; white-space:normal"';
+/** Decisions as a table of a page. */
+export function decisionRows(decisions: readonly AutoDecision[]): string {
+  const rows = decisions.map(decisionCells);
+  return tableHtml({ caption: DECISION_HEADING, unseen: true, head: DECISION, rows, words: [5, 6] });
+}
+
+/** Warnings of an advice as parts of a page. */
+export function warningHtml(advice: Advice): string {
+  return warningLines(advice)
+    .map(([title, lines]) => `<h2>${title}</h2>\n<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('\n')}</ul>`)
+    .join('\n');
+}
 
 function adviceHtml(advice: Advice): string {
-  const rows = advice.rules.map(
-    (r) => `<tr><td>${escapeHtml(r.rule)}</td><td>${short(r.threshold)}</td><td>${part(r.clipRate)}</td></tr>`,
-  );
+  const rows = advice.rules.map((r) => [r.rule, short(r.threshold), part(r.clipRate)]);
   const layers = [...(advice.layers ?? [])]
     .sort((a, b) => b.share - a.share)
-    .map((l) => {
-      const cells = [count(l.elements), short(l.median), short(l.max), short(l.threshold), part(l.share)];
-      return `<tr><td>${escapeHtml(l.name)}</td>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
-    });
+    .map((l) => [l.name, count(l.elements), short(l.median), short(l.max), short(l.threshold), part(l.share)]);
+  const layerHead = ['parameter', 'elements', 'norm, median', 'largest', 'threshold', 'part of|the square'];
   return [
     `<h2>Which threshold</h2>\n<p>${escapeHtml(adviceLine(advice).replace(/\.?$/, '.'))}</p>`,
     ...basisLines(advice).map((line) => `<p class="soft">${escapeHtml(line)}</p>`),
-    rows.length > 0 ? tableHtml(['rule', 'threshold', 'would clip'], rows) : '',
-    ...warningLines(advice).map(
-      ([title, lines]) => `<h2>${title}</h2>\n<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('\n')}</ul>`,
-    ),
+    rows.length > 0
+      ? tableHtml({ caption: 'Thresholds by rule', unseen: true, head: ['rule', 'threshold', 'would clip'], rows })
+      : '',
+    warningHtml(advice),
     layers.length > 0
-      ? `<h2>By parameter</h2>\n${tableHtml(['parameter', 'elements', 'norm, median', 'largest', 'threshold', 'part of<br>the square'], layers)}`
+      ? `<h2>By parameter</h2>\n${tableHtml({ caption: 'Norms by parameter', unseen: true, head: layerHead, rows: layers })}`
       : '',
   ].join('\n');
 }
 
 function policyHtml({ policies }: Replay, drawn: readonly Replayed[], styles: readonly string[]): string {
-  const head = [
-    'policy',
-    'threshold,<br>median',
-    'steps<br>clipped',
-    'mean<br>scale',
-    'taken away<br>of the norm',
-    'steps<br>skipped',
-    '',
-  ];
+  const head = ['policy', 'threshold,|median', 'steps|clipped', 'mean|scale', 'taken away|of the norm', 'steps|skipped', ''];
   const rows = policies.map((p) => {
     const at = drawn.indexOf(p);
     const chip = at < 0 ? '' : `<span class="chip ${styles[at]}"></span>`;
     const cells = p.steps > 0 ? figuresOf(p) : ['', '', '', '', ''];
     const note = p.steps > 0 ? noteOf(p) : `cannot be replayed: ${p.reason}`;
-    return `<tr><td>${chip}${escapeHtml(p.name)}</td>${cells.map((c) => `<td>${c}</td>`).join('')}<td style="text-align:left; white-space:normal">${escapeHtml(note)}</td></tr>`;
+    return [{ html: `${chip}${escapeHtml(p.name)}` }, ...cells, note];
   });
-  return tableHtml(head, rows);
-}
-
-function tableHtml(head: readonly string[], rows: readonly string[]): string {
-  return `<div class="scroll"><table><thead><tr>${head.map((h) => `<th>${h}</th>`).join('')}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table></div>`;
+  return tableHtml({ caption: 'Policies', unseen: true, head, rows, words: [6] });
 }

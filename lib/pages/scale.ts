@@ -10,9 +10,18 @@ export interface Scale {
   readonly ticks: readonly number[];
 }
 
+/** What is beyond these has no place on a scale: round numbers around it are none of f64. */
+const LEAST = 1e-290;
+const MOST = 1e300;
+
+/** Whether a value has a place on a scale. */
+export const isDrawn = (value: number, log: boolean): boolean => Math.abs(value) <= MOST && !(log && value < LEAST);
+
 /** From `min` to `max`, which are widened to round numbers; about `wanted` ticks. */
 export function linearScale(min: number, max: number, wanted: number): Scale {
-  const span = max > min ? max - min : Math.abs(min) || 1;
+  // Values that differ by less than ticks can tell are one.
+  const told = max - min > Math.max(1e-10 * Math.max(Math.abs(min), Math.abs(max)), LEAST);
+  const span = told ? max - min : Math.abs(min) > LEAST ? Math.abs(min) : 1;
   const raw = span / Math.max(1, wanted);
   const power = pow(10, Math.floor(log10(raw)));
   const step = power * ([1, 2, 5].find((f) => f * power >= raw * (1 - 1e-9)) ?? 10);
@@ -45,13 +54,13 @@ export function tickText(tick: number): string {
   return size !== 0 && (size >= 1e4 || size < 1e-3) ? tick.toExponential().replace('e+', 'e') : String(tick);
 }
 
-/** Least and greatest of all finite values (positive ones only where `log`); null if there is none. */
+/** Least and greatest of all values that have a place on a scale (positive ones only where `log`); null if there is none. */
 export function extent(series: readonly (readonly number[])[], log = false): readonly [number, number] | null {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   for (const values of series) {
     for (const value of values) {
-      if (!Number.isFinite(value) || (log && value <= 0)) continue;
+      if (!isDrawn(value, log)) continue;
       min = Math.min(min, value);
       max = Math.max(max, value);
     }

@@ -1,27 +1,33 @@
-// svg.ts: line charts and strips as SVG text. Colors are CSS classes, so that one picture serves light and dark pages.
+// svg.ts: line charts and strips, as SVG that takes the width there is, with names and ticks as text beside it that stays as large as text is. Colors are CSS
+// classes, so that one picture serves light and dark pages.
 import { visible } from '../errors/visible.ts';
-import { extent, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
+import { short } from '../text/format.ts';
+import { extent, isDrawn, linearScale, logScale, type Scale, smooth, tickText } from './scale.ts';
 
 export interface SVGSeries {
   /** Color class, such as `s0`. */
   readonly style: string;
   readonly label: string;
+  /** From the first step to the last, as far apart as each other. */
   readonly values: readonly number[];
+  /** What is drawn strongly over them, from the first step to the last too. Default: their running median. */
+  readonly trend?: readonly number[];
+  /** The step of each value, where they are few: they are drawn as points that a line joins. */
+  readonly at?: readonly number[];
 }
 
 export interface ChartOptions {
   readonly title: string;
   readonly unit: string;
   readonly log?: boolean;
+  /** The first and the last step. Default: from 0, one for each value. */
+  readonly first?: number;
+  readonly last?: number;
 }
 
-const WIDTH = 960;
-const LEFT = 60;
-const RIGHT = 130;
-const TOP = 14;
-const BOTTOM = 40;
-const INNER = WIDTH - LEFT - RIGHT;
-const HEIGHT = 300;
+// What a chart is drawn in: stretched to the width that there is.
+const INNER = 770;
+const HEIGHT = 246;
 // More points than this along x would only make the file longer.
 const MOST_POINTS = 1200;
 
@@ -32,33 +38,72 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * A line for each series over the steps: faint as measured, strong as a running median; its name stands at its end. Where lines lie on each other they take
- * turns, so that all colors are seen.
+ * A line for each series over the steps: faint as measured, strong as a running median. Where lines lie on each other they take turns, so that all colors
+ * are seen. What it shows is told in words too, for who does not see it.
  */
-export function lineChart(series: readonly SVGSeries[], { title, unit, log = false }: ChartOptions): string {
-  const steps = Math.max(2, ...series.map((s) => s.values.length));
-  const trends = series.map((s) => smooth(s.values, Math.max(3, Math.round(steps / 40))));
+export function lineChart(series: readonly SVGSeries[], { title, unit, log = false, first = 0, last }: ChartOptions): string {
+  const dense = series.filter((s) => s.at === undefined);
+  const sparse = series.filter((s) => s.at !== undefined);
+  const steps = Math.max(2, ...dense.map((s) => s.values.length));
+  const end = last ?? first + steps - 1;
+  const trends = dense.map((s) => s.trend ?? smooth(s.values, Math.max(3, Math.round(steps / 40))));
   const [min, max] = extent(
     series.map((s) => s.values),
     log,
   ) ?? [log ? 0.1 : 0, 1];
   const y = (log ? logScale : linearScale)(min, max, 6);
-  const x = stepScale(steps);
-  const inner = HEIGHT - TOP - BOTTOM;
-  const place = (i: number, value: number): string => `${px(x(i))} ${px(TOP + inner * (1 - y.at(value)))}`;
-  const drawn = turns(trends, (value) => TOP + inner * (1 - y.at(value)), log);
-  const lines = series.map((s, i) => {
-    const raw = `<path class="${s.style} raw" d="${path(s.values, place, log)}"/>`;
-    return `${raw}\n<path class="${s.style} trend" d="${path(drawn[i]!, place, log)}"/>`;
+  const placeY = (value: number): number => HEIGHT * (1 - y.at(value));
+  const placed =
+    (length: number) =>
+    (i: number, value: number): string =>
+      `${px((INNER * i) / Math.max(1, length - 1))} ${px(placeY(value))}`;
+  const drawn = turns(trends, placeY, log);
+  const lines = dense.map((s, i) => {
+    const raw = `<path class="${s.style} raw" d="${path(s.values, placed(Math.max(2, s.values.length)), log)}"/>`;
+    return `${raw}\n<path class="${s.style} trend" d="${path(drawn[i]!, placed(Math.max(2, drawn[i]!.length)), log)}"/>`;
   });
+  const x = axis(first, end);
+  const points = sparse.map(({ style, values, at }) => {
+    const place = (i: number, value: number): string => `${px(INNER * x.at(at![i]!))} ${px(placeY(value))}`;
+    const dots = values.flatMap((value, i) => (isDrawn(value, log) ? [`M${place(i, value)}h0`] : []));
+    const line = path(values, place, log);
+    return `<path class="${style} trend" d="${line}"/>\n<path class="${style} dots" d="${dots.length <= MOST_DOTS ? dots.join('') : ''}"/>`;
+  });
+  const said = series.map((s) => seriesText(s, log)).join('; ');
   return [
-    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(`${title}, ${unit}, by step`)}">`,
-    ...yAxis(y, inner, unit),
-    ...stepAxis(steps, TOP + inner),
+    '<div class="plot">',
+    `<div class="unit" aria-hidden="true">${escapeHtml(unit)}</div>`,
+    ...yAxis(y),
+    '<div class="area">',
+    `<svg viewBox="0 0 ${INNER} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(`${title}, ${unit}, by step: ${said}`)}">`,
+    ...y.ticks.map((tick) => `<line class="grid" x1="0" x2="${INNER}" y1="${px(placeY(tick))}" y2="${px(placeY(tick))}"/>`),
+    `<line class="axis" x1="0" x2="${INNER}" y1="${HEIGHT}" y2="${HEIGHT}"/>`,
     ...lines,
-    ...endLabels(series, trends, (value) => TOP + inner * (1 - y.at(value))),
-    '</svg>',
+    ...points,
+    '</svg></div>',
+    ...xAxis(x),
+    '</div>',
+    series.length > 1 ? keys(series) : '',
   ].join('\n');
+}
+
+/** Points that are drawn as such: more would lie on each other. */
+const MOST_DOTS = 200;
+
+/** What has which color. */
+export function keys(series: readonly Pick<SVGSeries, 'style' | 'label'>[]): string {
+  const items = series.map(
+    ({ style, label }) => `<li><span class="chip ${style}"></span><span class="label">${escapeHtml(label)}</span></li>`,
+  );
+  return `<ul class="keys">${items.join('')}</ul>`;
+}
+
+/** A series in words. */
+function seriesText({ label, values }: SVGSeries, log: boolean): string {
+  const known = values.filter((value) => isDrawn(value, log));
+  const range = extent([known]);
+  if (!range) return `${label}: no value`;
+  return `${label}: ${short(known[0]!)} at first, ${short(known.at(-1)!)} at last, from ${short(range[0])} to ${short(range[1])}`;
 }
 
 // Lines nearer than this lie on each other: their strokes are 2.2 wide.
@@ -68,9 +113,9 @@ const TURN = 16;
 
 /** The lines, each without the values where it lies on others whose turn it is. */
 function turns(lines: readonly (readonly number[])[], placeY: (value: number) => number, log: boolean): number[][] {
-  const places = lines.map((line) => line.map((v) => (Number.isFinite(v) && !(log && v <= 0) ? placeY(v) : Number.NaN)));
+  const places = lines.map((line) => line.map((v) => (isDrawn(v, log) ? placeY(v) : Number.NaN)));
   const steps = Math.max(2, ...lines.map((line) => line.length));
-  const x = stepScale(steps);
+  const x = (step: number): number => (INNER * step) / (steps - 1);
   // A turn has a part of each line within it, however few the steps are.
   const turn = Math.max(TURN, 2 * (INNER / (steps - 1)));
   return lines.map((line, i) =>
@@ -78,9 +123,9 @@ function turns(lines: readonly (readonly number[])[], placeY: (value: number) =>
       const here = places[i]![step]!;
       const together = places.flatMap((other, k) => (Math.abs(other[step]! - here) < NEAR ? [k] : []));
       if (together.length < 2) return value;
-      const now = together[Math.floor((x(step) - LEFT) / turn) % together.length];
+      const now = together[Math.floor(x(step) / turn) % together.length];
       // The first value of the next turn belongs to both, so that there is no gap.
-      const before = step === 0 ? now : together[Math.floor((x(step - 1) - LEFT) / turn) % together.length];
+      const before = step === 0 ? now : together[Math.floor(x(step - 1) / turn) % together.length];
       return now === i || before === i ? value : Number.NaN;
     }),
   );
@@ -89,93 +134,94 @@ function turns(lines: readonly (readonly number[])[], placeY: (value: number) =>
 export interface Lane {
   readonly style: string;
   readonly label: string;
-  /** To the right of the lane. */
+  /** Beside its name. */
   readonly note: string;
-  /** For each step from 0, nothing, to 1: how strong its mark is. */
+  /** For each place from 0, nothing, to 1: how strong its mark is. */
   readonly marks: readonly number[];
 }
 
 // Marks come in so many strengths, so that neighbors of the same one are drawn as one.
 const STRENGTHS = 6;
+/** Height of a lane, and of what is drawn in it: its name stands over that. */
+const LANE = 42;
+const BAR = 18;
 
 /** For each series a lane with a mark at each step where something happened. */
-export function strip(lanes: readonly Lane[], title: string): string {
-  const lane = 26;
+export function strip(lanes: readonly Lane[], { title, first = 0, last }: Omit<ChartOptions, 'unit' | 'log'>): string {
   const steps = Math.max(2, ...lanes.map((l) => l.marks.length));
-  const height = TOP + lanes.length * lane + BOTTOM;
-  const x = stepScale(steps);
-  const rows = lanes.map(({ style, label, note, marks }, i) => {
-    const y = TOP + i * lane;
+  const height = lanes.length * LANE;
+  const rows = lanes.map(({ style, marks }, i) => {
+    const y = i * LANE + LANE - BAR;
+    const width = INNER / Math.max(2, marks.length);
     const bars = runs(marks).map(({ from, to, strength }) => {
-      const start = x(from);
-      return `<rect x="${px(start)}" y="${y}" width="${px(Math.max(1, x(to) - start))}" height="${lane - 8}" opacity="${opacity(strength)}"/>`;
+      const start = width * from;
+      return `<rect x="${px(start)}" y="${y}" width="${px(Math.max(1, width * to - start))}" height="${BAR}" opacity="${opacity(strength)}"/>`;
     });
-    const text = `<text class="label ${style}" x="${LEFT + INNER + 10}" y="${y + 13}">${escapeHtml(note)}<title>${escapeHtml(label)}</title></text>`;
-    return `<rect class="lane" x="${LEFT}" y="${y}" width="${INNER}" height="${lane - 8}"/><g class="${style} mark">${bars.join('')}</g>${text}`;
+    return `<rect class="lane" x="0" y="${y}" width="${INNER}" height="${BAR}"/><g class="${style} mark">${bars.join('')}</g>`;
   });
+  const names = lanes.map(({ style, label, note }, i) => {
+    const text = `<span class="chip ${style}"></span>${escapeHtml(label)}: ${escapeHtml(note)}`;
+    return `<span class="lane-name" style="top:${i * LANE}px">${text}</span>`;
+  });
+  const said = lanes.map(({ label, note }) => `${label}: ${note}`).join('; ');
   return [
-    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">`,
-    ...stepAxis(steps, TOP + lanes.length * lane - 4),
+    '<div class="plot lanes">',
+    `<div class="area" style="height:${height}px">`,
+    `<svg viewBox="0 0 ${INNER} ${height}" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(`${title}, by step: ${said}`)}">`,
     ...rows,
     '</svg>',
+    `<div aria-hidden="true">${names.join('')}</div>`,
+    '</div>',
+    ...xAxis(axis(first, last ?? first + steps - 1)),
+    '</div>',
   ].join('\n');
 }
 
-function stepScale(steps: number): (step: number) => number {
-  return (step) => LEFT + (INNER * step) / (steps - 1);
+interface Axis {
+  /** 0 at the first step, 1 at the last. */
+  at(step: number): number;
+  readonly ticks: readonly number[];
 }
 
-function yAxis(y: Scale, inner: number, unit: string): string[] {
-  const lines = y.ticks.map((tick) => {
-    const at = px(TOP + inner * (1 - y.at(tick)));
-    const text = y.log && (tick >= 1e4 || tick < 1e-2) ? power(tick) : tickText(tick);
-    const grid = `<line class="grid" x1="${LEFT}" x2="${LEFT + INNER}" y1="${at}" y2="${at}"/>`;
-    return `${grid}<text class="tick" x="${LEFT - 8}" y="${at}" dy="0.32em" text-anchor="end">${text}</text>`;
+export function axis(first: number, last: number): Axis {
+  const span = Math.max(1, last - first);
+  const ticks = linearScale(first, first + span, 6).ticks.filter((tick) => {
+    return tick >= first && tick <= first + span * (1 + 1e-9) && Number.isInteger(tick);
   });
-  const middle = TOP + inner / 2;
-  return [
-    ...lines,
-    `<text class="unit" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeHtml(unit)}</text>`,
-  ];
+  return { ticks, at: (step) => (step - first) / span };
 }
+
+/** Ticks of the steps, and the name of the axis. Where there is little room, every second goes. */
+export function xAxis({ at, ticks }: Axis): string[] {
+  const texts = ticks.map((tick, i) => {
+    const classes = [at(tick) > 0.97 && 'last', i % 2 === 1 && 'odd'].filter(Boolean).join(' ');
+    return `<span${classes === '' ? '' : ` class="${classes}"`} style="left:${percent(at(tick))}">${stepText(tick)}</span>`;
+  });
+  return [`<div class="x" aria-hidden="true">${texts.join('')}</div>`, '<div class="name" aria-hidden="true">step</div>'];
+}
+
+/** 20, 5,000, 2 M. */
+function stepText(tick: number): string {
+  return tick >= 1e6 && tick % 1e5 === 0 ? `${tick / 1e6} M` : tick.toLocaleString('en-US');
+}
+
+/** The ticks, and one that is not seen and as wide as the widest. */
+function yAxis(y: Scale): string[] {
+  const texts = y.ticks.map((tick) => (y.log && (tick >= 1e4 || tick < 1e-2) ? power(tick) : tickText(tick)));
+  const widest = texts.reduce((a, b) => (plainLength(b) > plainLength(a) ? b : a), '');
+  const spans = y.ticks.map((tick, i) => `<span style="top:${percent(1 - y.at(tick))}">${texts[i]}</span>`);
+  return [`<div class="y" aria-hidden="true"><span class="wide">${widest}</span>${spans.join('')}</div>`];
+}
+
+const plainLength = (html: string): number => html.replaceAll(/<[^>]*>/g, '').length;
 
 /** 10 to a power; 2 and 5 times it as they are. */
 function power(tick: number): string {
   const [factor, exponent] = tick.toExponential().split('e') as [string, string];
-  return `${factor === '1' ? '' : `${factor}·`}10<tspan class="power" dy="-0.45em">${Number(exponent)}</tspan>`;
+  return `${factor === '1' ? '' : `${factor}·`}10<sup>${Number(exponent)}</sup>`;
 }
 
-function stepAxis(steps: number, bottom: number): string[] {
-  const x = stepScale(steps);
-  const ticks = linearScale(0, steps - 1, 6).ticks.filter((tick) => tick <= steps && Number.isInteger(tick));
-  return [
-    `<line class="axis" x1="${LEFT}" x2="${LEFT + INNER}" y1="${px(bottom)}" y2="${px(bottom)}"/>`,
-    ...ticks.map((tick) => {
-      const at = px(Math.min(LEFT + INNER, x(tick)));
-      return `<text class="tick" x="${at}" y="${px(bottom + 16)}" text-anchor="middle">${tick}</text>`;
-    }),
-    `<text class="unit" x="${LEFT + INNER / 2}" y="${px(bottom + 33)}" text-anchor="middle">step</text>`,
-  ];
-}
-
-/** Names at the ends of the lines, moved apart where they would cover each other. */
-function endLabels(series: readonly SVGSeries[], trends: readonly number[][], placeY: (value: number) => number): string[] {
-  const GAP = 16;
-  const ends = series.map((s, i) => {
-    const last = trends[i]!.findLast((value) => Number.isFinite(value));
-    return { s, y: last === undefined ? TOP : placeY(last) };
-  });
-  ends.sort((a, b) => a.y - b.y);
-  for (let i = 1; i < ends.length; i++) ends[i]!.y = Math.max(ends[i]!.y, ends[i - 1]!.y + GAP);
-  let floor = HEIGHT - BOTTOM;
-  for (const end of ends.toReversed()) {
-    end.y = Math.min(end.y, floor);
-    floor = end.y - GAP;
-  }
-  return ends.map(({ s, y }) => {
-    return `<text class="label ${s.style}" x="${LEFT + INNER + 10}" y="${px(y)}" dy="0.32em">${escapeHtml(s.label)}</text>`;
-  });
-}
+const percent = (part: number): string => `${Math.round(part * 1e4) / 100}%`;
 
 /** A path that breaks where there is no value. Of many points, those between the least and the greatest of each place along x are left out. */
 function path(values: readonly number[], place: (i: number, value: number) => string, log: boolean): string {
@@ -190,7 +236,7 @@ function path(values: readonly number[], place: (i: number, value: number) => st
     let [low, high] = [-1, -1];
     for (let i = from; i < Math.min(from + stride, values.length); i++) {
       const value = values[i]!;
-      if (!Number.isFinite(value) || (log && value <= 0)) continue;
+      if (!isDrawn(value, log)) continue;
       if (low < 0 || value < values[low]!) low = i;
       if (high < 0 || value > values[high]!) high = i;
     }
@@ -224,6 +270,6 @@ function opacity(strength: number): string {
   return (0.25 + (0.75 * strength) / STRENGTHS).toFixed(2);
 }
 
-function px(value: number): string {
+export function px(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

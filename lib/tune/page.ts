@@ -2,7 +2,8 @@
 import { log10 } from '../math/index.ts';
 import { page } from '../pages/page.ts';
 import { extent, linearScale, logScale, type Scale, tickText } from '../pages/scale.ts';
-import { escapeHtml } from '../pages/svg.ts';
+import { escapeHtml, keys, px } from '../pages/svg.ts';
+import { scrolling, tableHtml } from '../pages/table.ts';
 import { percent, short } from '../text/format.ts';
 import { importanceOf } from './importance.ts';
 import type { TuneResult, TuneTrial } from './result.ts';
@@ -10,11 +11,11 @@ import { type Domain, placeOf, type Space } from './space.ts';
 import { statusText, valueText } from './table.ts';
 
 const CSS = `
-.grid2 { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 20px; }
+.grid2 { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 20px; }
 circle { stroke: var(--page); stroke-width: 0.8; } circle.out { fill: var(--s7); opacity: 0.55; } circle.fin { fill: var(--s2); } circle.top { fill: var(--s0); }
 path.out { stroke: var(--s7); stroke-width: 1; opacity: 0.4; } path.fin { stroke: var(--s2); stroke-width: 2; } path.top { stroke: var(--s0); stroke-width: 3; }
-tr.out td { color: var(--soft); } tr.top td:first-child { font-weight: 700; }
-.keys span { margin-right: 20px; white-space: nowrap; } .keys i { display: inline-block; width: 11px; height: 11px; border-radius: 6px; margin-right: 6px; }
+tr.out > * { color: var(--soft); } tr.top th { font-weight: 700; } figure svg text { font-size: 14px; }
+@media (max-width: 600px) { .wide svg { min-width: 560px; } figure svg text { font-size: 16px; } }
 `;
 
 export interface TunePageOptions {
@@ -26,13 +27,15 @@ export interface TunePageOptions {
 }
 
 const BOX = { width: 460, height: 280, left: 58, right: 14, top: 12, bottom: 42 } as const;
-const px = (x: number): string => String(Math.round(x * 10) / 10);
 
 /** The page of a search. */
 export function tunePage(result: TuneResult, { title, facts, space, metric }: TunePageOptions): string {
   const { trials, verdict, warnings } = result;
-  const key =
-    '<p class="soft keys"><span><i style="background:var(--s0)"></i>best</span><span><i style="background:var(--s2)"></i>finalists</span><span><i style="background:var(--s7)"></i>out</span></p>';
+  const key = keys([
+    { style: 's0', label: 'best' },
+    { style: 's2', label: 'finalists' },
+    { style: 's7', label: 'out' },
+  ]);
   const importance = importanceOf(trials, space);
   const charts = Object.entries(space).map(([name, domain]) =>
     figure(scatter(trials, name, domain, metric), name, importance.get(name) ?? null),
@@ -44,16 +47,16 @@ export function tunePage(result: TuneResult, { title, facts, space, metric }: Tu
     ...verdict.map((line) => `<p>${escapeHtml(line)}</p>`),
     ...warnings.map((line) => `<p class="soft">${escapeHtml(line)}</p>`),
     `<h2>Learning curves</h2>`,
-    `<figcaption>${escapeHtml(metric)} on the validation rows where trials were compared, with the first seed.</figcaption>`,
+    `<figure><figcaption>${escapeHtml(metric)} on the validation rows where trials were compared, with the first seed.</figcaption>`,
     key,
-    `<figure>${curves(trials, metric)}</figure>`,
+    `${scrolling('Learning curves', curves(trials, metric), 'wide')}</figure>`,
     '<h2>Each parameter</h2>',
-    `<figcaption>Every trial after its first rung: what a parameter was, and what came of it. The part of the ranks that goes with the parameter alone stands beside its name, less what chance would give.</figcaption>`,
+    `<p class="soft">Every trial after its first rung: what a parameter was, and what came of it. The part of the ranks that goes with the parameter alone stands beside its name, less what chance would give.</p>`,
     `<div class="grid2">${charts.join('\n')}</div>`,
     '<h2>Trials</h2>',
-    `<div class="scroll">${rows(trials, metric)}</div>`,
+    rows(trials, metric),
   ];
-  return page(title, body.join('\n'), CSS);
+  return page(title, body.join('\n'), { css: CSS });
 }
 
 const classOf = (trial: TuneTrial, trials: readonly TuneTrial[]): string =>
@@ -155,15 +158,14 @@ function svg(box: { readonly width: number; readonly height: number }, label: st
 
 function figure(chart: string, name: string, importance: number | null): string {
   const part = importance === null ? '' : ` <span class="soft">${percent(importance, 1, 0)} of the ranks</span>`;
-  return `<figure><strong>${escapeHtml(name)}</strong>${part}${chart}</figure>`;
+  return `<figure><figcaption><strong>${escapeHtml(name)}</strong>${part}</figcaption>${chart}</figure>`;
 }
 
 function rows(trials: readonly TuneTrial[], metric: string): string {
   const names = Object.keys(trials[0]?.params ?? {});
-  const head = ['trial', ...names, metric, 'steps', 'clipped', 'how it ended'];
   const lines = trials.map((trial) => {
     const spread = trial.seeds.length > 1 ? ` (${trial.seeds.map(({ value }) => short(value)).join(', ')})` : '';
-    const cells = [
+    return [
       String(trial.number),
       ...names.map((name) => valueText(trial.params[name])),
       `${short(trial.value)}${spread}`,
@@ -171,7 +173,7 @@ function rows(trials: readonly TuneTrial[], metric: string): string {
       percent(trial.clipped, 1, 0),
       statusText(trial),
     ];
-    return `<tr class="${classOf(trial, trials)}">${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
   });
-  return `<table><thead><tr>${head.map((one) => `<th>${escapeHtml(one)}</th>`).join('')}</tr></thead>\n<tbody>${lines.join('\n')}</tbody></table>`;
+  const head = ['trial', ...names, metric, 'steps', 'clipped', 'how it ended'];
+  return tableHtml({ caption: 'All trials', unseen: true, head, rows: lines, rowStyle: (i) => classOf(trials[i]!, trials) });
 }

@@ -1,16 +1,17 @@
 // policies-page.ts: the suite `policies` as one HTML page: how it was measured, on what, and tables of costs with their spread.
 import { page } from '../../pages/page.ts';
 import { escapeHtml } from '../../pages/svg.ts';
+import { type Cell, tableHtml } from '../../pages/table.ts';
 
 /** A row of the suite; `peer` is who was measured. */
 export type PoliciesRow = Readonly<Record<string, unknown>>;
 
 const CSS = `
-body { max-width: 1240px; }
+main { max-width: 1240px; }
 td.bar { width: 180px; padding-left: 12px; } .track { min-width: 120px; position: relative; height: 14px; background: var(--panel); border-radius: 2px; }
 .track i { position: absolute; top: 0; bottom: 0; background: var(--s2); opacity: 0.35; border-radius: 2px; }
 .track b { position: absolute; top: -1px; bottom: -1px; width: 2px; background: var(--s2); }
-td { font-size: 14px; padding-top: 5px; padding-bottom: 5px; }
+td, tbody th { font-size: 14px; padding-top: 5px; padding-bottom: 5px; }
 `;
 
 const METHOD = `Each figure compares two variants that take turns in one process: a step <em>without</em> the policy (<code>clip.none({ measure: false })</code>: no
@@ -51,7 +52,7 @@ export function policiesPage(facts: readonly string[], rows: readonly PoliciesRo
       });
     }),
   ];
-  return page('gradclip bench: policies', body.join('\n'), CSS);
+  return page('gradclip bench: policies', body.join('\n'), { css: CSS });
 }
 
 function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | 'optimizer'): string {
@@ -66,38 +67,34 @@ function section(title: string, rows: readonly PoliciesRow[], kind: 'policy' | '
     'without, ms',
     'with, ms',
     kind === 'policy' ? 'cost' : 'a global norm costs',
-    '',
-    kind === 'policy' ? 'passes<br>standalone' : 'bytes moved<br>a parameter',
-    kind === 'policy' ? 'state,<br>bytes' : 'slots, bytes<br>a parameter',
-    ...(timed ? ['times what its<br>passes take'] : []),
-    ...(peers ? ['times as long<br>as gradclip'] : []),
+    'drawn',
+    kind === 'policy' ? 'passes|standalone' : 'bytes moved|a parameter',
+    kind === 'policy' ? 'state,|bytes' : 'slots, bytes|a parameter',
+    ...(timed ? ['times what its|passes take'] : []),
+    ...(peers ? ['times as long|as gradclip'] : []),
   ];
-  const lines = rows.map((row) => {
-    const cells = [
-      String(row.name),
-      ...(peers ? [String(row.peer)] : []),
-      number(row.without_ms),
-      `${number(row.with_ms)} (${number(row.with_q1_ms)} to ${number(row.with_q3_ms)})`,
-      `${percent(row.cost_percent)} (${percent(row.cost_low_percent)} to ${percent(row.cost_high_percent)})`,
-      null,
-      number(kind === 'policy' ? row.extra_passes : row.update_bytes_per_param),
-      number(kind === 'policy' ? row.policy_state_bytes : row.slot_bytes_per_param),
-      ...(timed ? [overPasses(row)] : []),
-      ...(peers ? [`${number(row.ratio)}${row.ratio_low === undefined ? '' : ` (${row.ratio_low} to ${row.ratio_high})`}`] : []),
-    ];
-    return `<tr>${cells.map((cell) => (cell === null ? bar(row, most) : `<td>${escapeHtml(cell)}</td>`)).join('')}</tr>`;
-  });
-  const size = `<p class="soft">${Number(params).toLocaleString('en-US')} parameters in ${Number(tensors).toLocaleString('en-US')} tensors</p>`;
-  const table = `<table><thead><tr>${head.map((h) => `<th>${h}</th>`).join('')}</tr></thead>\n<tbody>${lines.join('\n')}</tbody></table>`;
-  return `<h2>${escapeHtml(title)}</h2>\n${size}\n<div class="scroll">${table}</div>`;
+  const lines = rows.map((row): Cell[] => [
+    String(row.name),
+    ...(peers ? [String(row.peer)] : []),
+    number(row.without_ms),
+    `${number(row.with_ms)} (${number(row.with_q1_ms)} to ${number(row.with_q3_ms)})`,
+    `${percent(row.cost_percent)} (${percent(row.cost_low_percent)} to ${percent(row.cost_high_percent)})`,
+    { html: bar(row, most), style: 'bar' },
+    number(kind === 'policy' ? row.extra_passes : row.update_bytes_per_param),
+    number(kind === 'policy' ? row.policy_state_bytes : row.slot_bytes_per_param),
+    ...(timed ? [overPasses(row)] : []),
+    ...(peers ? [`${number(row.ratio)}${row.ratio_low === undefined ? '' : ` (${row.ratio_low} to ${row.ratio_high})`}`] : []),
+  ]);
+  const caption = `${Number(params).toLocaleString('en-US')} parameters in ${Number(tensors).toLocaleString('en-US')} tensors`;
+  return `<h2>${escapeHtml(title)}</h2>\n${tableHtml({ caption, head, rows: lines })}`;
 }
 
-/** What the median lies between, and the median, between no cost and the largest of the table. */
+/** What the median lies between, and the median, between no cost and the largest of the table; the cell before it has it in numbers. */
 function bar(row: PoliciesRow, most: number): string {
   const at = (key: string): number => Math.min(100, Math.max(0, (100 * Number(row[key])) / most));
   const [low, median, high] = [at('cost_low_percent'), at('cost_percent'), at('cost_high_percent')];
   const width = Math.max(0.5, high - low);
-  return `<td class="bar"><div class="track"><i style="left:${low.toFixed(1)}%;width:${width.toFixed(1)}%"></i><b style="left:${median.toFixed(1)}%"></b></div></td>`;
+  return `<div class="track" aria-hidden="true"><i style="left:${low.toFixed(1)}%;width:${width.toFixed(1)}%"></i><b style="left:${median.toFixed(1)}%"></b></div>`;
 }
 
 /** Where a policy has passes of its own: how much longer a step takes, over what they would take. */

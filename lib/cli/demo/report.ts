@@ -2,6 +2,7 @@
 import { log } from '../../math/index.ts';
 import { page } from '../../pages/page.ts';
 import { escapeHtml, lineChart, strip } from '../../pages/svg.ts';
+import { type Cell, tableHtml } from '../../pages/table.ts';
 import { count, short } from '../../text/format.ts';
 import { type DemoResult, figures } from './result.ts';
 
@@ -34,7 +35,7 @@ ${lineChart(series('loss'), { title: 'Loss', unit: 'nats per character', log: tr
 ${lineChart(series('norm'), { title: 'Gradient norm', unit: 'norm', log: true })}</figure>
 <h2>Where the clip was active</h2>
 <figure><figcaption>Steps in which the policy changed the gradient: the stronger the color, the more of the norm it took away.</figcaption>
-${strip(lanes, 'Steps in which the policy changed the gradient')}</figure>
+${strip(lanes, { title: 'Steps in which the policy changed the gradient' })}</figure>
 <h2>What each has learned to write</h2>
 <p class="soft">Characters drawn one by one at temperature ${result.temperature}, after the same ${[...result.prompt].length} characters of text
 that no model was trained on.</p>
@@ -48,21 +49,27 @@ ${contenders.map((c, i) => `<div><h3><span class="chip ${styles[i]}"></span>${es
 function table({ contenders }: DemoResult, styles: readonly string[]): string {
   const all = contenders.map(figures);
   const best = Math.min(...all.map((f) => f.finalLoss).filter((loss) => Number.isFinite(loss)));
-  const rows = contenders.map((c, i) => {
+  const rows = contenders.map((c, i): Cell[] => {
     const f = all[i]!;
     const loss = Number.isFinite(f.finalLoss) ? f.finalLoss.toFixed(2) : 'not finite';
-    const cells = [
+    return [
+      { html: `<span class="chip ${styles[i]}"></span>${escapeHtml(c.label)} <code>${escapeHtml(c.policy)}</code>` },
+      { text: loss, ...(f.finalLoss === best && { style: 'best' }) },
       short(f.medianNorm),
       short(f.largestNorm),
       `${short(f.clippedPercent)} %`,
       count(f.skipped),
       `${f.seconds.toFixed(1)} s`,
     ];
-    return `<tr><td><span class="chip ${styles[i]}"></span>${escapeHtml(c.label)} <code>${escapeHtml(c.policy)}</code></td>
-<td${f.finalLoss === best ? ' class="best"' : ''}>${loss}</td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   });
-  return `<div class="scroll"><table>
-<thead><tr><th>policy</th><th>loss, mean of<br>the last 50 steps</th><th>norm,<br>median</th><th>norm,<br>largest</th><th>steps<br>clipped</th><th>steps<br>skipped</th><th>time</th></tr></thead>
-<tbody>${rows.join('\n')}</tbody>
-</table></div>`;
+  const head = [
+    'policy',
+    'loss, mean of|the last 50 steps',
+    'norm,|median',
+    'norm,|largest',
+    'steps|clipped',
+    'steps|skipped',
+    'time',
+  ];
+  return tableHtml({ caption: 'The three trainings', unseen: true, head, rows });
 }

@@ -1,11 +1,11 @@
 // charts.ts: performance profiles, diagrams of critical differences, and cost beside quality, as SVG.
 import { STYLES } from '../../pages/page.ts';
 import { linearScale, logScale } from '../../pages/scale.ts';
-import { escapeHtml } from '../../pages/svg.ts';
+import { escapeHtml, px } from '../../pages/svg.ts';
 import { type Profile, shareAt } from '../statistics/profiles.ts';
 import { groupsOf } from '../statistics/ranks.ts';
 import type { Ranking, Row } from '../summary.ts';
-import { apart, axes, BOTTOM, LEFT, px, svg, TOP, WIDTH } from './frame.ts';
+import { apart, axes, BOTTOM, LEFT, svg, TOP, WIDTH } from './frame.ts';
 
 const NAMES = 130;
 const INNER = WIDTH - LEFT - NAMES;

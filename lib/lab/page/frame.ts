@@ -1,15 +1,13 @@
 // frame.ts: what charts of the laboratory have in common: a frame with two axes, small enough to be read on a phone.
 
 import { type Scale, tickText } from '../../pages/scale.ts';
-import { escapeHtml } from '../../pages/svg.ts';
+import { escapeHtml, px } from '../../pages/svg.ts';
+import { scrolling } from '../../pages/table.ts';
 
 export const WIDTH = 640;
 export const LEFT = 52;
 export const TOP = 12;
 export const BOTTOM = 40;
-
-/** A number of pixels. */
-export const px = (value: number): string => String(Math.round(value * 10) / 10);
 
 /** Names at the ends of lines or beside points, moved apart where they would cover each other. @param places from the top */
 export function apart(places: readonly number[], gap: number, top: number, bottom: number): number[] {
@@ -59,5 +57,5 @@ export function axes({ x, y, inner, height, xName, yName }: Frame): string[] {
 /** @param about what it shows, for who does not see it */
 export function svg(height: number, about: string, parts: readonly string[]): string {
   const open = `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(about)}">`;
-  return `<div class="scroll chart">${[open, ...parts, '</svg>'].join('\n')}</div>`;
+  return scrolling(about, [open, ...parts, '</svg>'].join('\n'), 'chart');
 }

@@ -4,6 +4,7 @@ import { quantile, sorted } from '../../history/numbers.ts';
 import { log } from '../../math/index.ts';
 import { page } from '../../pages/page.ts';
 import { escapeHtml } from '../../pages/svg.ts';
+import { type Cell, tableHtml } from '../../pages/table.ts';
 import { count, short } from '../../text/format.ts';
 import { bestOf } from '../advice.ts';
 import { LADDER } from '../policies.ts';
@@ -23,15 +24,15 @@ import {
 import { costChart, differenceChart, profileChart } from './charts.ts';
 
 const CSS = `
-.chart svg { min-width: 440px; max-width: 860px; } svg .small { font-size: 11px; } circle.mark { stroke: none; }
-table.heat td { padding: 4px 8px; font-size: 13px; } table.heat th { padding: 4px 8px; }
+.chart svg { max-width: 860px; } svg .small { font-size: 11px; } circle.mark { stroke: none; }
+table.heat td, table.heat tbody th { padding: 4px 8px; font-size: 13px; } table.heat th { padding: 4px 8px; }
 table.heat th.up { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
 td.h0 { background: color-mix(in srgb, var(--s1) 34%, transparent); } td.h1 { background: color-mix(in srgb, var(--s1) 16%, transparent); }
 td.h2 { background: transparent; } td.h3 { background: color-mix(in srgb, var(--s0) 22%, transparent); }
 td.h4 { background: color-mix(in srgb, var(--s0) 48%, transparent); }
 td:first-child, th:first-child { position: sticky; left: 0; background: var(--page); }
 summary { cursor: pointer; color: var(--soft); margin-top: 12px; }
-@media (max-width: 600px) { body { padding: 20px 14px 40px; } h1 { font-size: 23px; } }
+@media (max-width: 600px) { .chart svg { min-width: 560px; } }
 `;
 
 export interface PageFacts {
@@ -60,7 +61,7 @@ export function labPage(summary: Summary, { machine, version }: PageFacts): stri
     `<p>${METHOD}</p>`,
     problems.length === 0 ? '<p>There is no score to report.</p>' : sections(summary).join('\n'),
   ];
-  return page('gradclip lab', body.join('\n'), CSS);
+  return page('gradclip lab', body.join('\n'), { css: CSS });
 }
 
 const METHOD = `All policies and levels are tried with the same seeds: the same data, first weights and batches. A score is (L + 0.02 L0) / (L* + 0.02 L0): L is the loss
@@ -78,7 +79,7 @@ function sections(summary: Summary): string[] {
     section(
       'Policies',
       `As they are usually set, and tuned: the best of their levels by the validation set. Worst is the largest median of a network's scores; within 10 %, the share of scores up to ${GOOD}; work and time are those of all runs it takes, over one without a clip.`,
-      plainTable(summaryTable(summary)),
+      plainTable('Policies', summaryTable(summary)),
     ),
     section(
       'Performance profiles',
@@ -107,7 +108,7 @@ function sections(summary: Summary): string[] {
       'What the norms of a run without a clip were: medians over the seeds. Then Spearman’s correlation of a policy’s scores with them, over networks: above 0, the policy is worse where the number is larger.',
       facts(summary),
     ),
-    `<details><summary>All levels</summary>${plainTable(levels(summary))}</details>`,
+    `<details><summary>All levels</summary>${plainTable('All levels', levels(summary))}</details>`,
     `<p class="soft"><a download="lab.csv" href="data:text/csv;charset=utf-8,${encodeURIComponent(cellCsv(summary))}">Median scores by network as CSV</a>; <code>gradclip lab --csv</code> writes every run.</p>`,
   ].filter((part) => part !== '');
 }
@@ -115,12 +116,10 @@ function sections(summary: Summary): string[] {
 const section = (title: string, text: string, content: string): string =>
   `<h2>${escapeHtml(title)}</h2>\n<p class="soft">${escapeHtml(text)}</p>\n${content}`;
 
-/** Text in cells; the first column to the left. */
-function plainTable(rows: readonly (readonly string[])[]): string {
+/** Text in cells. */
+function plainTable(caption: string, rows: readonly (readonly string[])[]): string {
   const [head, ...body] = rows;
-  const line = (cells: readonly string[], tag: 'th' | 'td'): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  return `<div class="scroll"><table><thead>${line(head!, 'th')}</thead><tbody>\n${body.map((cells) => line(cells, 'td')).join('\n')}\n</tbody></table></div>`;
+  return tableHtml({ caption, unseen: true, head: head!, rows: body });
 }
 
 function kindTable(kinds: readonly KindFacts[]): string {
@@ -139,7 +138,10 @@ function kindTable(kinds: readonly KindFacts[]): string {
       ],
     ];
   });
-  return plainTable([['kind', 'networks', 'best', 'mean of its scores', 'without a clip', 'no worse beyond noise'], ...rows]);
+  return plainTable('What to take, by kind', [
+    ['kind', 'networks', 'best', 'mean of its scores', 'without a clip', 'no worse beyond noise'],
+    ...rows,
+  ]);
 }
 
 /** Of all ratios this share is within the chart; the others lie to the right of it. */
@@ -184,27 +186,28 @@ function usualOf({ ways }: Summary): { readonly name: string; readonly at: numbe
 
 function heat(summary: Summary): string {
   const usual = usualOf(summary);
-  const head = `<tr><th>network</th>${usual.map(({ name }) => `<th class="up">${escapeHtml(name)}</th>`).join('')}</tr>`;
-  const rows = summary.cells.map(({ workload, optimizer, scores }) => {
-    const cells = usual.map(({ at }) => `<td class="${heatOf(scores[at]!)}">${score(scores[at]!)}</td>`);
-    return `<tr><td>${escapeHtml(`${workload}, ${optimizer}`)}</td>${cells.join('')}</tr>`;
-  });
-  return `<div class="scroll"><table class="heat"><thead>${head}</thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+  const rows = summary.cells.map(({ workload, optimizer, scores }): Cell[] => [
+    `${workload}, ${optimizer}`,
+    ...usual.map(({ at }) => ({ text: score(scores[at]!), style: heatOf(scores[at]!) })),
+  ]);
+  const head = ['network', ...usual.map(({ name }) => name)];
+  return tableHtml({ caption: 'Median scores by network', unseen: true, head, rows, style: 'heat', headStyle: 'up' });
 }
 
 function duels(summary: Summary): string {
   const names = usualOf(summary).map(({ name }) => name);
-  const head = `<tr><th>better than</th>${names.map((name) => `<th class="up">${escapeHtml(name)}</th>`).join('')}</tr>`;
-  const rows = names.map((a) => {
-    const cells = names.map((b) => {
+  const rows = names.map((a): Cell[] => [
+    a,
+    ...names.map((b): Cell => {
       const duel = summary.duels.find((one) => one.a === a && one.b === b);
-      if (!duel) return '<td></td>';
+      if (!duel) return '';
       const style = duel.p > 0.05 ? 'h2' : duel.wins > duel.losses ? 'h1' : 'h3';
-      return `<td class="${style}" title="${Math.round(100 * duel.ties)} % ties, p ${duel.p.toPrecision(2)}">${Math.round(100 * duel.wins)} %${duel.p > 0.05 ? ' ·' : ''}</td>`;
-    });
-    return `<tr><td>${escapeHtml(a)}</td>${cells.join('')}</tr>`;
-  });
-  return `<div class="scroll"><table class="heat"><thead>${head}</thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+      const text = `${Math.round(100 * duel.wins)} %${duel.p > 0.05 ? ' ·' : ''}`;
+      return { text, style, title: `${Math.round(100 * duel.ties)} % ties, p ${duel.p.toPrecision(2)}` };
+    }),
+  ]);
+  const head = ['better than', ...names];
+  return tableHtml({ caption: 'Wins of the row over the column', unseen: true, head, rows, style: 'heat', headStyle: 'up' });
 }
 
 const NAMES = Object.keys(FACTS) as Fact[];
@@ -226,7 +229,8 @@ function facts(summary: Summary): string {
     name,
     ...NAMES.map((fact) => (Number.isNaN(of[fact]) ? '' : of[fact].toFixed(2))),
   ]);
-  return `${plainTable([head, ...cells])}\n${plainTable([['policy', ...NAMES.map((name) => FACTS[name])], ...correlations])}`;
+  const over = ['policy', ...NAMES.map((name) => FACTS[name])];
+  return `${plainTable('Norms by network', [head, ...cells])}\n${plainTable('Correlations of scores with norms', [over, ...correlations])}`;
 }
 
 function levels({ rows }: Summary): string[][] {
