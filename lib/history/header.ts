@@ -39,6 +39,7 @@ export function headerOf({ policy, groups, seed, ...rest }: RunFacts, reads: boo
     parameters,
     seed: String(seed),
     ...rest,
+    events: true,
     ...(policy.auto && { auto: true }),
   };
 }

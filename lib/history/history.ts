@@ -4,6 +4,7 @@ import { OptionError } from '../errors.ts';
 import type { Precision } from '../ir/op.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { custom, type Field, show } from '../options/index.ts';
+import type { RunEvent } from './run/events.ts';
 
 /** What a record holds about the optimizer of a group. */
 export interface RecordedOptimizer {
@@ -55,6 +56,8 @@ export interface RecordHeader {
   readonly precision?: Precision;
   /** Every step has the 2-norms of its parameters' gradients. */
   readonly perLayer: boolean;
+  /** Steps have learning rates, and events stand among them. Absent in older records. */
+  readonly events?: true;
   /** The policy finds its threshold, and the record has what it decided. Absent where it does not. */
   readonly auto?: true;
 }
@@ -103,6 +106,10 @@ export interface History {
   readonly layers: Layers | null;
   /** What `clip.auto` decided in the run, in order. Absent where it did not clip. */
   readonly decisions?: readonly AutoDecision[];
+  /** Learning rates by group of parameters: that of group g in step i is rates[g][i]; NaN where a step had fewer groups. Absent where nobody told them. */
+  readonly rates?: readonly Float64Array[];
+  /** Validations, ends of epochs, findings of guards and times, in order. Absent where nobody told them. */
+  readonly events?: readonly RunEvent[];
   /** Bytes at the end of a record that are part of a line, which is left out: it is being written, or a kill cut it. 0 where there are none. */
   readonly torn: number;
 }
@@ -139,13 +146,15 @@ export type Columns = { readonly norm: ArrayLike<number> } & {
   readonly layers?: Layers | null;
   readonly header?: RecordHeader | null;
   readonly decisions?: readonly AutoDecision[];
+  readonly rates?: readonly ArrayLike<number>[];
+  readonly events?: readonly RunEvent[];
   readonly torn?: number;
 };
 
 /** What `advise` and `replay` take: a history, some of its columns, the reports of steps, or the norms alone. */
 export type HistoryLike = History | Columns | readonly Report[] | readonly number[] | Float64Array | Float32Array;
 
-const ABOUT = ['layers', 'header', 'length', 'torn', 'decisions'];
+const ABOUT = ['layers', 'header', 'length', 'torn', 'decisions', 'rates', 'events'];
 const COLUMNS = [...Object.keys(NUMBERS), ...FLAGS, 'nonFinite', ...ABOUT];
 
 /** What `advise` and `replay` are given, as a history. */
@@ -181,7 +190,7 @@ function fromColumns(where: string, columns: Columns): History {
   }
   const stranger = Object.keys(columns).find((key) => !COLUMNS.includes(key));
   if (stranger !== undefined) throw new OptionError(`${where}: a history has no column ${stranger}: ${COLUMNS.join(', ')}`);
-  const { norm, layers = null, header = null, torn = 0, decisions } = columns;
+  const { norm, layers = null, header = null, torn = 0, decisions, rates, events } = columns;
   const { length } = norm;
   const fits = (name: string, found: number, expected: number): void => {
     if (found !== expected)
@@ -201,6 +210,11 @@ function fromColumns(where: string, columns: Columns): History {
   fits('nonFinite', nonFinite.length, length);
   if (decisions !== undefined && !Array.isArray(decisions))
     throw new OptionError(`${where}: expected a list as decisions, got ${show(decisions)}`, { column: 'decisions' });
+  if (events !== undefined && !Array.isArray(events))
+    throw new OptionError(`${where}: expected a list as events, got ${show(events)}`, { column: 'events' });
+  if (rates !== undefined && !(Array.isArray(rates) && rates.every(isList)))
+    throw new OptionError(`${where}: expected lists of numbers as rates, got ${show(rates)}`, { column: 'rates' });
+  for (const [g, group] of (rates ?? []).entries()) fits(`rates[${g}]`, group.length, length);
   if (layers) {
     const wrong = (['names', 'shapes', 'norms'] as const).find((key) => !isList(layers[key]));
     if (wrong)
@@ -216,6 +230,8 @@ function fromColumns(where: string, columns: Columns): History {
     header,
     torn,
     ...(decisions && { decisions }),
+    ...(rates && { rates: rates.map((group) => Float64Array.from(group)) }),
+    ...(events && { events }),
   };
 }
 

@@ -6,27 +6,33 @@ import type { Precision } from '../ir/op.ts';
 import { readerOf } from '../native/package.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { NUMBERS, type NumberColumn, type RecordHeader } from './history.ts';
+import { type Expecting, type GuardFinding, hitText, isObject, parseEvent, parseHit, type RunEvent, text } from './run/events.ts';
 
 /** What the first key of a record's first line says. */
 export const FORMAT = 'gradclip record';
 const VERSION = 1;
 /** Of records that have decisions of `clip.auto` among their steps, which earlier versions of the library do not read. */
 const WITH_DECISIONS = 2;
+/** Of records whose steps have learning rates and findings of guards, and events among them. */
+const WITH_EVENTS = 3;
+const VERSIONS: readonly unknown[] = [VERSION, WITH_DECISIONS, WITH_EVENTS];
 
 export function headerLine(h: RecordHeader): string {
-  const version = h.auto ? WITH_DECISIONS : VERSION;
+  const version = h.events ? WITH_EVENTS : h.auto ? WITH_DECISIONS : VERSION;
   const { library, policy, norm, unbounded, optimizers, parameters, seed, threads, batchSize, accumulate, precision, perLayer } =
     h;
-  const rows = { seed, threads, batchSize, accumulate, precision, perLayer };
+  const rows = { seed, threads, batchSize, accumulate, precision, perLayer, ...(h.events && h.auto && { auto: true }) };
   const run = { library, policy, norm, unbounded, optimizers, parameters, ...rows };
   return `${JSON.stringify({ format: FORMAT, version, ...run }, (_, v) => (typeof v === 'number' ? written(v) : v))}\n`;
 }
 
 const written = (v: number): number | string => (Number.isFinite(v) ? v : String(v));
-const text = (v: number): string => (Number.isFinite(v) ? (Object.is(v, -0) ? '-0' : String(v)) : `"${v}"`);
 
-/** `layers`: the norms of the parameters, or null. */
-export function stepLine(r: Report, layers: Float64Array | null): string {
+/**
+ * @param layers the norms of the parameters, or null
+ * @param rates the learning rate of each group; null in a record without events
+ */
+export function stepLine(r: Report, layers: Float64Array | null, rates: readonly number[] | null = null): string {
   const parts = [
     `"attempt":${r.attempt},"step":${r.step},"loss":${text(r.loss)},"norm":${text(r.norm)},"normAfter":${text(r.normAfter)}`,
     `"scale":${text(r.scale)},"threshold":${text(r.threshold)},"clipped":${r.clipped}`,
@@ -34,6 +40,10 @@ export function stepLine(r: Report, layers: Float64Array | null): string {
     `"nonFinite":${r.nonFinite === null ? null : JSON.stringify(r.nonFinite)},"nonFiniteCount":${text(r.nonFiniteCount)}`,
   ];
   if (r.sparsity !== undefined) parts.push(`"sparsity":${text(r.sparsity)}`);
+  if (rates) {
+    parts.push(`"rates":[${rates.map(text).join()}]`);
+    if (r.guards && r.guards.length > 0) parts.push(`"guards":[${r.guards.map((hit) => `{${hitText(hit)}}`).join()}]`);
+  }
   if (layers) parts.push(`"layers":[${Array.from(layers, text).join()}]`);
   return `{${parts.join()}}\n`;
 }
@@ -50,22 +60,29 @@ export interface StepRow extends Readonly<Record<NumberColumn, number>> {
   readonly skipped: boolean;
   readonly nonFinite: string | null;
   readonly layers: readonly number[] | null;
+  /** The learning rate of each group; none where the record does not have them. */
+  readonly rates: readonly number[];
+  readonly findings: readonly GuardFinding[];
 }
 
+export type Line =
+  | { readonly header: RecordHeader }
+  | { readonly row: StepRow }
+  | { readonly decision: AutoDecision }
+  | { readonly event: RunEvent };
+
 /** @throws Error that says what is wrong with the line */
-export function parseLine(
-  line: string,
-): { readonly header: RecordHeader } | { readonly row: StepRow } | { readonly decision: AutoDecision } {
+export function parseLine(line: string): Line {
   let value: unknown;
   try {
     value = parseJson(line);
   } catch (error) {
     throw new Error(`expected a line of JSON: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('expected an object');
-  const fields = value as Readonly<Record<string, unknown>>;
-  if ('format' in fields) return { header: parseHeader(fields) };
-  return 'auto' in fields ? { decision: parseDecision(fields) } : { row: parseStep(fields) };
+  if (!isObject(value)) throw new Error('expected an object');
+  if ('format' in value) return { header: parseHeader(value) };
+  if ('event' in value) return { event: parseEvent(value, EXPECTING) };
+  return 'auto' in value ? { decision: parseDecision(value) } : { row: parseStep(value) };
 }
 
 const JUDGES: readonly unknown[] = ['validation', 'batches', 'norms', 'given'] satisfies AutoDecision['judgedBy'][];
@@ -87,26 +104,33 @@ function parseDecision(fields: Readonly<Record<string, unknown>>): AutoDecision 
 function parseStep(fields: Readonly<Record<string, unknown>>): StepRow {
   const numbers = Object.keys(NUMBERS).map((name) => [name, numberOf(name, fields[name])] as const);
   const flag = (name: string): boolean => expect(name, 'true or false', fields[name], typeof fields[name] === 'boolean');
-  const { nonFinite, layers = null } = fields;
+  const { nonFinite, layers = null, rates = [], guards = [] } = fields;
+  const [attempt, step] = [countOf('attempt', fields.attempt), countOf('step', fields.step)];
   expect('nonFinite', 'a name or null', nonFinite, nonFinite === null || typeof nonFinite === 'string');
   expect('layers', 'a list', layers, layers === null || Array.isArray(layers));
+  expect('rates', 'a list', rates, Array.isArray(rates));
+  expect('guards', 'a list of objects', guards, Array.isArray(guards) && guards.every(isObject));
   return {
     ...(Object.fromEntries(numbers) as Record<NumberColumn, number>),
-    attempt: countOf('attempt', fields.attempt),
-    step: countOf('step', fields.step),
+    attempt,
+    step,
     clipped: flag('clipped'),
     skipped: flag('skipped'),
     nonFinite: nonFinite as string | null,
     layers: layers === null ? null : (layers as unknown[]).map((v, k) => numberOf(`layers[${k}]`, v)),
+    rates: (rates as unknown[]).map((v, k) => numberOf(`rates[${k}]`, v)),
+    findings: (guards as Readonly<Record<string, unknown>>[]).map((hit) => {
+      return { event: 'guard', attempt, step, ...parseHit(hit, EXPECTING) };
+    }),
   };
 }
 
 function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
   const { format, version, ...header } = fields;
   expect('format', JSON.stringify(FORMAT), format, format === FORMAT);
-  if (version !== VERSION && version !== WITH_DECISIONS)
+  if (!VERSIONS.includes(version))
     throw new Error(
-      `version: expected ${VERSION} or ${WITH_DECISIONS}, got ${JSON.stringify(version) ?? 'nothing'}; ${readerOf(header.library)}`,
+      `version: expected ${VERSION} to ${WITH_EVENTS}, got ${JSON.stringify(version) ?? 'nothing'}; ${readerOf(header.library)}`,
     );
   const string = (name: string): string => expect(name, 'a text', header[name], typeof header[name] === 'string');
   const list = (name: string): Readonly<Record<string, unknown>>[] => {
@@ -152,7 +176,8 @@ function parseHeader(fields: Readonly<Record<string, unknown>>): RecordHeader {
       expect('precision', 'f32 or bf16', v as Precision, v === 'f32' || v === 'bf16'),
     ),
     perLayer: expect('perLayer', 'true or false', header.perLayer, typeof header.perLayer === 'boolean'),
-    ...(version === WITH_DECISIONS && { auto: true }),
+    ...((version === WITH_DECISIONS || header.auto === true) && { auto: true }),
+    ...(version === WITH_EVENTS && { events: true }),
   };
 }
 
@@ -181,3 +206,5 @@ function expect<T>(name: string, expected: string, value: unknown, fits: boolean
   if (!fits) throw new Error(`${name}: expected ${expected}, got ${JSON.stringify(value) ?? 'nothing'}`);
   return value as T;
 }
+
+const EXPECTING: Expecting = { number: numberOf, count: countOf, that: expect };

@@ -47,6 +47,8 @@ const clipsMost: Rule = (seen) => {
   const rate = clipped.length / at.length;
   if (!(rate > MOST)) return null;
   const scale = median(clipped.map((i) => history.scale[i]!));
+  // Nobody told it.
+  if (Number.isNaN(scale)) return null;
   const limit = median(clipped.map((i) => history.threshold[i]!));
   return warn(
     'clipsMost',

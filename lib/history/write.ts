@@ -9,6 +9,7 @@ import type { Reports } from '../optim/apply/report.ts';
 import type { RecordHeader } from './history.ts';
 import { decisionLine, FORMAT, headerLine, parseLine, stepLine } from './line.ts';
 import { sameParameters } from './read.ts';
+import { eventLine, type RunEvent } from './run/events.ts';
 
 /** The report column that has the norms of all parameters. */
 export const LAYER_NORMS = 'layerNorms';
@@ -36,7 +37,10 @@ export class Recorder {
   readonly #perLayer: boolean;
   readonly #sync: boolean;
   readonly #header: string;
-  #queue: (Reports | string)[] = [];
+  readonly #events: boolean;
+  #queue: (Chunk | string)[] = [];
+  /** Events that the file has after its last step, which a run that goes on there may tell again. */
+  readonly #known: Set<string>;
   /** Where the last whole line ends. */
   #position = 0;
   #working: Promise<void> | null = null;
@@ -49,6 +53,7 @@ export class Recorder {
     this.#place = resolve(file);
     this.#perLayer = header.perLayer;
     this.#sync = sync;
+    this.#events = header.events === true;
     try {
       this.#fd = openSync(file, 'a+');
     } catch (error) {
@@ -57,7 +62,8 @@ export class Recorder {
     let opened = false;
     try {
       const { size } = fstatSync(this.#fd);
-      const { end, last } = keptPart(file, this.#fd, size, options);
+      const { end, last, events } = keptPart(file, this.#fd, size, options);
+      this.#known = new Set(events);
       if (end < size) cut(file, this.#fd, end);
       this.#position = end;
       opened = true;
@@ -71,9 +77,14 @@ export class Recorder {
     }
   }
 
-  /** The steps of a chunk. Written later, while the next one is computed. */
-  add(reports: Reports): void {
-    if (reports.length > 0) this.#take(reports);
+  /**
+   * The steps of a chunk. Written later, while the next one is computed.
+   * @param rates of each step the learning rate of each group; null in a record without events
+   */
+  add(reports: Reports, rates: readonly (readonly number[])[] | null = null): void {
+    if (reports.length === 0) return;
+    this.#known.clear();
+    this.#take({ reports, rates: this.#events ? rates : null });
   }
 
   /** What was decided before the steps to come. */
@@ -81,7 +92,14 @@ export class Recorder {
     this.#take(decisionLine(index, decision));
   }
 
-  #take(given: Reports | string): void {
+  /** What has happened after the steps so far. What the file has of it stays as it is. */
+  addEvent(event: RunEvent): void {
+    if (!this.#events) return;
+    const line = eventLine(event);
+    if (!this.#known.delete(line)) this.#take(line);
+  }
+
+  #take(given: Chunk | string): void {
     if (this.#failure) return;
     if (this.#sync) {
       try {
@@ -142,11 +160,15 @@ export class Recorder {
     }
   }
 
-  #linesOf(reports: Reports | string): string {
-    if (typeof reports === 'string') return reports;
+  #linesOf(given: Chunk | string): string {
+    if (typeof given === 'string') return given;
+    const { reports, rates } = given;
     let lines = '';
     let i = 0;
-    for (const report of reports) lines += stepLine(report, this.#perLayer ? reports.vector(LAYER_NORMS, i++) : null);
+    for (const report of reports) {
+      lines += stepLine(report, this.#perLayer ? reports.vector(LAYER_NORMS, i) : null, rates && rates[i]!);
+      i++;
+    }
     return lines;
   }
 
@@ -201,21 +223,31 @@ function recordError(file: string, error: unknown): unknown {
   return named instanceof DataError ? new DataError(`record: ${named.message}`, named.details, { cause: error }) : named;
 }
 
+/** Steps that wait to be written, with their learning rates. */
+interface Chunk {
+  readonly reports: Reports;
+  readonly rates: readonly (readonly number[])[] | null;
+}
+
 interface Kept {
   /** Bytes of the file that stay. */
   readonly end: number;
   /** The last header among them. */
   readonly last: RecordHeader | null;
+  /** Lines of the events after the last step. */
+  readonly events: readonly string[];
 }
+
+const NOTHING: Kept = { end: 0, last: null, events: [] };
 
 // What this process wrote last to a file, so that a fit that goes on at once need not look for it.
 const written = new Map<string, { readonly size: number; readonly header: string }>();
 
 /** What stays of the file: the steps before the first one to come. A run from its very start keeps none; a file of another kind is left alone. */
 function keptPart(file: string, fd: number, size: number, { header, attempt }: RecorderOptions): Kept {
-  if (size === 0 || isTornHeader(fd, size)) return { end: 0, last: null };
+  if (size === 0 || isTornHeader(fd, size)) return NOTHING;
   const first = headerOf(file, fd, size);
-  if (attempt === 0) return { end: 0, last: null };
+  if (attempt === 0) return NOTHING;
   if (!sameParameters(first, header)) {
     throw new DataError(`record: ${file}: it has the steps of a model with other parameters`, { file });
   }
@@ -223,13 +255,15 @@ function keptPart(file: string, fd: number, size: number, { header, attempt }: R
     throw new DataError(`record: ${file}: its steps have perLayer ${first.perLayer}, this run ${header.perLayer}`, { file });
   }
   const known = written.get(resolve(file));
-  const end = endOfSteps(file, fd, size, attempt);
-  if (known?.size === size && end === size) return { end, last: (parseLine(known.header) as { header: RecordHeader }).header };
-  return { end, last: end === 0 ? null : lastHeader(file, fd, end) };
+  const { end, events } = endOfSteps(file, fd, size, attempt);
+  if (known?.size === size && end === size) {
+    return { end, last: (parseLine(known.header) as { header: RecordHeader }).header, events };
+  }
+  return { end, last: end === 0 ? null : lastHeader(file, fd, end), events };
 }
 
-/** Where the lines of the steps before `attempt` end, searched from the end of the file. */
-function endOfSteps(file: string, fd: number, size: number, attempt: number): number {
+/** Where the lines of the steps before `attempt` end, with the events that come between the last of them and the next; searched from the end of the file. */
+function endOfSteps(file: string, fd: number, size: number, attempt: number): Omit<Kept, 'last'> {
   for (let bytes = BLOCK; ; bytes *= 4) {
     const from = Math.max(0, size - bytes);
     const block = readAt(fd, from, size - from);
@@ -240,11 +274,28 @@ function endOfSteps(file: string, fd: number, size: number, attempt: number): nu
     for (let end = whole; end > begin; ) {
       const start = block.lastIndexOf(10, end - 2) + 1;
       const parsed = lineAt(file, block.toString('utf8', start, end));
-      if ('row' in parsed && parsed.row.attempt < attempt) return from + end;
+      if ('row' in parsed && parsed.row.attempt < attempt) {
+        const events = eventsFrom(file, block.subarray(end, whole), attempt);
+        return { end: from + end + events.reduce((n, line) => n + Buffer.byteLength(line), 0), events };
+      }
       end = start;
     }
-    if (from === 0) return 0;
+    if (from === 0) return NOTHING;
   }
+}
+
+/** Lines of the events that lines begin with, as far as they are of the run up to there. */
+function eventsFrom(file: string, lines: Buffer, attempt: number): string[] {
+  const events: string[] = [];
+  for (let from = 0; from < lines.length; ) {
+    const end = lines.indexOf(10, from) + 1;
+    const line = lines.toString('utf8', from, end);
+    const parsed = lineAt(file, line);
+    if (!('event' in parsed) || parsed.event.attempt > attempt) break;
+    events.push(line);
+    from = end;
+  }
+  return events;
 }
 
 const HEADER_BEGINS = '{"format":';

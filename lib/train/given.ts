@@ -233,6 +233,7 @@ const fitOptions = options<FitOptions<string>>()({
   chunkSteps: positive.optional(),
   profile: either(bool, choice('balance')).default(false),
   record: recordTo.optional(),
+  perLayer: bool.default(false),
   logger: logger.optional(),
 });
 const parametersOptions = options<ParametersOptions>()({ buffers: bool.default(false), weights });

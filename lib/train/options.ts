@@ -233,6 +233,11 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * Default: none is written.
    */
   readonly record?: string | RecordOptions;
+  /**
+   * Measure the 2-norm of each parameter's gradient in every step, before the clip: `report` draws them. It is the policy's own statistic where
+   * that has measured the same, else one more reading of the gradients. A record with `perLayer` has them measured as well. Default false.
+   */
+  readonly perLayer?: boolean;
   /** Told the warnings of this run in place of the trainer's. Default: the trainer's is. */
   readonly logger?: Logger;
 }

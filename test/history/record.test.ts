@@ -25,7 +25,7 @@ const steps = (file: string): Report[] =>
   lines(file).flatMap((line) => {
     const parsed = parseLine(line);
     if (!('row' in parsed)) return [];
-    const { layers: _, ...report } = parsed.row;
+    const { layers: _, rates: __, findings: ___, ...report } = parsed.row;
     return [report];
   });
 
@@ -62,7 +62,7 @@ describe('the record of fit', () => {
     const header = JSON.parse(lines(file)[0]!);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(header).toMatchObject({
-      ...{ format: 'gradclip record', version: 1, library: version, policy: 'globalNorm', norm: 2, seed: String(2n ** 60n) },
+      ...{ format: 'gradclip record', version: 3, library: version, policy: 'globalNorm', norm: 2, seed: String(2n ** 60n) },
       ...{
         unbounded: null,
         optimizers: [{ name: 'optim.adamw', lr: 0.01, eps: 1e-8, momentum: null }],
@@ -179,7 +179,8 @@ describe('the record of fit', () => {
       true,
       ...Array(5).fill(false),
       true,
-      ...Array(3).fill(false),
+      // Three steps and the end of the epoch.
+      ...Array(4).fill(false),
     ]);
     const history = await readRecord(file);
     expect(history.header).toMatchObject({ policy: 'globalNorm', norm: null });
@@ -273,7 +274,7 @@ describe('a line', () => {
         (report, layers) => {
           const line = stepLine(report, layers && Float64Array.from(layers));
           expect(line.indexOf('\n')).toBe(line.length - 1);
-          expect(parseLine(line)).toEqual({ row: { ...report, layers } });
+          expect(parseLine(line)).toEqual({ row: { ...report, layers, rates: [], findings: [] } });
         },
       ),
     );
@@ -315,8 +316,8 @@ describe('readRecord', () => {
     ],
     [
       'a version to come',
-      (t: string[]) => [t[0]!.replace('"version":1', '"version":3')],
-      'line 1: version: expected 1 or 2, got 3',
+      (t: string[]) => [t[0]!.replace('"version":3', '"version":4')],
+      'line 1: version: expected 1 to 3, got 4',
     ],
     ['another model', (t: string[]) => [...t, t[0]!.replace('fc1.weight', 'fc9.weight')], 'line 5: parameters: another model'],
   ])('refuses %s, with file and line', async (_, change, message) => {

@@ -1,5 +1,4 @@
 // lab.ts: `gradclip lab`: policies and thresholds tried on small networks, side by side, with what came of it.
-import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { writeWhole } from '../../io/file/write.ts';
 import { labCsv } from '../../lab/csv.ts';
@@ -11,7 +10,7 @@ import { LabRecorder, readLab } from '../../lab/record.ts';
 import { summarize, summaryTable } from '../../lab/summary.ts';
 import { HELD_OUT } from '../../lab/workloads/held-out/list.ts';
 import { WORKLOADS } from '../../lab/workloads/list.ts';
-import { addon } from '../../native/addon.ts';
+import { machineText } from '../../native/machine.ts';
 import { version } from '../../native/package.ts';
 import { whole } from '../../options/index.ts';
 import { count, duration, table } from '../../text/format.ts';
@@ -102,7 +101,7 @@ export async function lab(args: Arguments, io: IO, screen: Screen): Promise<numb
     tellPlan(screen, all, mine, left(mine, new Set(known.keys())));
     return EXIT.ok;
   }
-  const recorder = file === null ? null : await LabRecorder.open(file, machine());
+  const recorder = file === null ? null : await LabRecorder.open(file, machineText());
   try {
     know(recorder?.done ?? []);
     const cells = left(mine, new Set(known.keys()));
@@ -161,7 +160,7 @@ async function tell(
 ): Promise<void> {
   const summary = summarize(lines);
   for (const row of summary.rows) screen.emit({ event: 'policy', ...row });
-  if (page !== null) await writeWhole(page, labPage(summary, { machine: machine(), version: version() }));
+  if (page !== null) await writeWhole(page, labPage(summary, { machine: machineText(), version: version() }));
   if (csv !== null) await writeWhole(csv, labCsv(lines));
   const rows = summaryTable(summary);
   const align = rows[0]!.map((_, i) => (i === 0 ? ('left' as const) : ('right' as const)));
@@ -173,11 +172,6 @@ async function tell(
   }
   for (const { workload, policy, why } of summary.refused) screen.say(`${policy} does not go with ${workload}: ${why}`);
   for (const output of [page, csv]) if (output !== null) screen.say(`wrote ${output}`);
-}
-
-/** The processor, as records and pages name it. */
-function machine(): string {
-  return `${cpus()[0]?.model ?? 'unknown processor'}, ${addon().isa}, node ${process.version}`;
 }
 
 function shardIn(args: Arguments): Shard | null {

@@ -135,7 +135,7 @@ export class Fit {
   /** Those who take down what happens: they are called after all others of the library. */
   #writers({ epochSteps }: Feeder, reader: Reader | null, decisions: () => readonly AutoDecision[]): Watcher[] {
     const [current, running, saving] = [this.#current, this.running, this.#saving];
-    const { log } = this.#standing;
+    const { log, digest } = this.#standing;
     const { record } = this.#options;
     const header = (): ReturnType<typeof current.setup.header> =>
       inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record), true));
@@ -147,7 +147,10 @@ export class Fit {
       new Checkpointing(checkpoint, running.warnings, (metadata) =>
         current.access.take(async () => (await saving.capture({ weightsOnly: false, weights: 'model', metadata })).toFile),
       );
-    const recording = new Recording(record, header, log, current.setup.trained, running, decisions);
+    const recording = new Recording({
+      ...{ record, header, log, digest, running, decisions, names: current.setup.trained },
+      ratesAt: (step) => inEpochs(epochSteps, () => current.setup.ratesAt(step)),
+    });
     return [recording, ...(reader ? [reader] : []), ...(checkpointing ? [checkpointing] : [])];
   }
 

@@ -80,6 +80,9 @@ export class Stepping implements Heard {
       const reports = reportsOf(programs, chunk, result, counters, setup);
       this.#standing.stepped(result);
       this.#standing.log.add(reports, setup.trained);
+      this.#standing.digest.begin(setup.trained);
+      this.#standing.digest.untimed += reports.length;
+      this.#standing.digest.addReports(reports, counters.step, (_, updates) => setup.ratesAt(updates));
       const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
       tellPrints(programs.at(-1)!, result.report, whole, () => counters.attempt + chunk.micros - 1);
       this.#check(where, setup, chunk, result, reports);

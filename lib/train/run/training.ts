@@ -62,7 +62,7 @@ export class Training {
   ) {
     const { setup, access } = current;
     const { epochSteps } = feeder;
-    const { profile = false, record, chunkSteps = null, onEpoch, onGuard, callbacks = [] } = options;
+    const { profile = false, record, chunkSteps = null, onEpoch, onGuard, callbacks = [], perLayer = false } = options;
     const { validation, validateWeights = 'model', batchSize = current.batchSize, earlyStop } = options;
     this.#current = current;
     this.#running = running;
@@ -70,7 +70,7 @@ export class Training {
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
-    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: isPerLayer(record) };
+    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perLayer || isPerLayer(record) };
     this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;

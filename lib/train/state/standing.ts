@@ -1,6 +1,7 @@
 // standing.ts: where a trainer stands, in a run or between two.
 
 import { StepLog } from '../../history/log.ts';
+import { Digest } from '../../history/run/digest.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Halt } from '../flow/halt.ts';
 import { keptNow } from '../flow/kept.ts';
@@ -11,6 +12,8 @@ import type { Warnings } from '../flow/warnings.ts';
 export class Standing {
   /** The last steps. */
   readonly log: StepLog = new StepLog();
+  /** All steps since the trainer was made, or brought elsewhere: what its page is drawn from. */
+  digest: Digest = new Digest();
   seed: bigint;
   running: Running | null = null;
   #counters: Counters = START;
@@ -77,6 +80,7 @@ export class Standing {
     this.#course = course;
     this.#counted = batchSize;
     this.log.clear();
+    this.digest = new Digest();
     this.running?.move({ seed, counters: this.#countersFed, course });
   }
 

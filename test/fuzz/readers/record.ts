@@ -39,18 +39,32 @@ const HEADER = {
 interface Made {
   readonly header: Readonly<Record<string, unknown>> & { readonly perLayer: boolean };
   readonly steps: readonly Readonly<Record<string, unknown>>[];
+  /** What happened after the step with the same number; null: nothing. */
+  readonly events: readonly (Readonly<Record<string, unknown>> | null)[];
 }
 
 const number = (r: Random): number | string =>
   r.chance(0.1) ? r.pick(['NaN', 'Infinity', '-Infinity']) : r.pick([0, 1, r.unit(), r.unit() * 1e9, 1e-300]);
+
+function drawEvent(r: Random, attempt: number, step: number): Readonly<Record<string, unknown>> {
+  const hit = { guard: word(r), action: r.pick(['warn', 'skip', 'rollback', 'stop']), name: anyText(r, 8) };
+  return r.pick([
+    { event: 'validation', attempt, step, metrics: { loss: number(r), [word(r)]: number(r) } },
+    { event: 'epoch', attempt, step, epoch: r.between(0, 9), loss: number(r), steps: 3, clipped: 1, skipped: 0 },
+    { event: 'guard', attempt, step, ...hit, value: r.chance(0.5) ? null : number(r) },
+    { event: 'clock', attempt, time: r.between(0, 1e9), ...(r.chance(0.5) && { machine: anyText(r, 8) }) },
+  ]);
+}
 
 /** A record of a run, of none to a dozen steps. */
 export function record(r: Random, most = 12): Made {
   const named = (): Parameter => ({ name: r.chance(0.1) ? anyText(r, 8) : word(r), shape: [r.between(1, 9), 2], optimizer: 0 });
   const parameters = r.chance(0.3) ? [OF_A_RUN] : Array.from({ length: r.between(1, 3) }, named);
   const perLayer = r.chance(0.5);
-  const header = { ...HEADER, norm: r.pick([2, null]), parameters, perLayer };
+  const hasEvents = r.chance(0.6);
+  const header = { ...HEADER, ...(hasEvents && { version: 3 }), norm: r.pick([2, null]), parameters, perLayer };
   const start = r.between(1, 3);
+  const rates = r.between(0, 2);
   const steps = Array.from({ length: r.between(0, most) }, (_, i) => ({
     ...{
       attempt: start + 2 * i + r.between(0, 1),
@@ -62,16 +76,19 @@ export function record(r: Random, most = 12): Made {
     },
     ...{ threshold: number(r), clipped: r.chance(0.5), clippedFraction: r.unit(), skipped: r.chance(0.1) },
     ...{ nonFinite: r.chance(0.1) ? word(r) : null, nonFiniteCount: 0 },
+    ...(hasEvents && { rates: Array.from({ length: rates }, () => number(r)) }),
     ...(perLayer && { layers: parameters.map(() => number(r)) }),
   }));
-  return { header, steps };
+  const events = steps.map(({ attempt, step }) => (hasEvents && r.chance(0.3) ? drawEvent(r, attempt + 1, step + 1) : null));
+  return { header, steps, events };
 }
 
-export const linesOf = ({ header, steps }: Made): string[] => [header, ...steps].map((line) => JSON.stringify(line));
+export const linesOf = ({ header, steps, events }: Made): string[] =>
+  [header, ...steps.flatMap((step, i) => (events[i] ? [step, events[i]] : [step]))].map((line) => JSON.stringify(line));
 
 const asNumber = (value: unknown): number => Number(value);
 
-const expected = ({ header, steps }: Made): unknown => ({
+const expected = ({ header, steps, events }: Made): unknown => ({
   length: steps.length,
   loss: steps.map((s) => asNumber(s.loss)),
   norm: steps.map((s) => asNumber(s.norm)),
@@ -79,13 +96,15 @@ const expected = ({ header, steps }: Made): unknown => ({
   attempt: steps.map((s) => s.attempt),
   clipped: steps.map((s) => Number(s.clipped)),
   nonFinite: steps.map((s) => s.nonFinite),
+  events: events.filter((event) => event !== null).map(({ event, attempt }) => [event, attempt]),
   layers: header.perLayer ? steps.flatMap((s) => (s.layers as unknown[]).map(asNumber)) : null,
 });
 
-const plain = ({ length, loss, norm, threshold, attempt, clipped, nonFinite, layers }: History): unknown => ({
+const plain = ({ length, loss, norm, threshold, attempt, clipped, nonFinite, layers, events = [] }: History): unknown => ({
   length,
   ...{ loss: [...loss], norm: [...norm], threshold: [...threshold], attempt: [...attempt], clipped: [...clipped] },
   nonFinite: [...nonFinite],
+  events: events.map(({ event, attempt }) => [event, attempt]),
   layers: layers && [...layers.norms],
 });
 
