@@ -99,7 +99,7 @@ it('the record has them, and the page and clip-report say where the threshold mo
   expect(history.length).toBe(120);
   expect(history.header).toMatchObject({ policy: 'auto(globalNorm)', norm: 2, auto: true });
   expect(history.decisions).toEqual(auto!.decisions);
-  expect(readFileSync(record, 'utf8')).toMatch(/^\{"format":"gradclip record","version":2,/);
+  expect(readFileSync(record, 'utf8')).toMatch(/^\{"format":"gradclip record","version":3,/);
 
   const replayed = replay(history, [clip.auto(), clip.globalNorm(1)]);
   expect(replayed.policies[0]!.reason).toContain('replay its policy');
@@ -134,7 +134,7 @@ it('a record without it is what it was, and has no place for decisions', async (
   const result = await one.fit(data, { steps: 3, record });
   expect('auto' in result).toBe(false);
   const text = readFileSync(record, 'utf8');
-  expect(text).toMatch(/^\{"format":"gradclip record","version":1,/);
+  expect(text).toMatch(/^\{"format":"gradclip record","version":3,/);
   expect((await readRecord(record)).decisions).toBeUndefined();
   writeFileSync(record, `${text}{"auto":0}\n`);
   await expect(readRecord(record)).rejects.toThrow('line 5: step: expected a whole number');
