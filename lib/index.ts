@@ -32,7 +32,7 @@ export * as loss from './nn/loss/index.ts';
 export { type Summary, type SummaryInput, type SummaryOptions, type SummaryRow, summary } from './nn/module/summary.ts';
 /** Functions of tensors: what `forward` and losses are written with. */
 export * as ops from './ops/index.ts';
-export type { Report } from './optim/apply/report.ts';
+export type { Report, ReportNumber } from './optim/apply/report.ts';
 /** Optimizers, for a trainer or for arrays of one's own. */
 export * as optim from './optim/index.ts';
 export {

@@ -5,14 +5,11 @@ import type { AutoDecision } from '../clip/clip.ts';
 import { DataError, GradclipError } from '../errors.ts';
 import { writeError } from '../io/file/write.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
-import type { Reports } from '../optim/apply/report.ts';
+import { LAYER_NORMS, type Reports } from '../optim/apply/report.ts';
 import type { RecordHeader } from './history.ts';
 import { decisionLine, FORMAT, headerLine, parseLine, stepLine } from './line.ts';
 import { sameParameters } from './read.ts';
 import { eventLine, type RunEvent } from './run/events.ts';
-
-/** The report column that has the norms of all parameters. */
-export const LAYER_NORMS = 'layerNorms';
 
 // Chunks of steps that may wait to be written before training waits for the disk.
 const BEHIND = 16;

@@ -37,7 +37,7 @@ export {
 } from './feed/source.ts';
 export type { AbortSignalLike } from './flow/halt.ts';
 export type { InstructionProfile, Profile } from './flow/profile.ts';
-export type { Counters, EpochEnd, FitResult, Metrics, StopReason } from './flow/progress.ts';
+export type { Counters, EpochEnd, FitResult, Metrics, RunExtent, StopReason } from './flow/progress.ts';
 export type { Logger, TrainingWarning, TrainingWarningCode, WarningDetails } from './flow/warnings.ts';
 export {
   type GenerateBatchOptions,

@@ -109,6 +109,8 @@ export interface ReportsInit {
   readonly perStep: number;
   readonly step: number;
   readonly guards?: readonly GuardNames[];
+  /** What the steps took together; not given: nobody has measured it. */
+  readonly seconds?: number;
 }
 
 /** Of the columns that were asked for last: chunks of one program follow each other. */
@@ -117,6 +119,30 @@ function offsetsOf(columns: readonly Column[]): ReadonlyMap<string, number> {
   if (known?.columns !== columns) known = { columns, offsets: new Map(columns.map((c) => [c.name, c.offset / 8])) };
   return known.offsets;
 }
+
+/** What of a report is a number or a flag, and of every step. */
+export type ReportNumber =
+  | 'step'
+  | 'loss'
+  | 'norm'
+  | 'scale'
+  | 'normAfter'
+  | 'threshold'
+  | 'clipped'
+  | 'clippedFraction'
+  | 'skipped';
+
+/** What stands for a column that the program does not compute; of `clippedFraction` it is that of `clipped`. */
+const MISSING = {
+  ...{ loss: Number.NaN, norm: Number.NaN, scale: 1, normAfter: Number.NaN, threshold: Number.POSITIVE_INFINITY },
+  ...{ clipped: 0, skipped: 0 },
+} as const;
+
+/** What the update measures: it is not written in a skipped step. */
+const OF_UPDATE: ReadonlySet<string> = new Set(['scale', 'normAfter', 'clipped', 'clippedFraction']);
+
+/** The column that has the norms of all parameters. */
+export const LAYER_NORMS = 'layerNorms';
 
 /** The rows of one chunk of steps. */
 export class Reports implements Iterable<Report> {
@@ -162,6 +188,42 @@ export class Reports implements Iterable<Report> {
     return this.#values.subarray(start, start + sizeOf(column.type.shape));
   }
 
+  /** One number of each step, as its report has it; of flags 0 or 1. No object is made for a step. */
+  numbers(name: ReportNumber): Float64Array {
+    const { length } = this;
+    const skipped = this.strided('skipped');
+    if (name === 'step') {
+      const steps = new Float64Array(length);
+      let step = this.#init.step;
+      for (let i = 0, at = skipped.start; i < length; i++, at += skipped.stride) {
+        steps[i] = step;
+        if (!(at < skipped.values.length && skipped.values[at] !== 0)) step++;
+      }
+      return steps;
+    }
+    if (name === 'clippedFraction' && !this.#offsets.has(name)) return this.numbers('clipped');
+    const missing = name === 'clippedFraction' ? 0 : MISSING[name];
+    const out = new Float64Array(length).fill(missing);
+    const { values, start, stride } = this.strided(name);
+    for (let i = 0, at = start; at < values.length; i++, at += stride) out[i] = values[at]!;
+    if (name === 'clipped' || name === 'skipped') for (let i = 0; i < length; i++) out[i] = out[i] === 0 ? 0 : 1;
+    if (!OF_UPDATE.has(name)) return out;
+    for (let i = 0, at = skipped.start; at < skipped.values.length; i++, at += skipped.stride) {
+      if (skipped.values[at] !== 0) out[i] = 0;
+    }
+    return out;
+  }
+
+  /** What the steps took together; NaN where nobody has measured it. */
+  get seconds(): number {
+    return this.#init.seconds ?? Number.NaN;
+  }
+
+  /** The norms of all parameters in row i, a copy; empty where the program does not compute them. */
+  layerNorms(i: number): Float64Array {
+    return this.vector(LAYER_NORMS, i).slice();
+  }
+
   /** Batches drawn before row i. */
   attemptAt(i: number): number {
     return this.#init.attempt + i * this.#init.perStep;
@@ -203,17 +265,16 @@ export class Reports implements Iterable<Report> {
   #row(i: number, step: number): Report {
     const skipped = this.#skipped(i);
     const bad = this.#value('firstBad', i, -1);
-    // What the update measures is not written in a skipped step.
     const applied = (name: string, missing: number): number => (skipped ? 0 : this.#value(name, i, missing));
-    const clipped = applied('clipped', 0);
+    const clipped = applied('clipped', MISSING.clipped);
     return {
       attempt: this.attemptAt(i),
       step,
-      loss: this.#value('loss', i, Number.NaN),
-      norm: this.#value('norm', i, Number.NaN),
-      scale: applied('scale', 1),
-      normAfter: applied('normAfter', Number.NaN),
-      threshold: this.#value('threshold', i, Number.POSITIVE_INFINITY),
+      loss: this.#value('loss', i, MISSING.loss),
+      norm: this.#value('norm', i, MISSING.norm),
+      scale: applied('scale', MISSING.scale),
+      normAfter: applied('normAfter', MISSING.normAfter),
+      threshold: this.#value('threshold', i, MISSING.threshold),
       clipped: clipped !== 0,
       clippedFraction: applied('clippedFraction', clipped),
       skipped,

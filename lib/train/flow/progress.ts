@@ -22,6 +22,22 @@ export interface Counters {
 
 export const START: Counters = { attempt: 0, step: 0, epoch: 0, batch: 0, skips: 0 };
 
+/** How far a run has come, and how far it is to go. */
+export interface RunExtent {
+  /** Steps tried since the run began; of one that `resume` goes on with, since that began. */
+  readonly tried: number;
+  /** Steps that it will have tried at its end, if nothing ends it before; null where nobody knows. */
+  readonly steps: number | null;
+  /** Epochs that it is to have; null where something else ends it. */
+  readonly epochs: number | null;
+  /** Steps of an epoch; null of a stream. */
+  readonly epochSteps: number | null;
+  /** Rows of a step; null of a stream. The last step of an epoch may have fewer. */
+  readonly rows: number | null;
+  /** What is left of option `seconds`; null without it. */
+  readonly secondsLeft: number | null;
+}
+
 /**
  * Counters whose place in the epoch was counted in batches of `before` rows, in batches of `now`: the one that has the next row, so that none is left
  * out, and a few may come twice.

@@ -75,6 +75,12 @@ export class Running implements Place {
     return this.course.tried - this.course.begin.tried;
   }
 
+  /** As many as it is to have; null: something else ends it. */
+  get epochs(): number | null {
+    const { epochs } = this.#plan;
+    return epochs === Number.POSITIVE_INFINITY ? null : epochs;
+  }
+
   get time(): TimeLimit | null {
     return this.#plan.time;
   }

@@ -25,6 +25,10 @@ export class TimeLimit {
     return (this.#ran || this.#woken) && this.#left <= 0;
   }
 
+  get secondsLeft(): number {
+    return Math.max(0, this.#left) / 1000;
+  }
+
   /** As many steps as fit into the time that is left, by the pace of those before; the first goes alone. */
   get steps(): number {
     return this.#msPerStep === null ? 1 : Math.max(1, Math.ceil(this.#left / Math.max(this.#msPerStep, SHORTEST_MS)));

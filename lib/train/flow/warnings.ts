@@ -33,7 +33,9 @@ export type TrainingWarningCode =
   /** A checkpoint was not written, since the loss was not finite. */
   | 'noCheckpoint'
   /** A checkpoint to resume from is not whole: one before it was taken. */
-  | 'brokenCheckpoint';
+  | 'brokenCheckpoint'
+  /** What a callback has to say, such as that a file takes no more. */
+  | 'callback';
 
 /** Something about a run that may not be what was meant. */
 export interface TrainingWarning {
@@ -61,6 +63,8 @@ export type Logger = ((warning: TrainingWarning) => void) | { warn(message: stri
 export class Warnings {
   readonly #logger: Logger | null;
   readonly #found = new Map<string, TrainingWarning>();
+  /** Hears of each as it is found, after the logger; null: nobody does. */
+  follower: ((warning: TrainingWarning) => void) | null = null;
 
   constructor(logger: Logger | null = null) {
     this.#logger = logger;
@@ -79,5 +83,6 @@ export class Warnings {
     this.#found.set(key, warning);
     if (typeof this.#logger === 'function') this.#logger(warning);
     else this.#logger?.warn(warning.message);
+    this.follower?.(warning);
   }
 }

@@ -80,6 +80,7 @@ export class Chunks {
       for (const { extra } of programs) this.#heard.traced(extra);
       this.#pace.begin();
       this.#running.time?.begin();
+      const ranFrom = performance.now();
       const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
       const most = access.wanted ? 1 : chunk.steps;
       const branches = 1 + (this.#trials?.tuning.branches.others.length ?? 0);
@@ -99,8 +100,9 @@ export class Chunks {
       }
       const { result, error } = outcome;
       this.#trials?.tuning.spent(performance.now() - began, result.tried * branches);
+      const seconds = (performance.now() - ranFrom) / 1000;
       // The steps before one with a bad index have taken effect.
-      const ran = this.#done(chunk, programs, result);
+      const ran = this.#done(chunk, programs, result, seconds);
       if (error) throw located(error, (step) => batchesOf(chunk, step));
       return ran;
     } finally {
@@ -110,7 +112,7 @@ export class Chunks {
   }
 
   /** Within the chunk's turn, so that who comes next finds counters, weights and what is kept of watchers of the same step. */
-  #done(chunk: Chunk, programs: readonly Compiled<TracedStep>[], result: RunResult): Ran {
+  #done(chunk: Chunk, programs: readonly Compiled<TracedStep>[], result: RunResult, seconds: number): Ran {
     const { status, tried } = result;
     const early = tried < chunk.steps && (status === STATUS.stopped || status === STATUS.ok);
     this.#pace.end(tried, early);
@@ -120,7 +122,7 @@ export class Chunks {
     const { counters } = running;
     running.advance(result);
     const last = programs.at(-1)!;
-    const reports = reportsOf(programs, chunk, result, counters, this.#current.setup);
+    const reports = reportsOf(programs, chunk, result, counters, this.#current.setup, seconds);
     this.#trials?.tuning.ran(this.#trials.tuning.branches.main, [reports]);
     const { threads } = result;
     this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step: counters.step });

@@ -86,8 +86,18 @@ function requestOf(
   };
 }
 
-/** @param counters before the chunk */
-export function reportsOf(programs: Programs, chunk: Chunk, result: RunResult, counters: Counters, setup: Setup): Reports {
+/**
+ * @param counters before the chunk
+ * @param seconds that the steps took together; not given: nobody has measured it
+ */
+export function reportsOf(
+  programs: Programs,
+  chunk: Chunk,
+  result: RunResult,
+  counters: Counters,
+  setup: Setup,
+  seconds?: number,
+): Reports {
   for (const { ran } of programs) {
     ran.steps += result.tried;
     ran.threads = result.threads;
@@ -104,5 +114,6 @@ export function reportsOf(programs: Programs, chunk: Chunk, result: RunResult, c
     perStep: chunk.micros,
     step: counters.step,
     ...(guarding && { guards: guarding.placed }),
+    ...(seconds !== undefined && { seconds }),
   });
 }

@@ -12,6 +12,7 @@ import { after, type Loop, perform, type Wait, waitFor } from '../flow/effect.ts
 import { keptNow, sameValues } from '../flow/kept.ts';
 import type { FitResult, Metrics, StopReason } from '../flow/progress.ts';
 import type { Running } from '../flow/running.ts';
+import type { TrainingWarning } from '../flow/warnings.ts';
 import type { FitOptions } from '../options.ts';
 import type { Evaluation } from '../programs/evaluate.ts';
 import { Pace } from '../programs/pace.ts';
@@ -19,7 +20,7 @@ import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { TracedStep } from '../step/step.ts';
 import { Tuning } from '../tuning/tuning.ts';
-import { followersOf } from '../watch/callback.ts';
+import { followersOf, type RunFacts } from '../watch/callback.ts';
 import { Inquiry } from '../watch/culprit.ts';
 import { type EarlyStop, EarlyStopping } from '../watch/early-stop.ts';
 import { Guards } from '../watch/guards.ts';
@@ -70,7 +71,8 @@ export class Training {
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
-    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perLayer || isPerLayer(record) };
+    const perTensor = perLayer || isPerLayer(record) || callbacks.some((c) => c.needsLayerNorms === true);
+    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perTensor };
     this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;
@@ -96,7 +98,15 @@ export class Training {
         oversights,
         ...writers(() => this.#tuning?.result.decisions ?? []),
       ];
-      const followers = followersOf({ ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) }, callbacks, running);
+      const plain = { ...(onEpoch && { onEpoch }), ...(onGuard && { onGuard }) };
+      const facts: RunFacts = {
+        model: current.options.model,
+        trained: setup.trained,
+        measures: validation ? ['loss', ...Object.keys(current.options.metrics ?? {})] : [],
+        ratesAt: (step) => inEpochs(epochSteps, () => setup.ratesAt(step)),
+        ...{ epochSteps, accumulate: current.accumulate, batchSize: epochSteps === null ? null : batchSize },
+      };
+      const followers = followersOf(plain, callbacks, running, facts);
       this.watchers = new Watchers(
         own.filter((w) => w !== null),
         followers,
@@ -125,7 +135,8 @@ export class Training {
 
   /** Whoever follows takes up what was kept, and is called for the start. */
   *begin(): Loop<void> {
-    yield* perform(this.#current.access.inTurn(() => after(this.#takeUp(), () => this.watchers.tell('start'))));
+    const start = (): Wait => after(this.watchers.tell('start'), () => this.#tellWarnings());
+    yield* perform(this.#current.access.inTurn(() => after(this.#takeUp(), start)));
     yield* waitFor(this.watchers.told());
   }
 
@@ -142,7 +153,11 @@ export class Training {
   /** Whoever follows is called for the end. */
   *end(ending: Ending): Loop<void> {
     try {
-      yield* perform(this.#current.access.inTurn(() => after(this.watchers.tell('end', ending), () => this.#leave())));
+      const leave = (): Wait => {
+        this.#running.warnings.follower = null;
+        return this.#leave();
+      };
+      yield* perform(this.#current.access.inTurn(() => after(this.watchers.tell('end', ending), leave)));
       yield* waitFor(this.watchers.told());
     } finally {
       yield* waitFor(this.watchers.close(ending));
@@ -153,6 +168,14 @@ export class Training {
     this.#tuning?.branches.dispose();
     this.#use.end();
     this.#evaluation?.dispose();
+  }
+
+  /** Those that were found while the run was put together, then each as it is found. */
+  #tellWarnings(): void {
+    const { warnings } = this.#running;
+    const tell = (warning: TrainingWarning): void => void this.watchers.tell('warning', warning);
+    warnings.list.forEach(tell);
+    warnings.follower = tell;
   }
 
   #earlyStop(rule: EarlyStop<string>, data: string): EarlyStopping {

@@ -11,6 +11,7 @@ import type { Access } from '../flow/access.ts';
 import { after, type Effect, inOrder, type Loop, type Wait } from '../flow/effect.ts';
 import type { Kept } from '../flow/kept.ts';
 import type { EpochEnd, FitResult, GuardEvent, Metrics, StopReason } from '../flow/progress.ts';
+import type { TrainingWarning } from '../flow/warnings.ts';
 
 /** How a run ended. */
 export type Ending =
@@ -58,6 +59,8 @@ export interface Watcher {
   validation?(metrics: Metrics<string>): Wait;
   /** A guard has found something. */
   guard?(event: GuardEvent): void;
+  /** What may not be as it was meant, at any moment of the run. */
+  warning?(warning: TrainingWarning): void;
   epoch?(end: EpochEnd<string>): Wait;
   /** Outside of turns: everybody has had all that was done, the next chunk has not begun. */
   settled?(): Wait;
@@ -92,7 +95,7 @@ function having<W extends Watcher>(all: readonly W[]): Having<W> {
   };
 }
 
-type Told = 'validation' | 'guard' | 'epoch' | 'end' | 'start' | 'steps';
+type Told = 'validation' | 'guard' | 'warning' | 'epoch' | 'end' | 'start' | 'steps';
 
 /** All that follow one run. */
 export class Watchers {
