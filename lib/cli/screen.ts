@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { styleText } from 'node:util';
 import { visible, visibleJson } from '../errors/visible.ts';
+import { isLive, wantsColor } from '../text/color.ts';
 import { fit } from '../text/format.ts';
 import type { IO, Output } from './io.ts';
 
@@ -29,7 +30,7 @@ export class Screen {
     this.#io = io;
     this.json = json;
     this.#people = json ? io.stderr : io.stdout;
-    this.live = io.stderr.isTTY === true && io.env.TERM !== 'dumb';
+    this.live = isLive(io.stderr, io.env);
   }
 
   /** Columns and rows of the terminal that the live region is on. */
@@ -106,11 +107,4 @@ export class Screen {
     this.#io.stderr.write(`${this.#region.join('\n')}\n`);
     this.#drawn = this.#region.length;
   }
-}
-
-/** https://no-color.org: any value but the empty string switches colors off. */
-export function wantsColor(stream: Output, env: IO['env']): boolean {
-  if (env.NO_COLOR) return false;
-  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0') return true;
-  return stream.isTTY === true && env.TERM !== 'dumb';
 }

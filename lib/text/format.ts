@@ -6,6 +6,11 @@ export function count(n: number): string {
   return n.toLocaleString('en-US');
 }
 
+/** 1 step, 2 steps. */
+export function counted(n: number, unit: string): string {
+  return `${count(n)} ${unit}${n === 1 ? '' : 's'}`;
+}
+
 /** 1.2 KiB, 34 MiB. */
 export function bytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -2,6 +2,7 @@
 
 import { valueLine } from '../../pages/evaluation-page.ts';
 import { count, duration, percent, short } from '../../text/format.ts';
+import { percentDone, perSecond, progressLine, Recent, timeLeft } from '../../text/progress.ts';
 import type { AutoResult, EpochEnd, GuardEvent, Metrics } from '../../train/flow/progress.ts';
 import type { TrainingWarning } from '../../train/flow/warnings.ts';
 import type { Callback, CallbackRun, StepReports } from '../../train/watch/callback.ts';
@@ -35,7 +36,7 @@ export class TrainView implements Callback<string> {
   #total = 0;
   #told: number = performance.now();
   #steps = 0;
-  #loss = Number.NaN;
+  readonly #loss = new Recent();
 
   constructor(screen: Screen, setting: Setting) {
     this.#screen = screen;
@@ -75,18 +76,15 @@ export class TrainView implements Callback<string> {
   }
 
   onSteps(steps: StepReports): void {
-    for (const { loss } of steps) {
-      this.#steps++;
-      // A mean over about the last 20 steps; a single loss says little.
-      if (Number.isFinite(loss)) this.#loss = Number.isNaN(this.#loss) ? loss : 0.95 * this.#loss + 0.05 * loss;
-    }
+    this.#steps += steps.length;
+    for (const loss of steps.numbers('loss')) this.#loss.add(loss);
     const now = performance.now();
     if (now - this.#told < (this.#screen.live ? FRAME_MS : LINE_MS)) return;
     this.#told = now;
     if (this.#screen.live) this.#screen.redraw([this.#bar(now)]);
     else
       this.#screen.note(
-        `step ${count(this.#steps)}${Number.isFinite(this.#total) ? ` of ${count(this.#total)}` : ''}, loss ${short(this.#loss)}, ${this.#left(now)} left`,
+        `step ${count(this.#steps)}${Number.isFinite(this.#total) ? ` of ${count(this.#total)}` : ''}, loss ${short(this.#loss.mean)}, ${this.#left(now)}`,
       );
   }
 
@@ -183,16 +181,16 @@ export class TrainView implements Callback<string> {
 
   #bar(now: number): string {
     const part = this.#part(now);
-    const width = Math.min(40, Math.max(10, this.#screen.columns - 60));
-    const full = Math.round(part * width);
-    const bar = this.#screen.paintLive('cyan', '━'.repeat(full)) + this.#screen.paintLive('dim', '━'.repeat(width - full));
-    const rate = (1000 * this.#steps) / (now - this.#started);
-    return `${bar} ${String(Math.floor(100 * part)).padStart(3)} %  loss ${short(this.#loss)}  ${short(rate)} steps/s  ${this.#left(now)} left`;
+    const words = [
+      `${percentDone(part)}  loss ${short(this.#loss.mean)}`,
+      perSecond(this.#steps, now - this.#started, 'steps'),
+      this.#left(now),
+    ];
+    return progressLine(part, words, this.#screen.columns - 1, (style, text) => this.#screen.paintLive(style, text));
   }
 
   #left(now: number): string {
-    const part = this.#part(now);
-    return duration((now - this.#started) * (1 / Math.max(part, 1e-9) - 1));
+    return timeLeft(now - this.#started, 0, this.#part(now));
   }
 }
 
