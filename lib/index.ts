@@ -11,6 +11,8 @@ declare global {
 }
 
 export { type GradOptions, grad } from './autodiff.ts';
+/** What shows a run to somebody outside: option `callbacks` of `fit` takes them. */
+export * as callbacks from './callbacks/index.ts';
 /** What is done to rows before a model sees them: learned from the training rows, and kept with the weights. */
 export * as preprocess from './data/preprocess.ts';
 export * from './errors.ts';

@@ -1,5 +1,5 @@
 // train.test.ts: `gradclip train` on small data made here: results, checkpoints, errors, and what is on stdout.
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
@@ -347,4 +347,28 @@ it.each([
   const ran = await run(['train', 'config.json', ...flags], { cwd });
   expect(ran).toMatchObject({ code });
   expect(ran.stderr).toMatch(message);
+});
+
+it('writes curves and a table of the run, which go on with it', async () => {
+  const cwd = project({ epochs: 3, save: 'c.safetensors' });
+  const flags = ['--tensorboard', 'board', '--csv', 'run.csv'];
+  expect((await run(['train', 'config.json', ...flags, '--epochs', '1'], { cwd })).code).toBe(0);
+  const rows = (): string[] => readFileSync(join(cwd, 'run.csv'), 'utf8').trimEnd().split('\n');
+  const first = rows();
+  expect(first[0]).toMatch(/^step,attempt,epoch,loss,learning_rate,/);
+  expect(readdirSync(join(cwd, 'board'))).toEqual([expect.stringMatching(/^events\.out\.tfevents\.\d{10}\./)]);
+  expect((await run(['train', 'config.json', ...flags, '--resume', 'c.safetensors'], { cwd })).code).toBe(0);
+  expect(rows().slice(0, first.length)).toEqual(first);
+  expect(rows().length - 1).toBe(3 * (first.length - 1));
+  expect(readdirSync(join(cwd, 'board'))).toHaveLength(2);
+});
+
+it('curves and tables: what cannot be written is said before anything is read, and several seeds have none', async () => {
+  const cwd = project({});
+  const gone = await run(['train', 'config.json', '--csv', 'none/run.csv'], { cwd });
+  expect(gone).toMatchObject({ code: 2, stderr: expect.stringContaining('--csv') });
+  for (const flag of ['--csv', '--tensorboard']) {
+    expect(await run(['train', 'config.json', '--seeds', '2', flag, 'x'], { cwd })).toMatchObject({ code: 2 });
+  }
+  expect(existsSync(join(cwd, 'x'))).toBe(false);
 });

@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, '../..');
 const OTHERS = ['COMING-FROM.md', 'api.md', 'CONFIG.md'];
 const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md') && !OTHERS.includes(name));
 const SPACES =
-  /(?<![\w.'/])(clip|constraint|guard|io|loss|metrics|models|nn|ops|optim|preprocess|prune|regularize)((?:\.[A-Za-z]\w*)+)/g;
+  /(?<![\w.'/])(callbacks|clip|constraint|guard|io|loss|metrics|models|nn|ops|optim|preprocess|prune|regularize)((?:\.[A-Za-z]\w*)+)/g;
 
 /** What a text names in `code`, outside blocks: `clip.value(1)`, `new nn.Linear(2, 1)`, `optim.schedule.cosine`. */
 function named(text: string): string[] {

@@ -64,10 +64,19 @@ const BY_WORDS: Readonly<Record<string, () => unknown>> = {
   'bytes as a Uint8Array': () => new Uint8Array(4),
   'a text or a Uint8Array': () => 'a,b\n1,2\n',
   'tensors by name': () => ({}),
+  'a Registry of prom-client': () => ({ getSingleMetric: () => undefined, registerMetric: () => {} }),
+  'a Meter of @opentelemetry/api, 1.9 or later': () => meter(),
+  'a logger with methods info and warn': () => ({ info: () => {}, warn: () => {} }),
   'an array of numbers, or { data, shape }': () => new Float32Array(8),
   'arrays by name': () => ({ x: new Float32Array(8) }),
   'a list or a record of Float32Arrays': () => [new Float32Array(3)],
 };
+
+/** As OpenTelemetry makes one. */
+function meter(): Readonly<Record<string, () => unknown>> {
+  const make = () => ({ add: () => {}, record: () => {} });
+  return { createCounter: make, createUpDownCounter: make, createGauge: make, createHistogram: make };
+}
 
 /** As a policy's `build` is given it. */
 function context(): clip.ClipContext {

@@ -3,6 +3,7 @@ import {
   type Batch,
   type BatchStream,
   batches,
+  callbacks,
   clip,
   columns,
   type Data,
@@ -334,3 +335,24 @@ trainer.fit(columns(({ row }) => flats.slice(row), { x: ['age'], y: 'price' }));
 trainer.fit(columns(inTurn, { x: ['x'], y: 'y', z: 'z' }));
 is<Promise<Readonly<Record<'x' | 'y', NdArray>>>>()(readColumns(inTurn(), { x: ['x'], y: 'y' }, { limit: 9 }));
 is<Promise<Metrics>>()(reads.evaluate(batches([{ x: [[[1]]], y: [1], lengths: [1], hidden: [[0]] }], { rows: 'y' })));
+
+// Ready-made callbacks follow trainers of any metrics; a callback of one's own knows their names.
+trainer.fit(data, {
+  callbacks: [
+    callbacks.progress({ stream: process.stdout, label: 'a' }),
+    callbacks.tensorBoard('runs', { histograms: 5 }),
+    callbacks.csv('run.csv', { rows: 'epochs', ifFails: 'stop' }),
+    callbacks.logger(console),
+    {
+      needsLayerNorms: true,
+      onValidation: ({ f1 }, run) => f1 > 0.9 && run.stop(),
+      onSteps(steps, { extent, trained, ratesAt, counters }) {
+        is<Float64Array>()(steps.layerNorms(0));
+        is<number | null>()(extent.steps);
+        is<readonly string[]>()(trained);
+        is<readonly number[]>()(ratesAt(counters.step));
+      },
+      onWarning: ({ code }) => code === 'callback',
+    },
+  ],
+});

@@ -1,5 +1,7 @@
 // train.ts: `gradclip train CONFIG.json`: trains what a configuration says, tells how it goes, writes a checkpoint.
 import { dirname, resolve } from 'node:path';
+import { csv as csvTable } from '../../callbacks/csv.ts';
+import { tensorBoard } from '../../callbacks/tensorboard.ts';
 import { CheckpointError, DataError, NonFiniteError } from '../../errors.ts';
 import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
 import { type ValueFigures, valueFigures } from '../../metrics/evaluated.ts';
@@ -66,6 +68,8 @@ export const TRAIN: Command = {
     },
     out: { value: 'FILE', help: "write the checkpoint here, in place of the configuration's save" },
     record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
+    tensorboard: { value: 'DIR', help: 'write curves and distributions here: tensorboard --logdir DIR shows them' },
+    csv: { value: 'FILE', help: 'write a table here, with a row for each step and validation' },
     resume: {
       value: 'FILE',
       help: 'go on from this checkpoint, or, auto, from the newest whole one that the configuration writes',
@@ -101,6 +105,9 @@ interface Job {
   /** File of the weights without pruned rows. */
   readonly pruned: string | null;
   readonly checkpoint: CheckpointConfig | null;
+  /** A folder of files for TensorBoard, and a file of a table. */
+  readonly tensorboard: string | null;
+  readonly csv: string | null;
   /** `auto`, or a file. */
   readonly resume: string | null;
 }
@@ -117,20 +124,22 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   const checkpoint = config.checkpoint && { ...config.checkpoint, file: resolve(from, config.checkpoint.file) };
   const resume = resumed(config, args, checkpoint, { from, cwd: io.cwd });
   const record = recordOf(config, from, path('record'));
-  if (seeds > 1 && (args.has('out') || args.has('record') || args.has('resume'))) {
-    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint and no record');
+  const watched = { tensorboard: path('tensorboard'), csv: path('csv') };
+  if (seeds > 1 && ['out', 'record', 'resume', 'tensorboard', 'csv'].some((flag) => args.has(flag))) {
+    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint, no record and no curves');
   }
   const transforms = checkConfig(config);
   if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
   if (pruned !== null) await checkOutput('savePruned', pruned);
+  if (watched.csv !== null) await checkOutput('--csv', watched.csv);
 
   const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
   const raw = await readRaw(config, path('data') ?? resolve(from, config.data.dir));
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
-    const files = { out, record, pruned, checkpoint, resume };
-    const none = { out: null, record: null, pruned: null, checkpoint: null, resume: null };
+    const files = { out, record, pruned, checkpoint, resume, ...watched };
+    const none = { out: null, record: null, pruned: null, checkpoint: null, resume: null, tensorboard: null, csv: null };
     const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...(seeds > 1 ? none : files) };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
@@ -142,7 +151,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
 }
 
 async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
-  const { config, data, seed, out, record, pruned, checkpoint, resume } = job;
+  const { config, data, seed, out, record, pruned, checkpoint, resume, tensorboard, csv } = job;
   const { batchSize, accumulate, epochs, steps, seconds, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = makeTrainer(config, data, seed);
@@ -169,7 +178,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     ...(checkpoint && { checkpoint: { ...checkpoint, metadata: metadata(config, data) } }),
     ...(resume !== null && { resume }),
     logger: (warning) => view.warning(warning),
-    callbacks: [view],
+    callbacks: [view, ...(tensorboard === null ? [] : [tensorBoard(tensorboard)]), ...(csv === null ? [] : [csvTable(csv)])],
   });
   const fit = await untilStopped(run, io.signal).finally(() => view.pause());
   const stopped = fit.stopReason === 'stopped';
