@@ -15,7 +15,7 @@ export interface TensorBoardOptions {
   readonly every?: number;
   /**
    * When distributions are written, of the weights of each trained parameter and of the norms of its gradients since the last time: at the ends of
-   * `epochs`, after so many updates, or never, `none`. They go through all weights: some 2 ms for each million. Default 'epochs'.
+   * `epochs`, after so many updates, or never, `none`. They go through all weights, in JavaScript. Default 'epochs'.
    */
   readonly histograms?: 'epochs' | 'none' | number;
   /** Under which its state is kept: of two in one run, each needs its own. Default 'tensorBoard'. */
