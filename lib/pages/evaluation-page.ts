@@ -68,7 +68,7 @@ export function evaluationPage(found: Evaluation, of: { readonly checkpoint: str
   const body = `<h1>What the model is worth</h1>
 <p>${measured}: <strong>${whole}${auc}${values ? `, ${valueLine(values)}` : ''}</strong>.</p>
 ${classes ? classBody(classes) : ''}${values ? valueBody(values) : ''}`;
-  return page(`gradclip evaluate: ${of.file}`, body, HEAT_MAP_CSS);
+  return page(`gradclip evaluate: ${of.file}`, body, { css: HEAT_MAP_CSS });
 }
 
 function classBody(of: OfClasses): string {

@@ -1,9 +1,9 @@
 // digest.ts: all that a page tells of a run, taken in step by step in a fixed amount of memory: from a trainer, from a record, or from a history.
 import type { AutoDecision } from '../../clip/clip.ts';
-import type { Reports } from '../../optim/apply/report.ts';
+import { LAYER_NORMS, type Reports } from '../../optim/apply/report.ts';
 import type { History, NumberColumn, RecordHeader } from '../history.ts';
 import type { StepRow } from '../line.ts';
-import { LAYER_NORMS } from '../write.ts';
+
 import { Curves } from './curves.ts';
 import type { ClockEvent, EpochEvent, GuardFinding, RunEvent, ValidationEvent } from './events.ts';
 import { Heat } from './heat.ts';
