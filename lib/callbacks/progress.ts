@@ -131,7 +131,7 @@ class Progress implements Following {
   /** Of the whole run, the part that is done, of steps or of the time; null: nobody knows. */
   #part(now: number): number | null {
     const { tried, steps, secondsLeft } = this.#run.extent;
-    const parts = [];
+    const parts: number[] = [];
     if (steps !== null && steps > 0) parts.push(tried / steps);
     if (secondsLeft !== null) {
       const past = (now - this.#started) / 1000;

@@ -39,7 +39,7 @@ export function escapeHtml(text: string): string {
 
 /**
  * A line for each series over the steps: faint as measured, strong as a running median. Where lines lie on each other they take turns, so that all colors
- * are seen. What it shows is told in words too, for who does not see it.
+ * are seen. What it shows stands in words too, for who does not see it.
  */
 export function lineChart(series: readonly SVGSeries[], { title, unit, log = false, first = 0, last }: ChartOptions): string {
   const dense = series.filter((s) => s.at === undefined);

@@ -11,9 +11,9 @@ const MOST = 380;
 const MOST_OPS = 110;
 /** Spaces inside a space, for those who look for them: not counted above, each with its own limit. */
 const INNER = { 'nn.init': 12, 'optim.schedule': 20, 'clip.parts': 14, 'clip.parts.stage': 14 } as const;
-const MOST_TYPES = 424;
+const MOST_TYPES = 480;
 /** Types in declarations that have no public name: the fewer, the better. */
-const MOST_HIDDEN = 56;
+const MOST_HIDDEN = 60;
 
 const report = readReport();
 const { names, twice } = report;

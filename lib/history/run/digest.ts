@@ -1,4 +1,4 @@
-// digest.ts: all that a page tells of a run, taken in step by step in a fixed amount of memory: from a trainer, from a record, or from a history.
+// digest.ts: all that the page of a run has, taken in step by step in a fixed amount of memory: from a trainer, from a record, or from a history.
 import type { AutoDecision } from '../../clip/clip.ts';
 import { LAYER_NORMS, type Reports } from '../../optim/apply/report.ts';
 import type { History, NumberColumn, RecordHeader } from '../history.ts';
@@ -148,7 +148,7 @@ export class Digest {
 
   decision(decision: AutoDecision): void {
     const last = this.decisions.at(-1);
-    // A fit that follows is told the last one of the fit before it again.
+    // A fit that follows gets the last one of the fit before it again.
     if (last?.step === decision.step && last.decided === decision.decided) return;
     if (this.decisions.length < MOST_EVENTS) this.decisions.push(decision);
   }
