@@ -55,7 +55,7 @@ export interface StepReports extends Iterable<Report> {
   readonly seconds: number;
   /**
    * The 2-norm of each parameter's gradient, before the clip, in the i-th of them, in the order of `run.trained`. Empty unless a callback of the run
-   * `needsLayerNorms`, or the run has a record with `perLayer`.
+   * `needsLayerNorms`, or `perLayer` is an option of the fit or of its record.
    * @shape i scalar -> [run.trained.length]
    */
   layerNorms(i: number): Float64Array;

@@ -132,15 +132,17 @@ describe('norms of each parameter', () => {
     expect(await bits(one)).toBe(await bits(three));
   });
 
-  it('are not measured where nobody asks; what steps took is a time', async () => {
+  it('are measured where somebody asks, and else not; what steps took is a time', async () => {
     const seen: unknown[] = [];
     const onSteps: Callback['onSteps'] = (steps) => void seen.push([steps.layerNorms(0).length, steps.seconds > 0]);
     using trainer = make();
     trainer.fitSync(data, { steps: 1, callbacks: [{ onSteps }] });
     await trainer.fit(data, { steps: 1, callbacks: [{ onSteps, needsLayerNorms: false }] });
+    await trainer.fit(data, { steps: 1, perLayer: true, callbacks: [{ onSteps }] });
     expect(seen).toEqual([
       [0, true],
       [0, true],
+      [4, true],
     ]);
     const wrong = { onSteps, needsLayerNorms: 1 } as never;
     expect(() => trainer.fit(data, { callbacks: [wrong] })).toThrow(OptionError);
