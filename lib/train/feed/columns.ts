@@ -5,7 +5,7 @@ import { DataError, OptionError } from '../../errors.ts';
 import { Pace } from '../../io/file/pace.ts';
 import { ARRAYS } from '../../ir/op.ts';
 import { choice, either, type Field, list, options, record, signature, text, whole } from '../../options/index.ts';
-import type { Stream, StreamPlace, TablePlace } from './batch.ts';
+import type { Stream, StreamBatch, StreamPlace, TablePlace } from './batch.ts';
 import { type BatchStream, inTurn } from './batches.ts';
 import { type Cut, Cutting, type TableRule, type Taken } from './cutting.ts';
 import { BATCH_SIZE } from './shape.ts';
@@ -107,6 +107,8 @@ export interface CutStream {
   readonly batches: number | null;
   /** Bytes of a batch; null: not known yet. */
   batchBytes(): number | null;
+  /** Nobody looks at these any more. */
+  release(batches: readonly StreamBatch[]): void;
 }
 
 /** On what `columns` made: batches, cut as a fit asks for them. */
@@ -171,6 +173,9 @@ function cuttableOf(table: Stream, rule: TableRule): Cuttable {
     batchBytes() {
       const bytes = standing?.cutting.rowBytes ?? null;
       return bytes === null ? null : bytes * cut.batchSize;
+    },
+    release(batches) {
+      for (const batch of batches) standing?.cutting.release(batch.values().next().value!.data.buffer);
     },
   });
   if (typeof (table as Partial<Iterator<unknown>>).next !== 'function') {

@@ -43,6 +43,14 @@ const AT_ONCE = 1 << 19;
 /** Rows that come one by one and are written together, if no batch waits for them. */
 const STAGED = 1024;
 
+/** Memory of some rows: an array for each that is made of columns. */
+interface Block {
+  readonly data: readonly RowData[];
+  /** Batches that were given of it and are in use; and whether another block came after it. */
+  out: number;
+  left: boolean;
+}
+
 /** The columns that are wanted, each once, and what is made of them. */
 class Layout {
   readonly wanted: readonly string[];
@@ -98,8 +106,10 @@ export class Cutting {
   /** Rows that come once more; and those that were used of a window which is shuffled once more. */
   #drop = 0;
   #skip: number;
-  /** The block: its arrays, rows that it has room for, that are there, and that were given. */
-  #data: RowData[] = [];
+  /** The block, rows that it has room for, that are there, and that were given. */
+  #block: Block = { data: [], out: 0, left: false };
+  readonly #blocks = new WeakMap<ArrayBufferLike, Block>();
+  readonly #spare: Block[] = [];
   #room = 0;
   #held = 0;
   #given = 0;
@@ -254,7 +264,7 @@ export class Cutting {
     const columns = part.columns.map((values, k) => numbersOf(values(used, count), (i) => of(i, wanted[k]!), missing === 'nan'));
     for (const [t, own] of places.entries()) {
       const wrong = toRows(
-        this.#data[t]!,
+        this.#block.data[t]!,
         own.map((k) => columns[k]!),
         count,
         at,
@@ -272,14 +282,42 @@ export class Cutting {
   #begin(rows: number): void {
     const { taken } = this.#rule;
     const left = this.#held - this.#given;
-    this.#data = this.#layout!.places.map(({ length: width }, t) => {
-      const data = new ARRAYS[taken[t]!.dtype]((left + rows) * width);
-      if (left > 0) data.set(this.#data[t]!.subarray(this.#given * width, this.#held * width));
-      return data;
-    });
+    const widths = this.#layout!.places.map(({ length }) => length);
+    const lengths = widths.map((width) => (left + rows) * width);
+    const before = this.#block;
+    const data = this.#spareOf(lengths) ?? lengths.map((length, t) => new ARRAYS[taken[t]!.dtype](length));
+    const carry = (width: number, t: number): void =>
+      data[t]!.set(before.data[t]!.subarray(this.#given * width, this.#held * width));
+    if (left > 0) widths.forEach(carry);
+    before.left = true;
+    this.#keep(before);
+    this.#block = { data, out: 0, left: false };
+    this.#blocks.set(data[0]!.buffer, this.#block);
     this.#room = left + rows;
     this.#held = left;
     this.#given = 0;
+  }
+
+  /** A batch that lies in this memory is not in use any more. */
+  release(buffer: ArrayBufferLike): void {
+    const block = this.#blocks.get(buffer);
+    if (!block) return;
+    block.out--;
+    this.#keep(block);
+  }
+
+  /** Memory of a block that was used before; those of another size are of no use any more. */
+  #spareOf(lengths: readonly number[]): readonly RowData[] | undefined {
+    const found = this.#spare.pop();
+    if (found?.data.every(({ length }, t) => length === lengths[t])) return found.data;
+    this.#spare.length = 0;
+    return undefined;
+  }
+
+  /** A block that nobody uses is used again. */
+  #keep(block: Block): void {
+    if (block.out > 0 || !block.left || block.data.length === 0) return;
+    this.#spare.push(block);
   }
 
   #beginWindow(rows: number): void {
@@ -301,7 +339,7 @@ export class Cutting {
     const taken = new Uint8Array(this.#room);
     for (let i = 0; i < this.#windowRows; i++) taken[this.#places[i]!] = 1;
     for (const [t, { length: width }] of this.#layout!.places.entries()) {
-      const data = this.#data[t]!;
+      const data = this.#block.data[t]!;
       let to = this.#held;
       for (let from = to; from < this.#room; from++) {
         if (taken[from]) data.copyWithin(to++ * width, from * width, (from + 1) * width);
@@ -313,9 +351,10 @@ export class Cutting {
   #give(count: number): Arrays {
     const start = this.#given;
     this.#given += count;
+    this.#block.out++;
     const arrays = this.#rule.taken.map(({ name, flat }, t) => {
       const width = this.#layout!.places[t]!.length;
-      const data = this.#data[t]!.subarray(start * width, (start + count) * width);
+      const data = this.#block.data[t]!.subarray(start * width, (start + count) * width);
       return [name, { data, shape: flat ? [count] : [count, width] }] as const;
     });
     return Object.fromEntries(arrays);

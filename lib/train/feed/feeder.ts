@@ -21,6 +21,8 @@ export interface Chunk {
   batch(j: number): DrawnBatch;
   /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
   giveBack?(used: number): void;
+  /** Nobody looks at the batches that were used any more: their memory may be used again. */
+  done?(): void;
 }
 
 /** A batch as it was drawn: rows of arrays. */
@@ -244,6 +246,7 @@ export function streamFeeder(
   cut: CutStream | null = null,
 ): Feeder {
   const shapes = new Shapes(differ, cut === null);
+  const memory = new FeedMemory();
   const limit = (): number => Math.max(2 * accumulate, aheadOf(cut?.batchBytes() ?? null));
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
@@ -269,10 +272,13 @@ export function streamFeeder(
     const start = drawn;
     drawn += batches.length;
     const micros = Math.min(accumulate, batches.length);
+    let kept = batches.length;
     return {
-      ...chunkOfBatches(batches, micros, (j) => ` of batch ${start + j} of the epoch`),
+      ...chunkOfBatches(batches, micros, (j) => ` of batch ${start + j} of the epoch`, memory),
+      done: () => cut?.release(batches.slice(0, kept).map((b) => b.arrays)),
       giveBack(used) {
-        const rest = batches.slice(used * micros);
+        kept = used * micros;
+        const rest = batches.slice(kept);
         source?.giveBack(rest);
         drawn -= rest.length;
       },
@@ -305,18 +311,39 @@ function aheadOf(batchBytes: number | null): number {
   return Math.min(most, Math.floor(bytes / batchBytes));
 }
 
-/** Batches that are there, as a chunk of steps of `micros` each. @param of what rows of the j-th are counted in */
-export function chunkOfBatches(batches: readonly Came[], micros: number, of: (j: number) => string): Chunk {
+/** Feed rows of one chunk after the other, in the same memory: a run copies what it is fed. */
+class FeedMemory {
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  bytes(length: number): Uint8Array {
+    if (length > this.#bytes.length) this.#bytes = new Uint8Array(length);
+    return this.#bytes.subarray(0, length);
+  }
+}
+
+/**
+ * Batches that are there, as a chunk of steps of `micros` each.
+ * @param of what rows of the j-th are counted in
+ * @param memory for their feed rows; null: some of their own
+ */
+export function chunkOfBatches(
+  batches: readonly Came[],
+  micros: number,
+  of: (j: number) => string,
+  memory: FeedMemory | null = null,
+): Chunk {
   return {
     steps: batches.length / micros,
     micros,
     parts: equalParts(batches).map((part) => ({
       micros: Math.min(micros, part.length),
       shape: part[0]!.shape,
-      fill: (...row) =>
+      fill: (columns, rowBytes) =>
         packBatches(
           part.map((b) => b.arrays),
-          ...row,
+          columns,
+          rowBytes,
+          memory?.bytes(part.length * rowBytes),
         ),
     })),
     batch: (j) => ({ arrays: batches[j]!.arrays, rows: null, of: of(j) }),
@@ -334,9 +361,13 @@ function equalParts(batches: readonly Came[]): Came[][] {
   return parts;
 }
 
-/** Batches as feed rows: each array's bytes at its column. */
-export function packBatches(batches: readonly StreamBatch[], columns: readonly Column[], rowBytes: number): Uint8Array {
-  const bytes = new Uint8Array(batches.length * rowBytes);
+/** Batches as feed rows: each array's bytes at its column. What lies between columns may be anything. */
+export function packBatches(
+  batches: readonly StreamBatch[],
+  columns: readonly Column[],
+  rowBytes: number,
+  bytes: Uint8Array = new Uint8Array(batches.length * rowBytes),
+): Uint8Array {
   for (const [j, batch] of batches.entries()) {
     for (const { name, offset } of columns) {
       const { data } = batch.get(name)!;

@@ -54,5 +54,6 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
     yield* watchers.examine(chunk, ran);
     // A guard that has undone a step is reported by then.
     yield* waitFor(watchers.told());
+    chunk.done?.();
   }
 }

@@ -120,8 +120,8 @@ export const TRAINING: Mutants = {
   },
   'a row that is left in a block is lost with it': {
     file: 'lib/train/feed/cutting.ts',
-    before: 'if (left > 0) data.set(',
-    after: 'if (left > 1) data.set(',
+    before: 'if (left > 0) widths.forEach(carry);',
+    after: 'if (left > 1) widths.forEach(carry);',
     tests: ['test/train/feed/columns.test.ts'],
   },
   'a part of a table that is used in pieces gives its first rows again': {

@@ -144,6 +144,25 @@ describe('a fit of a table has the bits of the same rows in memory', () => {
       'fitSync: an asynchronous source needs fit',
     );
   });
+  it('of more rows than fit into some blocks, whose memory is used again', async () => {
+    const long = points(40_000);
+    const names = NAMES.map(
+      (name, c) => [name, Float32Array.from({ length: 40_000 }, (_, r) => long.x.data[6 * r + c]!)] as const,
+    );
+    const table = (): object[] => [{ ...Object.fromEntries(names), label: long.y }];
+    for (const more of [{}, { batchSize: 700 }]) {
+      const expected = await trained('fit', long, { epochs: 1, shuffle: false, ...more }, { batchSize: 64 });
+      for (const how of both) {
+        expect(await trained(how, columns(table, ARRAYS), { epochs: 1, chunkSteps: 3, ...more }, { batchSize: 64 })).toBe(
+          expected,
+        );
+      }
+    }
+    // A window is another block.
+    const shuffled = columns(table, ARRAYS, { shuffle: 1000 });
+    const once = await trained('fit', shuffled, { epochs: 1 }, { batchSize: 64 });
+    expect(await trained('fitSync', shuffled, { epochs: 1, chunkSteps: 1 }, { batchSize: 64 })).toBe(once);
+  });
   it.each([1, 3])('for any team, batch size and %i micro-batches, without the last batch too', async (accumulate) => {
     for (const options of [{}, { batchSize: 12 }, { batchSize: 50 }, { batchSize: 64 }]) {
       const expected = await trained('fit', data, { epochs: 2, shuffle: false, ...options }, { accumulate, threads: 1 });
