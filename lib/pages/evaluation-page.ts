@@ -5,6 +5,7 @@ import { count, percent, short, table } from '../text/format.ts';
 import { HEAT_MAP_CSS, heatMap } from './heat-map.ts';
 import { page } from './page.ts';
 import { escapeHtml } from './svg.ts';
+import { tableHtml } from './table.ts';
 
 /** Classes of which a terminal shows who is taken for whom as a table; of more it shows the commonest mistakes. */
 const MOST_IN_TABLE = 12;
@@ -123,14 +124,5 @@ ${htmlTable(
 }
 
 function htmlTable(head: readonly string[], rows: readonly (readonly string[])[], caption: string): string {
-  const cells = (tag: string, row: readonly string[], scope = ''): string =>
-    row
-      .map((cell, i) =>
-        i === 0 && tag === 'td' ? `<th scope="row">${escapeHtml(cell)}</th>` : `<${tag}${scope}>${escapeHtml(cell)}</${tag}>`,
-      )
-      .join('');
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table>
-<thead><tr>${cells('th', head, ' scope="col"')}</tr></thead>
-<tbody>${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('\n')}</tbody>
-</table></div>`;
+  return tableHtml({ caption, unseen: true, head, rows });
 }

@@ -1,6 +1,7 @@
 // heat-map.ts: counts in rows and columns as a picture: the more, the stronger the color. As SVG text; colors are CSS classes.
 import { count } from '../text/format.ts';
-import { escapeHtml } from './svg.ts';
+import { escapeHtml, px } from './svg.ts';
+import { scrolling } from './table.ts';
 
 export interface HeatMapOptions {
   /** What it shows, for readers that hear it. */
@@ -27,6 +28,7 @@ const MOST_NAME = 18;
 export const HEAT_MAP_CSS = `
 .heat rect { fill: var(--s2); } .heat rect.empty { fill: var(--panel); }
 .heat text.number { fill: var(--ink); } .heat { max-width: 720px; }
+@media (max-width: 600px) { .heat { min-width: 560px; } }
 `;
 
 /** A cell for each count, darker for more. The color is never so strong that a number in it could not be read. */
@@ -64,7 +66,7 @@ export function heatMap(counts: readonly (readonly number[])[], options: HeatMap
       ? `<text x="${px(LEFT + (j + 0.5) * side - 1)}" y="${TOP - 8}" text-anchor="middle">${escapeHtml(cut(name, 9))}</text>`
       : '',
   );
-  return [
+  const parts = [
     `<svg class="heat" viewBox="0 0 ${WIDTH} ${px(bottom + BOTTOM)}" role="img" aria-label="${escapeHtml(title)}">`,
     `<text class="label" x="${LEFT}" y="16">${escapeHtml(columnsAre)}</text>`,
     `<text class="label" x="${LEFT - 8}" y="${TOP - 8}" text-anchor="end">${escapeHtml(rowsAre)}</text>`,
@@ -72,14 +74,11 @@ export function heatMap(counts: readonly (readonly number[])[], options: HeatMap
     ...left,
     ...cells,
     '</svg>',
-  ].join('\n');
+  ];
+  return scrolling(title, parts.join('\n'));
 }
 
 const cut = (name: string, most: number): string => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
 /** Within a cell. */
 const short = (n: number): string => (n < 10_000 ? String(n) : `${Math.round(n / 1000)}k`);
-
-function px(value: number): string {
-  return String(Math.round(value * 10) / 10);
-}

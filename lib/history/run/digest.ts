@@ -3,7 +3,6 @@ import type { AutoDecision } from '../../clip/clip.ts';
 import { LAYER_NORMS, type Reports } from '../../optim/apply/report.ts';
 import type { History, NumberColumn, RecordHeader } from '../history.ts';
 import type { StepRow } from '../line.ts';
-
 import { Curves } from './curves.ts';
 import type { ClockEvent, EpochEvent, GuardFinding, RunEvent, ValidationEvent } from './events.ts';
 import { Heat } from './heat.ts';
