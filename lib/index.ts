@@ -46,6 +46,7 @@ export {
   type TensorAnalysis,
 } from './optim/standalone/analyze.ts';
 export { replayPage, replayTable } from './pages/replay-page.ts';
+export { type RunPageOptions, runPage } from './pages/run/page.ts';
 /** Random augmentation of images while a model trains. */
 export * as augment from './public/augment.ts';
 /** Policies of gradient clipping, for an optimizer, a trainer, `replay`, or arrays of one's own. */

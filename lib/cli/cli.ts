@@ -11,6 +11,7 @@ import { INIT, init } from './commands/init.ts';
 import { INSPECT, inspect } from './commands/inspect.ts';
 import { PRECISION, precision } from './commands/precision.ts';
 import { PREDICT, predict } from './commands/predict.ts';
+import { REPORT, report } from './commands/report.ts';
 import { SAMPLE, sample } from './commands/sample.ts';
 import { TRAIN, train } from './commands/train.ts';
 import { TUNE, tune } from './commands/tune.ts';
@@ -19,6 +20,7 @@ import { EXIT_CODES, exitCodeOf, exitCodeOfStop } from './exit.ts';
 import type { IO, StopCause } from './io.ts';
 import { LAB, lab } from './lab/lab.ts';
 import { Screen } from './screen.ts';
+import { WATCH, watch } from './watch/watch.ts';
 
 type Action = (args: Arguments, io: IO, screen: Screen) => Promise<number>;
 
@@ -30,6 +32,8 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
   [EVALUATE, evaluate],
   [PREDICT, predict],
   [SAMPLE, sample],
+  [REPORT, report],
+  [WATCH, watch],
   [CLIP_REPORT, clipReport],
   [PRECISION, precision],
   [LAB, lab],

@@ -55,7 +55,7 @@ ${STYLES.map((s) => `path.${s} { stroke: var(--${s}); } text.${s}, .mark.${s} { 
 .plot .unit { grid-column: 1 / -1; } .dots { stroke-width: 5; stroke-linecap: round; }
 .lanes { grid-template-columns: minmax(0, 1fr); } .lanes .x, .lanes .name { grid-column: 1; }
 .lane-name { position: absolute; left: 0; right: 0; height: 22px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 14px; line-height: 22px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; position: relative; }
 table { border-collapse: collapse; width: 100%; margin: 16px 0 0; font-size: 15px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0 0 4px; }
 th { font-weight: 600; color: var(--soft); font-size: 13px; text-align: right; vertical-align: bottom; }

@@ -38,6 +38,7 @@ import {
   text,
   whole,
 } from '../options/index.ts';
+import { type AskedPage, runPageOptions } from '../pages/run/page.ts';
 import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './feed/prepare.ts';
 import { abortSignal } from './flow/halt.ts';
 import type { Logger } from './flow/warnings.ts';
@@ -371,6 +372,16 @@ function ofSave(given: ArrayLike<unknown>): AskedSave {
   });
 }
 
+const readReport = signature('Trainer.report', { to: either(text, runPageOptions).optional() }, runPageOptions);
+/** Where there is no file, the options come first. */
+function ofReport(given: ArrayLike<unknown>): AskedReport {
+  const { to, ...rest } = readReport(given) as unknown as { readonly to: string | AskedPage | undefined } & AskedPage;
+  if (typeof to !== 'object') return { to, ...rest };
+  if (given.length === 1) return { to: undefined, ...to };
+  throw new OptionError('Trainer.report: expected a file before the options, got two objects of options', { value: given[0] });
+}
+type AskedReport = AskedPage & { readonly to: string | undefined };
+
 type Outputs = PredictorOptions<Module>['outputs'];
 type AskedOfRun = Asked & Drops & { readonly output: NonNullable<Outputs> };
 const outputs = custom<NonNullable<Outputs>>('a function of a batch and the model', ofBatch);
@@ -400,6 +411,7 @@ export const readMethod: {
 } & {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly precision: Read<AskedPrecision>;
+  readonly report: Read<AskedReport>;
   readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<Omit<LoadOptions, keyof Foreign>> & Foreign>;
@@ -482,6 +494,7 @@ export const readMethod: {
   restore: signature('Trainer.restore', { snapshot }),
   restoreSync: signature('Trainer.restoreSync', { snapshot }),
   advise: signature('Trainer.advise', {}, adviseOptions),
+  report: ofReport,
   resetCarried: signature('Trainer.resetCarried', {}),
   sparsity: signature('Trainer.sparsity', {}),
   dispose: signature('Trainer.dispose', {}),

@@ -8,8 +8,11 @@ import { type Advice, type AdviseOptions, advise } from '../history/advise.ts';
 import type { Probe } from '../history/probe.ts';
 import { writeSafetensors } from '../io/arrays/safetensors.ts';
 import type { ByteSink } from '../io/file/stream.ts';
+import { writeWhole } from '../io/file/write.ts';
+import { machineText } from '../native/machine.ts';
 import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
+import { aboutOf, adviceOn, drawRun, type RunPageOptions } from '../pages/run/page.ts';
 import { Computing } from './computing.ts';
 import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
@@ -685,6 +688,32 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       log.history(() => this.#setup.header(seed, this.#current.batchSize, false, running === null)),
       options,
     );
+  }
+
+  /**
+   * Write a page of all that this trainer has trained since it was made, loaded or restored, or give its text: one HTML file that needs nothing else, with
+   * loss and validation, learning rate, norms before and after the clip, where it clipped, speed, what guards found, settings and machine; with option
+   * `perLayer` of `fit` the norm of each parameter's gradient as a map. However many steps there were, it is drawn from a fixed amount of memory. While a fit
+   * is on, the page tells what was done so far.
+   *
+   * ```ts
+   * await trainer.fit(data, { epochs: 10, validation, perLayer: true });
+   * await trainer.report('run.html');
+   * ```
+   * @param to the file, which is whole then, or as it was before; without, the text of the page is given back
+   * @returns without `to`, the page
+   * @throws (rejects) OptionError also where no step has run; DataError if the file cannot be written
+   */
+  report(to: string, options?: RunPageOptions): Promise<void>;
+  report(options?: RunPageOptions): Promise<string>;
+  async report(): Promise<unknown> {
+    const { to, ...asked } = readMethod.report(arguments);
+    const { digest, log, seed, running } = this.#standing;
+    if (digest.length === 0) throw new OptionError('Trainer.report: no step has run since the trainer was made or loaded');
+    const history = log.history(() => this.#setup.header(seed, this.#current.batchSize, false, running === null));
+    digest.head = history.header;
+    const page = drawRun(digest, aboutOf(asked, machineText(), adviceOn(history)));
+    return to === undefined ? page : writeWhole(to, page);
   }
 
   /** Free native memory. A run that is on ends first. @throws OptionError for any argument */

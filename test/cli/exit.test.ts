@@ -23,6 +23,7 @@ const FILES = {
   'text.safetensors': 'no weights',
   'good.json': config({}),
   'whole.json': config({ data: { ...CONFIG.data, split: { validation: 0, test: 0 } } }),
+  'recorded.json': config({ record: 'run.jsonl' }),
   'half.json': '{ "data": ',
   'key.json': config({ modle: 1 }),
   'width.json': config({ model: { type: 'mlp', sizes: [5, 8, 2] } }),
@@ -66,6 +67,9 @@ const WAYS: readonly (readonly [code: number, commands: readonly string[]])[] = 
   [4, ['train good.json', 'sample m.safetensors']],
   [4, ['inspect none']],
   [4, ['inspect text.safetensors']],
+  [0, ['train recorded.json', 'report run.jsonl']],
+  [4, ['report none.jsonl']],
+  [4, ['watch points.csv']],
   [4, ['clip-report none.jsonl']],
   [4, ['clip-report points.csv']],
 ];

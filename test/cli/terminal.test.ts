@@ -115,6 +115,14 @@ describe('what a file is shown as', () => {
     expect(page).not.toMatch(/<script/);
     expect(RAW.exec(page)?.[0]).toBeUndefined();
 
+    const [reported] = await both(['report', 'run.jsonl', '--html', 'run.html'], { cwd });
+    expect(reported).toMatchObject({ code: 0, stderr: '' });
+    expect(reported.stdout).toContain('\\x1b]52');
+    const ofRun = readFileSync(join(cwd, 'run.html'), 'utf8');
+    expect(ofRun).toContain('&lt;script&gt;');
+    expect(ofRun).not.toMatch(/<script/);
+    expect(RAW.exec(ofRun)?.[0]).toBeUndefined();
+
     for (const bad of [
       `{"format":${JSON.stringify(HOSTILE)}}\n`,
       `${HOSTILE}\n`,

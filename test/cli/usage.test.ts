@@ -16,7 +16,7 @@ it.each([[[]], [['--help']], [['-h']], [['help']]])('lists the commands: %j', as
   expect(stderr).toBe('');
 });
 
-it.each(['demo', 'train', 'predict', 'sample', 'clip-report', 'bench', 'inspect', 'build'])(
+it.each(['demo', 'train', 'predict', 'sample', 'report', 'watch', 'clip-report', 'bench', 'inspect', 'build'])(
   '%s --help lists its options',
   async (command) => {
     const { code, stdout, stderr } = await run([command, '--help']);

@@ -12,6 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gradclip-walk-'));
 
 /** Arguments that name files to write: a text there is no mistake. */
 export const WRITES: ReadonlySet<string> = new Set([
+  'Trainer.report to',
   'Trainer.save to',
   'Trainer.savePruned file',
   'Trainer.fit record',
@@ -123,6 +124,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'Trainer.predictSync': () => [x()],
   'Trainer.run': () => [forwardOfX, x()],
   'Trainer.runSync': () => [forwardOfX, x()],
+  'Trainer.report': () => [file()],
   'Trainer.save': () => [file()],
   'Trainer.savePruned': () => [file()],
   'Trainer.load': () => [file()],

@@ -3,13 +3,18 @@ import { dirname, resolve } from 'node:path';
 import { csv as csvTable } from '../../callbacks/csv.ts';
 import { tensorBoard } from '../../callbacks/tensorboard.ts';
 import { CheckpointError, DataError, NonFiniteError } from '../../errors.ts';
+import { readRecord } from '../../history/index.ts';
+import { digestOf } from '../../history/run/digest.ts';
 import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
+import { writeWhole } from '../../io/file/write.ts';
 import { type ValueFigures, valueFigures } from '../../metrics/evaluated.ts';
+import { machineText } from '../../native/machine.ts';
 import { version } from '../../native/package.ts';
 import { MAX_THREADS } from '../../native/threads.ts';
 import type { Module } from '../../nn/module/module.ts';
 import { INFINITY, whole } from '../../options/index.ts';
-import { median } from '../../text/format.ts';
+import { aboutOf, adviceOn, drawRun } from '../../pages/run/page.ts';
+import { median, percent, short } from '../../text/format.ts';
 import type { Source } from '../../train/feed/source.ts';
 import type { FitResult, Metrics } from '../../train/flow/progress.ts';
 import { seconds as secondsField } from '../../train/given.ts';
@@ -70,6 +75,7 @@ export const TRAIN: Command = {
     record: { value: 'FILE', help: "write a record of every step here, in place of the configuration's; clip-report reads it" },
     tensorboard: { value: 'DIR', help: 'write curves and distributions here: tensorboard --logdir DIR shows them' },
     csv: { value: 'FILE', help: 'write a table here, with a row for each step and validation' },
+    html: { value: 'FILE', help: 'write a page of the run here: curves, norms, where the clip was active, settings' },
     resume: {
       value: 'FILE',
       help: 'go on from this checkpoint, or, auto, from the newest whole one that the configuration writes',
@@ -108,6 +114,8 @@ interface Job {
   /** A folder of files for TensorBoard, and a file of a table. */
   readonly tensorboard: string | null;
   readonly csv: string | null;
+  /** File of the page. */
+  readonly html: string | null;
   /** `auto`, or a file. */
   readonly resume: string | null;
 }
@@ -124,14 +132,15 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   const checkpoint = config.checkpoint && { ...config.checkpoint, file: resolve(from, config.checkpoint.file) };
   const resume = resumed(config, args, checkpoint, { from, cwd: io.cwd });
   const record = recordOf(config, from, path('record'));
-  const watched = { tensorboard: path('tensorboard'), csv: path('csv') };
-  if (seeds > 1 && ['out', 'record', 'resume', 'tensorboard', 'csv'].some((flag) => args.has(flag))) {
-    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint, no record and no curves');
+  const watched = { tensorboard: path('tensorboard'), csv: path('csv'), html: path('html') };
+  if (seeds > 1 && ['out', 'record', 'resume', 'tensorboard', 'csv', 'html'].some((flag) => args.has(flag))) {
+    throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint, no record, no curves and no page');
   }
   const transforms = checkConfig(config);
   if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
   if (pruned !== null) await checkOutput('savePruned', pruned);
   if (watched.csv !== null) await checkOutput('--csv', watched.csv);
+  if (watched.html !== null) await checkOutput('--html', watched.html);
 
   const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
   const raw = await readRaw(config, path('data') ?? resolve(from, config.data.dir));
@@ -139,7 +148,16 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
   for (let i = 0; i < seeds; i++) {
     const seed = typeof first === 'bigint' ? first : first + i;
     const files = { out, record, pruned, checkpoint, resume, ...watched };
-    const none = { out: null, record: null, pruned: null, checkpoint: null, resume: null, tensorboard: null, csv: null };
+    const none = {
+      out: null,
+      record: null,
+      pruned: null,
+      checkpoint: null,
+      resume: null,
+      tensorboard: null,
+      csv: null,
+      html: null,
+    };
     const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...(seeds > 1 ? none : files) };
     const outcome = await trainOnce(job, io, screen);
     outcomes.push(outcome);
@@ -151,7 +169,7 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
 }
 
 async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
-  const { config, data, seed, out, record, pruned, checkpoint, resume, tensorboard, csv } = job;
+  const { config, data, seed, out, record, pruned, checkpoint, resume, tensorboard, csv, html } = job;
   const { batchSize, accumulate, epochs, steps, seconds, earlyStop } = config;
   const { train, validation, test } = data.sources;
   using trainer = makeTrainer(config, data, seed);
@@ -175,12 +193,19 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     ...(earlyStop === null ? {} : { earlyStop }),
     ...(watched === null ? {} : { validateWeights: weights }),
     ...(record === null ? {} : { record }),
+    ...(html === null ? {} : { perLayer: true }),
     ...(checkpoint && { checkpoint: { ...checkpoint, metadata: metadata(config, data) } }),
     ...(resume !== null && { resume }),
     logger: (warning) => view.warning(warning),
     callbacks: [view, ...(tensorboard === null ? [] : [tensorBoard(tensorboard)]), ...(csv === null ? [] : [csvTable(csv)])],
   });
-  const fit = await untilStopped(run, io.signal).finally(() => view.pause());
+  const fit = await untilStopped(run, io.signal)
+    .finally(() => view.pause())
+    .catch(async (error: unknown) => {
+      // What went wrong is seen best on the page.
+      if (html !== null) await writePage(trainer, job, [['ended by', (error as Error).message]]).catch(() => {});
+      throw error;
+    });
   const stopped = fit.stopReason === 'stopped';
   const broken = !Number.isFinite(fit.last?.loss ?? 0);
   // Told to stop before the first step: there is nothing that a file from before should make way for.
@@ -210,6 +235,11 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     stopped,
   };
   view.end(outcome);
+  if (html !== null && fit.tried > 0) {
+    await writePage(trainer, job, factsOf(outcome));
+    screen.emit({ event: 'page', file: html });
+    screen.say(`page: ${html}`);
+  }
   return outcome;
 }
 
@@ -238,12 +268,38 @@ async function valuesOf(
   return valueFigures(predicted.data, data.get('y')!.data);
 }
 
+/** The page of what was trained: of the whole run, where there is a record of what came before. */
+async function writePage(
+  trainer: Trainer<Module, string>,
+  job: Job,
+  facts: readonly (readonly [string, string])[],
+): Promise<void> {
+  const { config, record, resume, html } = job;
+  const asked = { title: titleOf(config), facts: Object.fromEntries(facts), configuration: config };
+  if (record === null || resume === null) return trainer.report(html!, asked);
+  const history = await readRecord(record.file);
+  await writeWhole(html!, drawRun(digestOf(history), aboutOf(asked, machineText(), adviceOn(history))));
+}
+
+const titleOf = ({ model, data }: TrainConfig): string => `A training run: ${model.type}, ${data.type}`;
+
+function factsOf({ fit, test, checkpoint, sparsity }: Outcome): (readonly [string, string])[] {
+  const facts: (readonly [string, string | false])[] = [
+    ['ended by', fit.stopReason],
+    ['test accuracy', test?.accuracy !== undefined && percent(test.accuracy, 1, 2)],
+    ['test loss', test !== null && short(test.loss)],
+    ['pruned', sparsity !== null && percent(sparsity, 1)],
+    ['checkpoint', checkpoint !== null && checkpoint],
+  ];
+  return facts.filter((fact): fact is readonly [string, string] => fact[1] !== false);
+}
+
 /** The best where there is early stopping, since its weights are back. */
 const lastValidation = (fit: FitResult<string>): Metrics<string> | null => fit.best ?? fit.epochs.at(-1)?.validation ?? null;
 
 /** `given` on the command line goes before the configuration's, which is looked for from its folder. */
 function recordOf({ record }: TrainConfig, from: string, given: string | null): RecordConfig | null {
-  if (given !== null) return { file: given, perLayer: record?.perLayer ?? false };
+  if (given !== null) return { file: given, perLayer: record?.perLayer ?? false, clock: record?.clock ?? false };
   return record && { ...record, file: resolve(from, record.file) };
 }
 

@@ -45,6 +45,8 @@ export interface RecordConfig {
   readonly file: string;
   /** With the norm of each parameter's gradient. */
   readonly perLayer: boolean;
+  /** With the machine and the time. */
+  readonly clock: boolean;
 }
 
 export type CheckpointConfig = Omit<CheckpointRule, 'metadata'>;
@@ -243,14 +245,17 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
     .or(null)
     .about('ends the training when the validation stops improving; the best weights come back'),
   record: either(
-    text.map((file) => ({ file, perLayer: false })),
+    text.map((file) => ({ file, perLayer: false, clock: false })),
     object<RecordConfig>({
       file: text.about('from the folder of the configuration'),
       perLayer: bool.default(false).about('with the norm of the gradient of each parameter'),
+      clock: bool.default(false).about('with the machine, and the time at most once a second'),
     }),
   )
     .or(null)
-    .about('a file with a line of JSON for each step, which `gradclip clip-report` reads; with `--resume` it goes on'),
+    .about(
+      'a file with a line of JSON for each step, which `gradclip report`, `watch` and `clip-report` read; with `--resume` it goes on',
+    ),
   checkpoint: either(
     text.map((file): CheckpointConfig => ({ file, every: every.read({}, new Place('', '', '')), keep: 1 })),
     object<CheckpointConfig>({

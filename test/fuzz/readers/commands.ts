@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '../../../lib/cli/cli.ts';
 import { EXIT } from '../../../lib/cli/exit.ts';
+import { Following } from '../../../lib/cli/watch/follow.ts';
+import { LivePage } from '../../../lib/cli/watch/live.ts';
 import { loadTrainer } from '../../../lib/public/trained.ts';
 import type { Random } from '../../torture/random.ts';
 import { havoc, other } from '../make/bytes.ts';
@@ -137,6 +139,51 @@ export const CLIP_REPORT: Reader = {
   draw: drawReport,
   ways: runs,
 };
+
+function drawRunReport(r: Random): Drawn {
+  const made = record(r);
+  const bytes = r.chance(0.4) ? Buffer.from(`${linesOf(made).join('\n')}\n`) : perhapsGzipped(r, brokenRecord(r, made), true);
+  const argv = ['report', ...flags(r), ...(r.chance(0.7) ? ['--html', 'page.html'] : []), 'a.jsonl'];
+  return { files: { 'a.jsonl': bytes }, options: { argv } };
+}
+
+export const REPORT: Reader = {
+  covers: ['gradclip report'],
+  reaches: ['cli/commands/report.ts', 'history/read.ts'],
+  draw: drawRunReport,
+  ways: runs,
+};
+
+/** A record that is followed, in two pieces: then perhaps another one in its place. */
+export const WATCH: Reader = {
+  covers: ['gradclip watch'],
+  reaches: ['cli/watch/follow.ts', 'history/read.ts'],
+  draw(r) {
+    const made = record(r);
+    const bytes = r.chance(0.4) ? Buffer.from(`${linesOf(made).join('\n')}\n`) : brokenRecord(r, made);
+    const at = r.between(0, bytes.length);
+    const next = r.chance(0.5) ? bytes : Buffer.from(`${linesOf(record(r)).join('\n')}\n`);
+    return { files: { 'a.jsonl': bytes.subarray(0, at), 'b.jsonl': next }, options: {} };
+  },
+  ways: (_, folder) => [{ name: 'watch', run: () => followed(join(folder, 'a.jsonl'), join(folder, 'b.jsonl')) }],
+};
+
+async function followed(file: string, next: string): Promise<unknown> {
+  const following = new Following(file);
+  const page = new LivePage({ title: 'a', facts: [], machine: null, advice: null });
+  const look = async (): Promise<void> => {
+    while ((await following.look()).more);
+    page.draw(following.digest);
+  };
+  await look();
+  writeFileSync(file, readFileSync(next));
+  await look();
+  // What could not be read on may be another file.
+  await look();
+  const found = CONTROL.exec(page.html('').replaceAll('\t', ''));
+  if (found) throw new Broken(`control character ${JSON.stringify(found[0])} on the page`);
+  return 'followed';
+}
 
 const ROW_TYPES: readonly DataType[] = ['csv', 'table', 'npz', 'idx'];
 

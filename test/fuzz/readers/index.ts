@@ -1,7 +1,7 @@
 // index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz/fuzz.test.ts tells what is missing.
 import type { Reader } from '../spec.ts';
 import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
-import { CLIP_REPORT, EVALUATE, INIT, INSPECT, PRECISION, PREDICT, SAMPLE, trainModels } from './commands.ts';
+import { CLIP_REPORT, EVALUATE, INIT, INSPECT, PRECISION, PREDICT, REPORT, SAMPLE, trainModels, WATCH } from './commands.ts';
 import { CONFIG, DATA } from './config.ts';
 import { CSV } from './csv.ts';
 import { HUGGING_FACE } from './hugging-face.ts';
@@ -37,6 +37,8 @@ export const READERS: Readonly<Record<string, Reader>> = {
   transform: TRANSFORM,
   inspect: INSPECT,
   'clip-report': CLIP_REPORT,
+  report: REPORT,
+  watch: WATCH,
   predict: PREDICT,
   evaluate: EVALUATE,
   init: INIT,
