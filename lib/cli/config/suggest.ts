@@ -156,7 +156,7 @@ export function suggest({ file, columns }: FoundTable, { label, isClass, without
       unknown: 'ignore',
       split: { validation: part, test: part, order: 'seed' },
     },
-    model: { type: 'mlp', hidden: [64, 32], dropout: 0.1 },
+    model: { type: 'mlp', hidden: [64, 32], ...(isClass && { dropout: 0.1 }) },
     ...(isClass ? { loss: 'crossEntropy' } : { loss: 'mse', preprocess: { y: [{ type: 'standardize' }] } }),
     optimizer: { type: 'adamw', lr: 0.002, weightDecay: 0.01 },
     schedule: { type: 'cosine', steps: { epochs: 20 } },
