@@ -358,6 +358,24 @@ describe('init, and train of a table', () => {
     expect((await run(['train', 'people.json', '--label', 'good'], { cwd })).code).toBe(2);
   });
 
+  it('decimal commas, and dates as people write them', async () => {
+    const table = (dates: readonly string[]): string => ['a;d;y', ...dates.map((d, i) => `${i},5;${d};${i}`)].join('\n');
+    const suggested = async (text: string): Promise<Record<string, unknown>> => {
+      const { out, err, code } = await init(['t.csv', '--yes', '--json'], null, folder({ 't.csv': text }));
+      expect(code, err).toBe(0);
+      return (JSON.parse(out) as { config: { data: Record<string, unknown> } }).config.data;
+    };
+    expect(await suggested(table(['31.12.2020', '1.2.2021', '']))).toMatchObject({
+      decimal: ',',
+      columns: { a: 'number', d: { type: 'date', order: 'dmy', missing: 'median' } },
+    });
+    expect(await suggested(table(['12/31/2020', '1/2/2021', '1/3/2021']))).toMatchObject({
+      columns: { d: { type: 'date', order: 'mdy' } },
+    });
+    expect(await suggested(table(['1.2.2020', '2.2.2021', '3.2.2021']))).toMatchObject({ columns: { d: { order: 'dmy' } } });
+    expect(await suggested(table(['1.2.2020', '2.2.2021', '3.2.2021']))).toMatchObject({ columns: { d: 'ignore' } });
+  });
+
   it('answers, wrong ones asked again, of who has no more to say what is suggested', async () => {
     const cwd = folder({ 'people.csv': csv([...NAMES, 'spends']) });
     const { code, out, err } = await init(['people.csv'], 'spent\nspends\n\nid, good\n0.9\n0.2\n', cwd);
@@ -398,6 +416,11 @@ describe('init, and train of a table', () => {
       2,
       expect.stringMatching(/no column "goed"; did you mean good\?/),
     ]);
+    const few = folder({ 'few.csv': 'a,b\n1,x\n2,y\n3,x\n', 'fewer.csv': 'a,b\n1,x\n2,y\n' });
+    expect((await init(['fewer.csv', '--yes'], null, few)).err).toMatch(/expected at least 3 rows, some to train on/);
+    expect((await init(['few.csv'], '\n\n\n0.1\n', few)).out).toMatch(/"0\.1" of 3 rows is none/);
+    const trained = await run(['train', 'few.csv'], { cwd: few });
+    expect(trained.code, trained.stderr).toBe(0);
     expect(await failed('no.csv')).toEqual([4, expect.stringMatching(/no such file/)]);
   });
 });

@@ -15,6 +15,7 @@ import {
   type FoundTable,
   findColumns,
   lastOf,
+  rowsOf,
   stem,
   suggest,
   type Wanted,
@@ -92,7 +93,8 @@ async function askWanted(args: Arguments, answers: Answers, found: FoundTable): 
   const which = '4. Which part of the rows is for the test, and as large a part for validation?';
   const part = await answers.ask(which, String(usual.part), (answer) => {
     const number = Number(answer);
-    if (number > 0 && number < 0.5) return number;
+    if (number > 0 && number < 0.5 && rowsOf(found, number) > 0) return number;
+    if (number > 0 && number < 0.5) throw new OptionError(`init: ${show(answer)} of ${count(found.rows)} rows is none`);
     throw new OptionError(`init: expected a part above 0 and below 0.5, got ${show(answer)}`);
   });
   return { label, isClass, without, part };

@@ -1,6 +1,7 @@
 // suggest.ts: what the columns of a table are, and a configuration that suits it: what `gradclip init` suggests, and `gradclip train` takes of a table.
 import { basename, dirname, extname, relative } from 'node:path';
 import { isMissing, textOf } from '../../data/table/cells.ts';
+import { type DateOrder, parseDate } from '../../data/table/dates.ts';
 import { kindOf } from '../../data/table/learn.ts';
 import { MOST_FOUND } from '../../data/table/options.ts';
 import { DataError, OptionError } from '../../errors.ts';
@@ -21,11 +22,15 @@ export interface Found {
   readonly why: string | null;
   /** All its numbers are whole. */
   readonly whole: boolean;
+  /** Of dates in another order than that of ISO 8601. */
+  readonly order?: DateOrder;
 }
 
 /** A table that somebody wants a model of. */
 export interface FoundTable {
   readonly file: string;
+  /** What stands before a fraction. */
+  readonly decimal: '.' | ',';
   readonly rows: number;
   readonly columns: readonly Found[];
 }
@@ -49,21 +54,31 @@ const MOST_COLUMNS = 50;
 /** Categories of a column that have a vector each, and rows that each of them has then, on average. */
 const MOST_VECTORS = 10_000;
 const ROWS_EACH = 20;
-/** Of the rows. */
-const PART = 0.15;
+/** Parts of the rows, of which the first is taken that is a row at least. */
+const PARTS = [0.15, 0.25, 0.4];
 
 /** Whether it is a table by its name, rather than a configuration. */
 export const isTable = (file: string): boolean => /\.(csv|tsv)(\.gz)?$/i.test(file);
 
 /** @throws DataError for what is no table whose columns have names */
 export async function findColumns(file: string): Promise<FoundTable> {
-  const { table, unread } = await readCells(file, {}, { tolerant: true });
+  const plain = await readCells(file, {}, { tolerant: true });
+  const decimal = Object.values(plain.table.columns).some(hasCommas) ? ',' : '.';
+  const { table, unread } = decimal === '.' ? plain : await readCells(file, { decimal }, { tolerant: true });
   const read = Object.entries(table.columns).map(([name, cells]) => describe(name, cells, table.rows));
   const others = Array.from(unread, ([name, why]): Found => {
     const texts = why.replace(/^expected categories, got /, '').replace(/^expected categories of at most/, 'texts of more than');
     return { name, type: 'ignore', gaps: 0, different: 0, why: texts, whole: false };
   });
-  return { file, rows: table.rows, columns: [...read, ...others] };
+  return { file, decimal, rows: table.rows, columns: [...read, ...others] };
+}
+
+const COMMA = /^[+-]?\d+,\d+$/;
+/** Whether its texts are numbers with a decimal comma. */
+function hasCommas(cells: ColumnCells): boolean {
+  if (cells instanceof Float64Array) return false;
+  const there = cells.filter((cell) => cell !== null);
+  return there.some((cell) => COMMA.test(cell)) && there.every((cell) => COMMA.test(cell) || /^[+-]?\d+$/.test(cell));
 }
 
 function describe(name: string, cells: ColumnCells, rows: number): Found {
@@ -74,6 +89,9 @@ function describe(name: string, cells: ColumnCells, rows: number): Found {
   const of = (type: Found['type'], why: string | null): Found => ({ name, type, gaps, different, why, whole });
   if (there.length === 0) return of('ignore', 'no cell that is not missing');
   const type = kindOf(there);
+  const order = type === 'category' ? orderOf(there as readonly string[]) : null;
+  if (order === 'unknown') return of(type, 'dates of which nothing tells day from month');
+  if (order !== null) return { ...of('date', null), order };
   if (different === 1 && gaps === 0) return of(type, 'all rows have the same');
   if (NUMBERS_ROWS.test(name) && different === there.length && (whole || type === 'category'))
     return of(type, 'numbers the rows');
@@ -83,6 +101,13 @@ function describe(name: string, cells: ColumnCells, rows: number): Found {
     return of(type, often ? null : `${count(different)} different texts`);
   }
   return of(type, null);
+}
+
+/** The order of dates that are none of ISO 8601; null where they are no dates. */
+function orderOf(texts: readonly string[]): DateOrder | 'unknown' | null {
+  const [dmy, mdy] = (['dmy', 'mdy'] as const).map((order) => texts.every((text) => !Number.isNaN(parseDate(text, order))));
+  if (dmy && mdy) return texts.every((text) => text.includes('.')) ? 'dmy' : 'unknown';
+  return dmy ? 'dmy' : mdy ? 'mdy' : null;
 }
 
 /** What the columns are, for people. */
@@ -126,8 +151,17 @@ export function wanted(found: FoundTable, name: string): Wanted {
   const label = columnNamed(found, name);
   checkLabel(found, label);
   const without = found.columns.filter((column) => column.why !== null && column !== label).map((column) => column.name);
-  return { label, isClass: isClassLabel(label), without, part: PART };
+  const part = PARTS.find((one) => rowsOf(found, one) > 0);
+  if (part === undefined) {
+    throw new DataError(`${found.file}: expected at least 3 rows, some to train on and some for the test, got ${found.rows}`, {
+      file: found.file,
+    });
+  }
+  return { label, isClass: isClassLabel(label), without, part };
 }
+
+/** How many rows a part of them is. */
+export const rowsOf = ({ rows }: FoundTable, part: number): number => Math.floor(part * rows);
 
 /** Whether its cells are classes rather than values. */
 export const isClassLabel = ({ type, whole, different }: Found): boolean =>
@@ -140,18 +174,20 @@ export function stem(file: string): string {
 }
 
 /** A configuration as JSON has it. @param to where it is, or would be, written: its paths begin there */
-export function suggest({ file, columns }: FoundTable, { label, isClass, without, part }: Wanted, to: string): object {
-  const known = columns.flatMap(({ name, type, gaps, different }): (readonly [string, unknown])[] => {
+export function suggest({ file, decimal, columns }: FoundTable, { label, isClass, without, part }: Wanted, to: string): object {
+  const known = columns.flatMap(({ name, type, gaps, different, order }): (readonly [string, unknown])[] => {
     if (name === label.name) return [];
     if (without.includes(name)) return [[name, 'ignore']];
     if (type === 'category' && different > MOST_COLUMNS) return [[name, { type, encode: 'index' }]];
-    return [[name, gaps > 0 && type !== 'category' ? { type, missing: 'median' } : type]];
+    const more = { ...(order && { order }), ...(gaps > 0 && type !== 'category' && { missing: 'median' }) };
+    return [[name, Object.keys(more).length > 0 ? { type, ...more } : type]];
   });
   return {
     data: {
       type: 'table',
       file: relative(dirname(to), file).replaceAll('\\', '/'),
       label: label.name,
+      ...(decimal === ',' && { decimal }),
       columns: Object.fromEntries(known),
       unknown: 'ignore',
       split: { validation: part, test: part, order: 'seed' },
