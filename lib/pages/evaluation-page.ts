@@ -84,13 +84,12 @@ function classBody(of: OfClasses): string {
 the larger the share of the class.</figcaption>
 ${heatMap(matrix, { title, rowsAre: 'is', columnsAre: 'is taken for', rows: names, columns: names, numbers: true, per: 'row' })}</figure>`;
   const wrong = mistakes(of);
-  const most = htmlTable(
-    ['is', 'is taken for', 'rows'],
-    wrong.map(({ is, taken, rows }) => [is, taken, count(rows)]),
-    'The commonest mistakes',
-  );
+  const most = tableHtml({
+    ...{ caption: 'The commonest mistakes', unseen: true, head: ['is', 'is taken for', 'rows'] },
+    rows: wrong.map(({ is, taken, rows }) => [is, taken, count(rows)]),
+  });
   return `<h2>By class</h2>
-${htmlTable(HEAD, classes.map(figuresOf), 'Figures of each class')}
+${tableHtml({ caption: 'Figures of each class', unseen: true, head: HEAD, rows: classes.map(figuresOf) })}
 ${picture}
 ${wrong.length > 0 ? `<h2>The commonest mistakes</h2>\n${most}` : ''}`;
 }
@@ -112,17 +111,12 @@ function valueBody({ cells, range: [low, high], rmse, mae, r2 }: OfValues): stri
 <figure><figcaption>Each row has labels of about one size, each column predictions: right ones lie on the diagonal. The stronger the color,
 the more rows.</figcaption>
 ${picture}</figure>
-${htmlTable(
-  ['figure', 'value'],
-  [
+${tableHtml({
+  ...{ caption: 'In the units of the file', head: ['figure', 'value'] },
+  rows: [
     ['root of the mean square error (RMSE)', short(rmse)],
     ['mean absolute error (MAE)', short(mae)],
     ['R2', Number.isNaN(r2) ? '-' : r2.toFixed(4)],
   ],
-  'In the units of the file',
-)}`;
-}
-
-function htmlTable(head: readonly string[], rows: readonly (readonly string[])[], caption: string): string {
-  return tableHtml({ caption, unseen: true, head, rows });
+})}`;
 }

@@ -373,7 +373,7 @@ describe('init, and train of a table', () => {
       columns: { d: { type: 'date', order: 'mdy' } },
     });
     expect(await suggested(table(['1.2.2020', '2.2.2021', '3.2.2021']))).toMatchObject({ columns: { d: { order: 'dmy' } } });
-    expect(await suggested(table(['1.2.2020', '2.2.2021', '3.2.2021']))).toMatchObject({ columns: { d: 'ignore' } });
+    expect(await suggested(table(['1/2/2020', '2/2/2021', '3/2/2021']))).toMatchObject({ columns: { d: 'ignore' } });
   });
 
   it('answers, wrong ones asked again, of who has no more to say what is suggested', async () => {
