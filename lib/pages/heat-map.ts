@@ -18,8 +18,9 @@ export interface HeatMapOptions {
   readonly per: 'row' | 'all';
 }
 
+/** Most that it is wide; on a narrow screen it is no narrower than LEAST, if it is wider at all. */
 const WIDTH = 720;
-const LEFT = 190;
+const LEAST = 560;
 const TOP = 56;
 const BOTTOM = 14;
 /** Names of more characters are cut. */
@@ -27,14 +28,16 @@ const MOST_NAME = 18;
 /** Rules of a page that has one. */
 export const HEAT_MAP_CSS = `
 .heat rect { fill: var(--s2); } .heat rect.empty { fill: var(--panel); }
-.heat text.number { fill: var(--ink); } .heat { max-width: 720px; }
-@media (max-width: 600px) { .heat { min-width: 560px; } }
+.heat text.number { fill: var(--ink); }
 `;
 
 /** A cell for each count, darker for more. The color is never so strong that a number in it could not be read. */
 export function heatMap(counts: readonly (readonly number[])[], options: HeatMapOptions): string {
   const { title, rowsAre, columnsAre, rows, columns, numbers, per } = options;
-  const side = Math.min(72, (WIDTH - LEFT - 8) / columns.length);
+  const longest = Math.max(rowsAre.length, ...rows.map((name) => cut(name, MOST_NAME).length));
+  const left = 24 + 9 * longest;
+  const side = Math.min(72, (WIDTH - left - 8) / columns.length);
+  const width = Math.ceil(left + Math.max(columns.length * side, 9 * columnsAre.length) + 8);
   const high = Math.min(side, 44);
   const bottom = TOP + rows.length * high;
   const most = Math.max(1, ...counts.map((row) => Math.max(...row)));
@@ -42,13 +45,13 @@ export function heatMap(counts: readonly (readonly number[])[], options: HeatMap
     const sum = row.reduce((a, b) => a + b, 0);
     return row.map((n, j) => {
       const share = n / (per === 'row' ? Math.max(1, sum) : most);
-      const at = `x="${px(LEFT + j * side)}" y="${px(TOP + i * high)}"`;
+      const at = `x="${px(left + j * side)}" y="${px(TOP + i * high)}"`;
       const size = `width="${px(Math.max(1, side - 2))}" height="${px(Math.max(1, high - 2))}"`;
       const look = n === 0 ? 'class="empty"' : `opacity="${(0.08 + 0.37 * share).toFixed(3)}"`;
       const said = `${options.rows[i]}, ${columnsAre} ${columns[j]}: ${count(n)}`;
       const number =
         numbers && side >= 26
-          ? `<text class="number" x="${px(LEFT + (j + 0.5) * side - 1)}" y="${px(TOP + (i + 0.5) * high)}" dy="0.32em" text-anchor="middle">${count(n).length * 8 < side ? count(n) : short(n)}</text>`
+          ? `<text class="number" x="${px(left + (j + 0.5) * side - 1)}" y="${px(TOP + (i + 0.5) * high)}" dy="0.32em" text-anchor="middle">${count(n).length * 8 < side ? count(n) : short(n)}</text>`
           : '';
       return `<g><title>${escapeHtml(said)}</title><rect ${at} ${size} ${look}/>${number}</g>`;
     });
@@ -56,26 +59,26 @@ export function heatMap(counts: readonly (readonly number[])[], options: HeatMap
   // Names that would lie on each other are left out.
   const everyRow = Math.ceil(16 / high);
   const everyColumn = Math.ceil(Math.max(...columns.map((name) => cut(name, 9).length * 8), 8) / side);
-  const left = rows.map((name, i) =>
+  const beside = rows.map((name, i) =>
     i % everyRow === 0
-      ? `<text x="${LEFT - 8}" y="${px(TOP + (i + 0.5) * high)}" dy="0.32em" text-anchor="end">${escapeHtml(cut(name, MOST_NAME))}</text>`
+      ? `<text x="${left - 8}" y="${px(TOP + (i + 0.5) * high)}" dy="0.32em" text-anchor="end">${escapeHtml(cut(name, MOST_NAME))}</text>`
       : '',
   );
   const above = columns.map((name, j) =>
     j % everyColumn === 0
-      ? `<text x="${px(LEFT + (j + 0.5) * side - 1)}" y="${TOP - 8}" text-anchor="middle">${escapeHtml(cut(name, 9))}</text>`
+      ? `<text x="${px(left + (j + 0.5) * side - 1)}" y="${TOP - 8}" text-anchor="middle">${escapeHtml(cut(name, 9))}</text>`
       : '',
   );
-  const parts = [
-    `<svg class="heat" viewBox="0 0 ${WIDTH} ${px(bottom + BOTTOM)}" role="img" aria-label="${escapeHtml(title)}">`,
-    `<text class="label" x="${LEFT}" y="16">${escapeHtml(columnsAre)}</text>`,
-    `<text class="label" x="${LEFT - 8}" y="${TOP - 8}" text-anchor="end">${escapeHtml(rowsAre)}</text>`,
+  const picture = [
+    `<svg class="heat" style="max-width: ${width}px; min-width: ${Math.min(width, LEAST)}px" viewBox="0 0 ${width} ${px(bottom + BOTTOM)}" role="img" aria-label="${escapeHtml(title)}">`,
+    `<text class="label" x="${left}" y="16">${escapeHtml(columnsAre)}</text>`,
+    `<text class="label" x="${left - 8}" y="${TOP - 8}" text-anchor="end">${escapeHtml(rowsAre)}</text>`,
     ...above,
-    ...left,
+    ...beside,
     ...cells,
     '</svg>',
   ];
-  return scrolling(title, parts.join('\n'));
+  return scrolling(title, picture.join('\n'));
 }
 
 const cut = (name: string, most: number): string => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
