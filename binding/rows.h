@@ -94,18 +94,29 @@ int64_t put_column(const S* x, T* y, int64_t width, const int32_t* places, int64
 template <class T>
 int64_t put_column(const Column& column, int64_t from, T* y, int64_t width, const int32_t* places, int64_t count) {
   switch (column.type) {
-    case kColumnI8: return put_column(static_cast<const int8_t*>(column.data) + from, y, width, places, count);
+    case kColumnI8:
+      return put_column(static_cast<const int8_t*>(column.data) + from, y, width, places, count);
     case kColumnU8:
-    case kColumnU8Clamped: return put_column(static_cast<const uint8_t*>(column.data) + from, y, width, places, count);
-    case kColumnI16: return put_column(static_cast<const int16_t*>(column.data) + from, y, width, places, count);
-    case kColumnU16: return put_column(static_cast<const uint16_t*>(column.data) + from, y, width, places, count);
-    case kColumnI32: return put_column(static_cast<const int32_t*>(column.data) + from, y, width, places, count);
-    case kColumnU32: return put_column(static_cast<const uint32_t*>(column.data) + from, y, width, places, count);
-    case kColumnF32: return put_column(static_cast<const float*>(column.data) + from, y, width, places, count);
-    case kColumnF64: return put_column(static_cast<const double*>(column.data) + from, y, width, places, count);
-    case kColumnI64: return put_column(static_cast<const int64_t*>(column.data) + from, y, width, places, count);
-    case kColumnU64: return put_column(static_cast<const uint64_t*>(column.data) + from, y, width, places, count);
-    default: return 0;
+    case kColumnU8Clamped:
+      return put_column(static_cast<const uint8_t*>(column.data) + from, y, width, places, count);
+    case kColumnI16:
+      return put_column(static_cast<const int16_t*>(column.data) + from, y, width, places, count);
+    case kColumnU16:
+      return put_column(static_cast<const uint16_t*>(column.data) + from, y, width, places, count);
+    case kColumnI32:
+      return put_column(static_cast<const int32_t*>(column.data) + from, y, width, places, count);
+    case kColumnU32:
+      return put_column(static_cast<const uint32_t*>(column.data) + from, y, width, places, count);
+    case kColumnF32:
+      return put_column(static_cast<const float*>(column.data) + from, y, width, places, count);
+    case kColumnF64:
+      return put_column(static_cast<const double*>(column.data) + from, y, width, places, count);
+    case kColumnI64:
+      return put_column(static_cast<const int64_t*>(column.data) + from, y, width, places, count);
+    case kColumnU64:
+      return put_column(static_cast<const uint64_t*>(column.data) + from, y, width, places, count);
+    default:
+      return 0;
   }
 }
 

@@ -17,8 +17,9 @@ std::vector<Column> columns_of(Napi::Env env, const Napi::Array& given, int64_t 
       raise(env, "ERR_OPTION", "rows: column " + std::to_string(c) + ": expected an array of another type");
     const int64_t length = v.bytes / kColumnBytes[v.type];
     if (count > length) {
-      raise(env, "ERR_OPTION",
-            "rows: column " + std::to_string(c) + " has " + std::to_string(length) + " values, expected " + std::to_string(count));
+      raise(
+          env, "ERR_OPTION",
+          "rows: column " + std::to_string(c) + " has " + std::to_string(length) + " values, expected " + std::to_string(count));
     }
     columns[c] = {v.data, ColumnType(v.type)};
   }
