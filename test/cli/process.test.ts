@@ -92,7 +92,7 @@ it('asks, and takes answers that are piped in; of a stream without any, what it 
   const cwd = folder({ 't.csv': 'a,b,c\n1,x,u\n2,y,v\n3,x,u\n' });
   const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', cwd }).trim();
   const program = `'${process.execPath}' '${PROGRAM}'`;
-  expect(sh(`printf 'a\\nnumber\\nb\\n0.3\\none.json\\n' | ${program} init t.csv | tail -2 | head -1`)).toMatch(
+  expect(sh(`printf 'a\\nnumber\\nb\\n0.4\\none.json\\n' | ${program} init t.csv | tail -2 | head -1`)).toMatch(
     /configuration: .*one\.json$/,
   );
   expect(JSON.parse(sh('cat one.json'))).toMatchObject({
