@@ -7,6 +7,7 @@ import { BENCH, bench } from './bench/bench.ts';
 import { BUILD, buildAddon } from './commands/build-addon.ts';
 import { CLIP_REPORT, clipReport } from './commands/clip-report.ts';
 import { EVALUATE, evaluate } from './commands/evaluate.ts';
+import { EXPORT, exportModel } from './commands/export.ts';
 import { INIT, init } from './commands/init.ts';
 import { INSPECT, inspect } from './commands/inspect.ts';
 import { PRECISION, precision } from './commands/precision.ts';
@@ -32,6 +33,7 @@ const COMMANDS: readonly (readonly [Command, Action])[] = [
   [EVALUATE, evaluate],
   [PREDICT, predict],
   [SAMPLE, sample],
+  [EXPORT, exportModel],
   [REPORT, report],
   [WATCH, watch],
   [CLIP_REPORT, clipReport],

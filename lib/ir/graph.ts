@@ -248,6 +248,10 @@ export class Graph {
   precision: Precision = 'f32';
   /** What of a forward pass lies idle until a backward pass reads it is kept as. Default `f32`. */
   activations: Precision = 'f32';
+  /**
+   * Whether the graph is written down for any number of rows: then no layer takes a way that is cheaper for as many as there are. Default false.
+   */
+  forAnyRows = false;
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
   /** The node whose gradient is being added. */

@@ -1,5 +1,6 @@
 // op.ts: the contract of an operation. All that is known of one op stands in one record (see ops/list.ts).
 import type { Node, Tensor } from './graph.ts';
+import type { OnnxBuilder, OnnxValue } from './onnx.ts';
 
 /** Element types. f64 is for statistics, losses and hyper-parameters; i32 and u8 for indices and stored data. */
 export type DType = 'f32' | 'f64' | 'i32' | 'u8';
@@ -97,6 +98,11 @@ export interface OpDef<A = unknown> {
   readonly multiplies?: boolean;
   /** Attributes for the kernel. */
   lower?(node: Node<A>, context: LowerContext): { readonly ints?: readonly number[]; readonly floats?: readonly number[] };
+  /**
+   * Write it in ONNX, with its operands' values: a value for each output, null for those that only its own gradient reads. Absent: a model that
+   * predicts with it cannot be exported.
+   */
+  onnx?(node: Node<A>, b: OnnxBuilder): readonly (OnnxValue | null)[];
   /** Work of one run, for planning and for reports. */
   cost(node: Node<A>): Cost;
   /** Pairs [output, input] that may be the same memory (the kernel declares the same to the verifier). */

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 
 import { checkClipPolicy } from '../clip/build.ts';
 import type { ClipPolicy } from '../clip/clip.ts';
+import { isShare } from '../data/arrays.ts';
 import { seed } from '../data/fields.ts';
 import { OptionError } from '../errors.ts';
 import { adviseOptions } from '../history/advise.ts';
@@ -14,6 +15,7 @@ import { MAX_THREADS } from '../native/threads.ts';
 import { match, pattern } from '../nn/fields.ts';
 import * as losses from '../nn/loss/index.ts';
 import { Module, type Pattern } from '../nn/module/module.ts';
+import { OPSETS } from '../onnx/model.ts';
 import { optimizer } from '../optim/apply/build.ts';
 import { constraintRules } from '../optim/weights/constraint.ts';
 import { ema } from '../optim/weights/ema.ts';
@@ -49,6 +51,9 @@ import type {
   FitOptions,
   GroupRule,
   LoadOptions,
+  OnnxInputs,
+  OnnxOptions,
+  OnnxShape,
   ParametersOptions,
   PredictOptions,
   PredictorOptions,
@@ -357,6 +362,35 @@ const probing = (method: 'probe' | 'probeSync'): Read<AskedProbe> => {
   };
 };
 
+/** What `exportOnnx` is asked for. */
+export interface AskedOnnx {
+  readonly inputs: OnnxInputs;
+  readonly outputs: PredictorOptions<Module>['outputs'];
+  readonly weights: Weights;
+  readonly opset: number;
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly externalData: boolean | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+const onnxShape = options<OnnxShape>()({
+  shape: list(either(whole({ min: 0 }), text)),
+  dtype: choice('f32', 'f64', 'i32', 'u8').default('f32'),
+});
+/** A shape, or what arrays are read from, which are looked at where they are read. */
+const onnxInput: Field<OnnxInputs> = custom('arrays, or { shape, dtype }, by name', (value, place) => {
+  if (typeof value !== 'object' || value === null) throw place.wrong('arrays, or { shape, dtype }, by name', value);
+  if (('data' in value && 'shape' in value) || Array.isArray(value) || ArrayBuffer.isView(value) || isShare(value))
+    return value as OnnxInputs;
+  if ('shape' in value && Array.isArray(value.shape)) return onnxShape.read(value, place) as OnnxInputs;
+  const entries = Object.entries(value as Readonly<Record<string, unknown>>);
+  if (entries.length === 0) throw place.wrong('arrays, or { shape, dtype }, by name', value);
+  const read = ([name, one]: [string, unknown]): [string, unknown] => {
+    const shaped = typeof one === 'object' && one !== null && 'shape' in one && !('data' in one);
+    return [name, shaped ? onnxShape.read(one, place.key(name)) : one];
+  };
+  return Object.fromEntries(entries.map(read)) as OnnxInputs;
+});
+
 interface AskedSave extends Required<SaveOptions> {
   readonly to: string | ByteSink | undefined;
 }
@@ -412,6 +446,7 @@ export const readMethod: {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly precision: Read<AskedPrecision>;
   readonly report: Read<AskedReport>;
+  readonly exportOnnx: Read<AskedOnnx & { readonly file: string }>;
   readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<Omit<LoadOptions, keyof Foreign>> & Foreign>;
@@ -472,6 +507,19 @@ export const readMethod: {
   readParametersSync: signature('Trainer.readParametersSync', {}, parametersOptions),
   writeParameters: signature('Trainer.writeParameters', { values: data }, writeOptions(weights)),
   writeParametersSync: signature('Trainer.writeParametersSync', { values: data }, writeOptions(weights)),
+  exportOnnx: signature(
+    'Trainer.exportOnnx',
+    { file: text },
+    options<OnnxOptions<Module>>()({
+      inputs: onnxInput,
+      outputs: outputs.optional(),
+      weights,
+      opset: whole({ min: OPSETS.least, max: OPSETS.most }).default(OPSETS.usual),
+      sizes: record(whole({ min: 1 })).default({}),
+      externalData: bool.optional(),
+      metadata,
+    }),
+  ),
   save: ofSave,
   savePruned: signature(
     'Trainer.savePruned',

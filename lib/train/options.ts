@@ -1,5 +1,5 @@
 import type { ClipPolicy } from '../clip/clip.ts';
-import type { Share } from '../data/arrays.ts';
+import type { ArrayInput, Share } from '../data/arrays.ts';
 import type { ReadOptions, TensorData } from '../io/file/file.ts';
 import type { Data, DType, Precision } from '../ir/op.ts';
 import type { Match, Module, Pattern } from '../nn/module/module.ts';
@@ -347,3 +347,59 @@ export interface ChangeOptions<M extends Module>
 
 /** What is changed, read; undefined: it stays. */
 export type Changes = { readonly [K in keyof ChangeOptions<Module>]-?: ChangeOptions<Module>[K] | undefined };
+
+/** An array that an exported model is given, by its shape. */
+export interface OnnxShape {
+  /** Dimensions: a text is the name of one that may be of any size, and `['batch', 784]` takes any number of rows. */
+  readonly shape: readonly (number | string)[];
+  /** Its type of elements. Default 'f32'. */
+  readonly dtype?: DType;
+}
+
+/** What an exported model is given: arrays as `predict` takes them, of which shape and type count, with any number of rows; or shapes. */
+export type OnnxInputs = ArrayInput | Share | OnnxShape | Readonly<Record<string, ArrayInput | OnnxShape>>;
+
+/** Options of `Trainer.exportOnnx`. */
+export interface OnnxOptions<M extends Module, N extends string = string> extends WeightsOptions {
+  /** The arrays that the model reads: one that becomes `batch.x`, or several by name; or their shapes: `{ x: { shape: ['batch', 784] } }`. */
+  readonly inputs: OnnxInputs;
+  /** What the file computes, as option `outputs` of `predictor`. Default: what `predict` gives. One tensor without a name is called `output`. */
+  readonly outputs?: (batch: Batch<NoInfer<N>>, model: M) => OutputTensors;
+  /** Version of the operators, 17 to 23. Default 17, which most programs read. */
+  readonly opset?: number;
+  /**
+   * Sizes that the model takes, by the names of dimensions: `{ time: 64 }`. It is traced with some, to see what follows from them. Default: 8 each, and for
+   * first dimensions any.
+   */
+  readonly sizes?: Readonly<Record<string, number>>;
+  /** Weights in a file of their own beside the model, `<file>.data`. Default: where all is more than 2 GiB, which one file cannot hold. */
+  readonly externalData?: boolean;
+  /** Further pairs of texts for the file, such as the names of classes. Default: none. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** An input or output of an exported model. */
+export interface OnnxValueType {
+  /** What it is called in the file. */
+  readonly name: string;
+  /** Its type of elements. */
+  readonly dtype: DType;
+  /** Numbers, and names of sizes that may be any, or what follows from such: `batch*64`. */
+  readonly shape: readonly (number | string)[];
+}
+
+/** What `Trainer.exportOnnx` has written. */
+export interface OnnxExport {
+  /** The model. */
+  readonly file: string;
+  /** The file with its weights, where that is another one; else null. */
+  readonly data: string | null;
+  /** Of all that was written. */
+  readonly bytes: number;
+  /** Version of the operators. */
+  readonly opset: number;
+  /** What the model is given. */
+  readonly inputs: readonly OnnxValueType[];
+  /** What it gives. */
+  readonly outputs: readonly OnnxValueType[];
+}

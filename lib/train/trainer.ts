@@ -14,6 +14,7 @@ import type { Module } from '../nn/module/module.ts';
 import type { Report } from '../optim/apply/report.ts';
 import { aboutOf, adviceOn, drawRun, type RunPageOptions } from '../pages/run/page.ts';
 import { Computing } from './computing.ts';
+import { exportOnnx } from './exporting.ts';
 import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
 import type { Feeder } from './feed/feeder.ts';
@@ -34,6 +35,8 @@ import type {
   ChangeOptions,
   FitOptions,
   LoadOptions,
+  OnnxExport,
+  OnnxOptions,
   ParametersOptions,
   ParameterValues,
   PredictOptions,
@@ -433,6 +436,23 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { toFile, toStream, toBytes } = await this.#access.use('save', () => this.#saving.capture(captured));
     if (given.to === undefined) return toBytes();
     return typeof given.to === 'string' ? toFile(given.to) : toStream(given.to);
+  }
+
+  /**
+   * Write what `predict` computes as a file of ONNX, with the weights of now: onnxruntime and others run it, in Python, on the web, on phones. What option
+   * `preprocess` does is in it, and so are the units of `y`; weights have the names that `save` gives them. All is computed in f32.
+   *
+   * ```ts
+   * await trainer.exportOnnx('model.onnx', { inputs: { x: { shape: ['batch', 784] } } });
+   * ```
+   * @param file it is replaced only when the new one is complete
+   * @returns what was written: files, bytes, inputs and outputs
+   * @throws (rejects) OptionError; ShapeError for inputs that the model does not take; GraphError that names op and layer where one has no form in ONNX;
+   * DataError if it cannot be written; BusyError while a fit of another trainer of the model is on; DisposedError
+   */
+  async exportOnnx(file: string, options: OnnxOptions<M, N>): Promise<OnnxExport> {
+    const { file: to, ...asked } = readMethod.exportOnnx(arguments);
+    return exportOnnx(this.#current, to, asked);
   }
 
   /**

@@ -32,7 +32,7 @@ describe('no reader is left out', () => {
   const covered = new Set(Object.values(READERS).flatMap(({ covers }) => covers));
 
   /** Public, and takes a path, bytes or JSON, and yet none of what it takes is of strangers. */
-  const WRITERS = ['Trainer.savePruned'];
+  const WRITERS = ['Trainer.exportOnnx', 'Trainer.savePruned'];
 
   it('of the public functions', () => {
     const takes = PUBLIC.filter(({ path }) => {

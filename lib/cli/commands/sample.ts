@@ -42,10 +42,12 @@ export const SAMPLE: Command = {
 };
 
 /** A model as a checkpoint of `train` holds it. */
-interface Written {
+export interface Written {
   readonly model: Module;
   readonly parameters: ReadonlyMap<string, NdArray>;
   readonly tokenizer: Tokenizer;
+  /** Tokens of a window of the text. */
+  readonly length: number;
   /** Of its products, as in the training. */
   readonly precision: Precision;
 }
@@ -88,7 +90,7 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
 }
 
 /** @throws CheckpointError for a file that says nothing of its model, or of tokens */
-async function readWritten(file: string): Promise<Written> {
+export async function readWritten(file: string): Promise<Written> {
   const { tensors, metadata } = await readSafetensors(file);
   const { config: text, tokenizer: tokens } = metadata;
   if (text === undefined || tokens === undefined) {
@@ -119,7 +121,7 @@ async function readWritten(file: string): Promise<Written> {
       const shapes = `expected [${shape}], got ${found ? `[${found.shape}]` : 'nothing'}`;
       if (String(found?.shape) !== String(shape)) throw new CheckpointError(`${name}: ${shapes}`, { name });
     }
-    return { model, parameters: tensors, tokenizer, precision };
+    return { model, parameters: tensors, tokenizer, length, precision };
   } catch (cause) {
     throw new CheckpointError(`${file}: ${(cause as Error).message}`, { file }, { cause });
   }

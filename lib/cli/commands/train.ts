@@ -15,7 +15,7 @@ import type { Module } from '../../nn/module/module.ts';
 import { INFINITY, whole } from '../../options/index.ts';
 import { aboutOf, adviceOn, drawRun } from '../../pages/run/page.ts';
 import { median, percent, short } from '../../text/format.ts';
-import type { Source } from '../../train/feed/source.ts';
+import { dtypeOf, type Source } from '../../train/feed/source.ts';
 import type { FitResult, Metrics } from '../../train/flow/progress.ts';
 import { seconds as secondsField } from '../../train/given.ts';
 import type { Weights } from '../../train/options.ts';
@@ -32,7 +32,7 @@ import {
   readConfig,
   type TrainConfig,
 } from '../config/config.ts';
-import { type DataSet, shareOut } from '../config/data.ts';
+import { type DataSet, ROWS_KEY, shareOut } from '../config/data.ts';
 import { columnLines, findColumns, isTable, lastOf, suggest, wanted } from '../config/suggest.ts';
 import { checkConfig, makeTrainer, readRaw, sizedConfig } from '../config/trainer.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
@@ -366,13 +366,15 @@ async function seedIn(checkpoint: string, args: Arguments): Promise<bigint> {
 }
 
 function metadata(config: TrainConfig, data: DataSet): Record<string, string> {
-  const { tokenizer, classNames } = data;
+  const { tokenizer, classNames, sources } = data;
+  const rows = tokenizer === null ? sources.train.data.get('x') : undefined;
   return {
     program: `gradclip ${version()}`,
     policy: JSON.stringify(config.clip, withoutInfinity),
     config: JSON.stringify(sizedConfig(config, data), withoutInfinity),
     ...(classNames !== null && { classes: JSON.stringify(classNames) }),
     ...(tokenizer !== null && { tokenizer: JSON.stringify(tokenizer) }),
+    ...(rows && { [ROWS_KEY]: JSON.stringify({ dtype: dtypeOf(rows.data), shape: rows.shape.slice(1) }) }),
   };
 }
 

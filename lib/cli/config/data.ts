@@ -35,6 +35,9 @@ export type RawData =
 /** The words that labels of a csv are, by class; null where they are numbers. */
 export type ClassNames = readonly string[] | null;
 
+/** Key of the metadata of checkpoints: shape and type of a row as it stood in the data. */
+export const ROWS_KEY = 'rows';
+
 /** Name of what rows weigh in a batch. */
 export const ROW_WEIGHT: keyof Table = 'weight';
 

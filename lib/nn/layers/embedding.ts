@@ -1,7 +1,8 @@
 // embedding.ts: tables of vectors, looked up by index, one by one or in bags.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { checkPadding, paddingIdx as paddingField, tensor } from '../../ops/args.ts';
-import { type BagMode, bagMode, embeddingBag } from '../../ops/rows/embedding-bag.ts';
+import type { BagMode } from '../../ops/rows/bag-attrs.ts';
+import { bagMode, embeddingBag } from '../../ops/rows/embedding-bag.ts';
 import { embedding } from '../../ops/rows/gather.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { size } from '../fields.ts';

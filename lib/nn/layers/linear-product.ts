@@ -18,7 +18,7 @@ export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   if (w.shape.length !== 2 || t.shape.length === 0 || t.shape.at(-1) !== ins) {
     throw new ShapeError(`linear: expected x [..., ${ins}] for a weight of [${w.shape}], got [${t.shape}]`);
   }
-  const table = looksUp(t);
+  const table = t.graph.forAnyRows ? null : looksUp(t);
   if (table) return gather(linear(table.rows, w, bias), table.indices);
   // One product of two matrices whatever the rank of x, so that fuse can put bias and activation into it.
   const lead = t.shape.slice(0, -1);

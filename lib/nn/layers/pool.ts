@@ -13,14 +13,8 @@ import {
   type OutputSize,
   outputSize,
 } from '../../ops/image/avg-pool.ts';
-import {
-  type MaxPoolAttrs,
-  type MaxPoolOptions,
-  maxPool,
-  maxPool1dOptions,
-  maxPool2dOptions,
-  maxPoolAttrs,
-} from '../../ops/image/max-pool.ts';
+import { type MaxPoolOptions, maxPool, maxPool1dOptions, maxPool2dOptions, maxPoolAttrs } from '../../ops/image/max-pool.ts';
+import type { MaxPoolAttrs } from '../../ops/image/pool-attrs.ts';
 import { kernelSize, type PerDim } from '../../ops/image/windows.ts';
 import { signature } from '../../options/index.ts';
 import { forwardOf } from '../fields.ts';

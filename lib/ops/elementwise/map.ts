@@ -50,6 +50,12 @@ export const CAST: OpDef<CastAttrs> = {
     const passes = dtype === 'f32' || dtype === 'f64';
     return [dy && passes ? castTo(dy, dtype) : null];
   },
+  onnx(node, b) {
+    const [x, from, to] = [b.value(node.ins[0]!), node.ins[0]!.dtype, node.attrs.dtype];
+    // What does not fit is the nearest end of the range here, and undefined there. (f32 does not have that of i32.)
+    const range = to === 'u8' && from !== 'u8' ? [0, 255] : to === 'i32' && from === 'f64' ? [-(2 ** 31), 2 ** 31 - 1] : null;
+    return [b.cast(range ? b.node('Clip', [x, ...range.map((end) => b.scalar(from, end))]) : x, from, to)];
+  },
   samples: () => [
     { ins: [{ dtype: 'f32', shape: [3, 11] }], attrs: { dtype: 'f64' } },
     { ins: [{ dtype: 'f64', shape: [1037] }], attrs: { dtype: 'f32' } },

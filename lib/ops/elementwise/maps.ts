@@ -8,6 +8,7 @@ import { erf, erfc, exp, log, log1p, pow, tanh } from '../../math/index.ts';
 import { signature } from '../../options/index.ts';
 import { type Operand, operand, tensor, tensors } from '../args.ts';
 import { chainOp, floatDtype, type MapAttrs } from './chain.ts';
+import { ONNX_MAPS } from './maps-onnx.ts';
 
 export interface MapRow {
   readonly arity: 1 | 2 | 3;
@@ -251,6 +252,7 @@ function samplesOf({ arity, fill, noGradient }: MapRow): Sample<NoAttrs>[] {
 
 function recordOf(map: string, row: MapRow): OpDef<NoAttrs> {
   const { arity, vjp } = row;
+  const write = ONNX_MAPS[map];
   const args = Array.from({ length: arity }, (_, i) => ({ in: i }));
   const chain = (_: NoAttrs, ins: readonly TensorType[]): MapAttrs => {
     const dtype = floatDtype(map, ins);
@@ -261,6 +263,15 @@ function recordOf(map: string, row: MapRow): OpDef<NoAttrs> {
     map,
     broadcasts: true,
     ...(vjp && { vjp: (node, [dy]) => (dy ? vjp(dy, node.ins, node.out) : args.map(() => null)) }),
+    ...(write && {
+      onnx: (node, b) => [
+        write(
+          b,
+          node.ins.map((t) => b.value(t)),
+          node.out.dtype === 'f64' ? 'f64' : 'f32',
+        ),
+      ],
+    }),
     samples: () => samplesOf(row),
   };
 }

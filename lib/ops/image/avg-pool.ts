@@ -7,6 +7,8 @@ import { tensor } from '../args.ts';
 import { mean } from '../reduce/reduce.ts';
 import { moved } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
+import type { AvgPoolAttrs, AvgPoolGradAttrs, Span } from './pool-attrs.ts';
+import { avgPoolOnnx } from './pool-onnx.ts';
 import {
   asPlanes,
   expectPlanes,
@@ -18,21 +20,6 @@ import {
   planesOf,
   windowCount,
 } from './windows.ts';
-
-/** Elements `from` to below `end` of a dimension, and for how many they count. Neither falls from one window to the next. */
-export type Span = readonly [from: number, end: number, count: number];
-
-/** A window is a span of rows by a span of columns, so both kinds of average pooling are lists of spans. */
-export interface AvgPoolAttrs {
-  readonly rows: readonly Span[];
-  readonly columns: readonly Span[];
-  /** What to divide by in place of the counts; 0: the counts. */
-  readonly divisor: number;
-}
-export interface AvgPoolGradAttrs extends AvgPoolAttrs {
-  /** Height and width of x. */
-  readonly size: Pair;
-}
 
 const ints = (planes: number, size: Pair, { rows, columns, divisor }: AvgPoolAttrs): number[] => [
   ...[planes, ...size, rows.length, columns.length, divisor],
@@ -62,6 +49,7 @@ function eachElement(
 
 export const AVG_POOL: OpDef<AvgPoolAttrs> = {
   name: 'avgPool',
+  onnx: avgPoolOnnx,
   infer([x], { rows, columns }) {
     expectPlanes('avgPool', x as TensorType);
     return [planesLike(x as TensorType, rows.length, columns.length)];

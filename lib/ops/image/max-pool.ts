@@ -5,6 +5,8 @@ import { f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } 
 import { bool, type OptionsField, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { moved } from '../shape/axes.ts';
+import type { MaxPoolAttrs, MaxPoolGradAttrs } from './pool-attrs.ts';
+import { maxPoolOnnx } from './pool-onnx.ts';
 import {
   asPlanes,
   expectPlanes,
@@ -16,20 +18,6 @@ import {
   planesOf,
   windowCount,
 } from './windows.ts';
-
-export interface MaxPoolAttrs {
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly ceil: boolean;
-  /** Of relu(x), which is relu of the largest of x; no gradient where that is not above 0. */
-  readonly relu: boolean;
-}
-export interface MaxPoolGradAttrs extends MaxPoolAttrs {
-  /** Height and width of x. */
-  readonly size: Pair;
-}
 
 /** Places in a window, `none` beside, fit into a byte. */
 const isSmall = ({ kernel: [h, w] }: MaxPoolAttrs): boolean => h * w < 256;
@@ -71,6 +59,7 @@ function eachWindow(attrs: MaxPoolAttrs, size: Pair, visit: (at: number, taps: (
 /** Outputs: the largest of each window, and its place in the window (row by row, from 0), in one byte where that is enough. */
 export const MAX_POOL: OpDef<MaxPoolAttrs> = {
   name: 'maxPool',
+  onnx: maxPoolOnnx,
   infer([x], attrs) {
     expectPlanes('maxPool', x as TensorType);
     const { height, width } = planesOf(x as TensorType);

@@ -2,6 +2,7 @@
 // the circle. Kernels: resample.h.
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 
@@ -62,6 +63,29 @@ export const RESAMPLE: OpDef<ResampleAttrs> = {
   vjp(node, [dy]) {
     const size = (node.ins[0] as Tensor).shape[node.attrs.axis] as number;
     return [dy ? dy.graph.add(RESAMPLE_GRAD, [dy], { ...node.attrs, size }).out : null];
+  },
+  onnx(node, b) {
+    const { axis, taps } = node.attrs;
+    const x = b.value(node.ins[0]!);
+    const at = (which: 0 | 1): OnnxValue => {
+      const places = b.constant(
+        'i32',
+        [taps.length],
+        taps.map((tap) => tap[which]),
+      );
+      return b.node('Gather', [x, places], { axis });
+    };
+    if (taps.every(([, , weight]) => weight === 0)) return [at(0)];
+    const weights = (of: (weight: number) => number): OnnxValue => {
+      const shape = node.out.shape.map((_, i) => (i === axis ? taps.length : 1));
+      return b.constant(
+        'f32',
+        shape,
+        taps.map(([, , weight]) => of(weight)),
+      );
+    };
+    const part = (which: 0 | 1, of: (weight: number) => number): OnnxValue => b.node('Mul', [at(which), weights(of)]);
+    return [b.node('Add', [part(0, (w) => 1 - w), part(1, (w) => w)])];
   },
   lower: (node) => lowered(node.out.shape, node.attrs, (node.ins[0] as Tensor).shape[node.attrs.axis] as number),
   cost: (node) => moved(node, 3 * sizeOf(node.out.shape)),

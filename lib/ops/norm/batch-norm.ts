@@ -1,6 +1,7 @@
 // batch-norm.ts: batch norm by the statistics of the batch, forward and backward. Kernels: batch_norm.h.
 import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
 import { squareOf } from '../../math/index.ts';
 import { nullable, options, signature } from '../../options/index.ts';
@@ -72,6 +73,18 @@ export const BATCH_NORM: OpDef<BatchNormAttrs> = {
     const [x, ...line] = node.ins as [Tensor, ...Tensor[]];
     const [, mean, variance] = node.outs as [Tensor, Tensor, Tensor];
     return [...dy.graph.add(BATCH_NORM_GRAD, [x, mean, variance, dy, ...line], { eps, affine, mask: 'all' }).outs];
+  },
+  onnx(node, b) {
+    const { eps, affine, sum, relu } = node.attrs;
+    if (sum || relu) b.refuse(node, 'the fused form is made by the compiler');
+    const [x, weight, bias] = node.ins as [Tensor, Tensor?, Tensor?];
+    const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+    const centered = b.node('Sub', [b.value(x), b.reduce('ReduceMean', b.value(x), axes, true)]);
+    const variance = b.reduce('ReduceMean', b.node('Mul', [centered, centered]), axes, true);
+    const y = b.node('Div', [centered, b.node('Sqrt', [b.node('Add', [variance, b.scalar('f32', eps)])])]);
+    if (!affine) return [y, null, null];
+    const across = (t: Tensor): OnnxValue => b.reshape(b.value(t), [...b.dims(t), ...x.shape.slice(2).map(() => 1)]);
+    return [b.node('Add', [b.node('Mul', [y, across(weight!)]), across(bias!)]), null, null];
   },
   lower: (node) => ({
     ints: [...firstInts(node), +node.attrs.affine, +node.attrs.sum, +node.attrs.relu],

@@ -1,6 +1,7 @@
 // row-norm.ts: layer norm and RMS norm over the last dimensions, forward and backward. Kernels: row_norm.h.
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
 import { squareOf } from '../../math/index.ts';
 import { options, signature, whole } from '../../options/index.ts';
@@ -65,6 +66,7 @@ function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAt
       const ins = [x, node.outs[1] as Tensor, dy, ...(node.attrs.weight ? [weight] : [])];
       return [...dy.graph.add(gradient(), ins, node.attrs).outs];
     },
+    onnx: (node, b) => [centered ? layerNormOnnx(node, b) : rmsNormOnnx(node, b), null],
     lower: (node) => ({ ints: ints(node), floats: [node.attrs.eps] }),
     cost: (node) => moved(node, 8 * nodeRows(node).rows * nodeRows(node).n),
     inplace: () => [[0, 0]],
@@ -87,6 +89,33 @@ function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAt
     },
     samples: () => SHAPES.map(([shape, attrs]) => sample(shape, attrs, centered)),
   };
+}
+
+/** The operator wants a weight. */
+function layerNormOnnx(node: Node<RowNormAttrs>, b: OnnxBuilder): OnnxValue {
+  const { dims, eps, weight, bias } = node.attrs;
+  const [x, ...affine] = node.ins.map((t) => b.value(t)) as [OnnxValue, ...OnnxValue[]];
+  const row = b.dims(node.ins[0]!).slice(-dims);
+  const ones = (): OnnxValue => b.node('ConstantOfShape', [b.sizes(row)], { value: { tensor: Float32Array.of(1) } });
+  const line = [weight ? affine[0]! : ones(), ...(bias ? [affine[+weight]!] : [])];
+  return b.node('LayerNormalization', [x, ...line], { axis: -dims, epsilon: { float: eps } });
+}
+
+/** An operator of its own from this version on. */
+const RMS_NORMALIZATION = 23;
+
+function rmsNormOnnx(node: Node<RowNormAttrs>, b: OnnxBuilder): OnnxValue {
+  const { dims, eps, weight, bias } = node.attrs;
+  const [x, ...affine] = node.ins.map((t) => b.value(t)) as [OnnxValue, ...OnnxValue[]];
+  const plus = (y: OnnxValue): OnnxValue => (bias ? b.node('Add', [y, affine[+weight]!]) : y);
+  if (weight && b.opset >= RMS_NORMALIZATION) {
+    return plus(b.node('RMSNormalization', [x, affine[0]!], { axis: -dims, epsilon: { float: eps } }));
+  }
+  const rank = node.ins[0]!.shape.length;
+  const axes = Array.from({ length: dims }, (_, i) => rank - dims + i);
+  const square = b.reduce('ReduceMean', b.node('Mul', [x, x]), axes, true);
+  const y = b.node('Div', [x, b.node('Sqrt', [b.node('Add', [square, b.scalar('f32', eps)])])]);
+  return plus(weight ? b.node('Mul', [y, affine[0]!]) : y);
 }
 
 /** Inputs x, the statistics, dy, and the weight if there is one; outputs dx, then the gradients of weight and bias, if there are such. */

@@ -6,6 +6,7 @@ import { bool, number, options, signature, type ValuesOf, whole } from '../../op
 import { optionalTensor, rate, tensor } from '../args.ts';
 import { moved } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
+import { attentionOnnx } from './attention-onnx.ts';
 import { attentionGradRef, attentionRef, keptScale, threshold } from './attention-ref.ts';
 import {
   type AttentionAttrs,
@@ -51,6 +52,7 @@ function work(node: Node<AttentionAttrs>, tensors: readonly Tensor[], products: 
 /** Inputs as the layout says, then the mask; outputs o, and statistics for the gradient: largest score and 1 / sum of each query. */
 export const ATTENTION: OpDef<AttentionAttrs> = {
   name: 'attention',
+  onnx: attentionOnnx,
   multiplies: true,
   infer(ins, attrs) {
     const s = sizesOf('attention', attrs.mask ? ins.slice(0, -1) : ins, attrs);

@@ -1,6 +1,7 @@
 // conv.ts: two-dimensional convolution and its gradients, the records. Kernels: conv.h, conv_weight.h. Public functions: convolve.ts.
 import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor } from '../../ir/graph.ts';
+import type { OnnxAttributes } from '../../ir/onnx.ts';
 import {
   bytesOf,
   type Cost,
@@ -79,6 +80,14 @@ function checkBias(op: string, bias: TensorType | undefined, channels: number): 
 }
 
 const pair = (shape: readonly number[]): Pair => [shape[2] as number, shape[3] as number];
+
+/** Attributes of convolutions of both directions in ONNX. */
+const onnxAttributes = ({ stride, dilation, groups }: ConvAttrs, kernel: Pair): OnnxAttributes => ({
+  kernel_shape: kernel,
+  strides: stride,
+  dilations: dilation,
+  group: groups,
+});
 
 /** The sizes of a node of any of the three ops, whichever of x, weight and y it makes. */
 function sizesOf(x: readonly number[], weight: readonly number[], y: readonly number[], groups: number): Sizes {
@@ -177,6 +186,17 @@ export const CONV2D: OpDef<ConvAttrs> = {
     const dw = dy.graph.add(CONV2D_GRAD_WEIGHT, [x, dy], { ...attrs, kernel: pair(w.shape), bias: bias !== undefined }).outs;
     return [dx, ...dw];
   },
+  onnx(node, b) {
+    if (node.attrs.act || node.attrs.stats || node.attrs.norm) b.refuse(node, 'the fused form is made by the compiler');
+    const { padding } = node.attrs;
+    return [
+      b.node(
+        'Conv',
+        node.ins.map((t) => b.value(t)),
+        { ...onnxAttributes(node.attrs, pair(node.ins[1]!.shape)), pads: padding },
+      ),
+    ];
+  },
   lower: (node, context) => ({ ints: ints(forwardSizes(node), node.attrs, context), floats: floats(node.attrs) }),
   cost: (node) => costOf(node, forwardSizes(node), node.attrs.groups),
   ref([y, sums], ins, node) {
@@ -225,6 +245,24 @@ export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
     const weight = dy.graph.add(CONV2D_GRAD_WEIGHT, [ddx, dy], { ...attrs, kernel: pair(w.shape), bias: false }).out;
     const ddy = dy.graph.add(CONV2D, [ddx, w], attrs).out;
     return [ddy, weight, ...(bias ? [sum(ddx, { axes: [0, 2, 3] })] : [])];
+  },
+  onnx(node, b) {
+    if (node.attrs.act) b.refuse(node, 'the fused form is made by the compiler');
+    const { stride, dilation, padding, size } = node.attrs;
+    const [y, w] = node.ins as [Tensor, Tensor];
+    // How far what the last window reaches lies beyond the end.
+    const beyond = ([0, 1] as const).map((i) => {
+      return (y.shape[2 + i]! - 1) * stride[i] + dilation[i] * (w.shape[2 + i]! - 1) + 1 - padding[i] - size[i];
+    });
+    const pads = [padding[0], padding[1], ...beyond.map((n) => Math.max(0, n))];
+    const extra = beyond.map((n) => Math.max(0, -n));
+    return [
+      b.node(
+        'ConvTranspose',
+        node.ins.map((t) => b.value(t)),
+        { ...onnxAttributes(node.attrs, pair(w.shape)), pads, output_padding: extra },
+      ),
+    ];
   },
   lower: (node, context) => ({ ints: ints(inputSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, inputSizes(node), node.attrs.groups),

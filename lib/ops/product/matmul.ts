@@ -1,6 +1,7 @@
 // matmul.ts: matrix products, plain and batched, in any transposition. Kernel: gemm.h.
 import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { OnnxValue } from '../../ir/onnx.ts';
 import {
   bytesOf,
   f32,
@@ -137,6 +138,16 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     const db = transB ? matmul(dy, a, { transA: true, transB: transA }) : matmul(a, dy, { transA: !transA });
     const da = transA ? matmul(b, dy, { transA: transB, transB: true }) : matmul(dy, b, { transB: !transB });
     return [da, db];
+  },
+  onnx(node, b) {
+    const { transA = false, transB = false, act, last, stats } = node.attrs;
+    if (node.ins.length > 2 || act || last || stats) b.refuse(node, 'the fused form is made by the compiler');
+    const [x, w] = node.ins as [Tensor, Tensor];
+    const rank = x.shape.length;
+    if (rank === 2) return [b.node('Gemm', [b.value(x), b.value(w)], { transA: +transA, transB: +transB })];
+    const perm = Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+    const side = (t: Tensor, swap: boolean): OnnxValue => (swap ? b.node('Transpose', [b.value(t)], { perm }) : b.value(t));
+    return [b.node('MatMul', [side(x, transA), side(w, transB)])];
   },
   lower(node, context) {
     const { batch, m, n, k } = nodeSizes(node);

@@ -1,6 +1,7 @@
 // rotary.ts: rotary positions. Kernel: rotary.h.
 import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import { type OnnxBuilder, type OnnxValue, type Size, times } from '../../ir/onnx.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
 import { cos, pow, sin } from '../../math/index.ts';
 import { bool, number, options, signature, whole } from '../../options/index.ts';
@@ -47,6 +48,7 @@ const nodeSizes = (node: Node<RotaryAttrs>): Sizes =>
 /** Inputs x [..., T, heads d] and a table [T, n] of n / 2 cosines and n / 2 sines for each place. */
 export const ROTARY: OpDef<RotaryAttrs> = {
   name: 'rotary',
+  onnx: rotaryOnnx,
   infer(ins, attrs) {
     sizesOf(ins, attrs);
     return [ins[0] as TensorType];
@@ -101,6 +103,42 @@ export const ROTARY: OpDef<RotaryAttrs> = {
       })),
     ),
 };
+
+/** Slices that are turned, and put together again. */
+function rotaryOnnx(node: Node<RotaryAttrs>, b: OnnxBuilder): OnnxValue[] {
+  const { heads, interleaved, back } = node.attrs;
+  const [x, table] = node.ins as [Tensor, Tensor];
+  const dims = b.dims(x);
+  const [time, width] = dims.slice(-2) as [Size, number];
+  const dim = width / heads;
+  const turned = b.dims(table)[1] as number;
+  const half = turned / 2;
+  const lead = dims.slice(0, -2);
+  // [..., time, heads, dim]
+  const rank = lead.length + 3;
+  const split = b.reshape(b.value(x), [...lead, time, heads, dim]);
+  const part = (start: number, end: number, step = 1): OnnxValue => b.slice(split, rank - 1, start, end, step);
+  const angle = (start: number): OnnxValue => b.reshape(b.slice(b.value(table), 1, start, start + half), [time, 1, half]);
+  const [cos, sine] = [angle(0), angle(half)];
+  const sin = back ? b.node('Neg', [sine]) : sine;
+  const [p, q] = interleaved ? [part(0, turned, 2), part(1, turned, 2)] : [part(0, half), part(half, turned)];
+  const mul = (a: OnnxValue, c: OnnxValue): OnnxValue => b.node('Mul', [a, c]);
+  const first = b.node('Sub', [mul(p, cos), mul(q, sin)]);
+  const second = b.node('Add', [mul(q, cos), mul(p, sin)]);
+  const rest = turned < dim ? [part(turned, dim)] : [];
+  const shape: Size[] = [...lead, time, heads, half, 1];
+  const pairs = interleaved
+    ? [
+        b.reshape(b.node('Concat', [b.reshape(first, shape), b.reshape(second, shape)], { axis: rank }), [
+          ...lead,
+          time,
+          heads,
+          times(half, 2),
+        ]),
+      ]
+    : [first, second];
+  return [b.reshape(b.node('Concat', [...pairs, ...rest], { axis: rank - 1 }), dims)];
+}
 
 /** Options of `ops.rotary`. */
 export interface RotaryOptions {

@@ -27,6 +27,7 @@ import {
   sizesOf,
   timesOf,
 } from './recurrent.ts';
+import { KINDS, recurrentOnnx } from './recurrent-onnx.ts';
 
 const GATES = 3;
 
@@ -36,6 +37,10 @@ const GATES = 3;
  */
 export const GRU: OpDef<RecurrentAttrs> = {
   name: 'gru',
+  onnx(node, b) {
+    const [x, h0, weight, bias, lengths = null] = node.ins as [Tensor, Tensor, Tensor, Tensor, Tensor?];
+    return [...recurrentOnnx(node, b, KINDS.gru, { x, initial: [h0], weight, bias, lengths }), null, null];
+  },
   multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, whh, bias] = ins as [TensorType, TensorType, TensorType, TensorType];

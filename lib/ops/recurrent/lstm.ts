@@ -26,6 +26,7 @@ import {
   sizesOf,
   timesOf,
 } from './recurrent.ts';
+import { KINDS, recurrentOnnx } from './recurrent-onnx.ts';
 
 const GATES = 4;
 
@@ -35,6 +36,10 @@ const GATES = 4;
  */
 export const LSTM: OpDef<RecurrentAttrs> = {
   name: 'lstm',
+  onnx(node, b) {
+    const [x, h0, c0, weight, lengths = null] = node.ins as [Tensor, Tensor, Tensor, Tensor, Tensor?];
+    return [...recurrentOnnx(node, b, KINDS.lstm, { x, initial: [h0, c0], weight, bias: null, lengths }), null, null];
+  },
   multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, c0, whh] = ins as [TensorType, TensorType, TensorType, TensorType];

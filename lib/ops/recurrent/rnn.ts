@@ -24,6 +24,7 @@ import {
   sizesOf,
   timesOf,
 } from './recurrent.ts';
+import { recurrentOnnx } from './recurrent-onnx.ts';
 
 /** What an RNN puts around each sum. */
 export type Nonlinearity = 'tanh' | 'relu';
@@ -35,6 +36,11 @@ const relu = (attrs: RNNAttrs): boolean => attrs.nonlinearity === 'relu';
 /** Inputs x[B,T,H], h0[B,H], whh[H,H], lengths; outputs hs[B,T,H] and the last state [B,H]. */
 export const RNN: OpDef<RNNAttrs> = {
   name: 'rnn',
+  onnx(node, b) {
+    const [x, h0, weight, lengths = null] = node.ins as [Tensor, Tensor, Tensor, Tensor?];
+    const attributes = { activations: [relu(node.attrs) ? 'Relu' : 'Tanh'] };
+    return recurrentOnnx(node, b, { operator: 'RNN', gates: [0], attributes }, { x, initial: [h0], weight, bias: null, lengths });
+  },
   multiplies: true,
   infer(ins, { lengths }) {
     const [x, h0, whh] = ins as [TensorType, TensorType, TensorType];

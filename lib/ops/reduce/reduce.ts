@@ -68,7 +68,7 @@ const keep = (shape: readonly number[], axes: readonly number[]): number[] => sh
 // ---- sum and mean ------------------------------------------------------------------------------------------------
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs> {
+function sumOp(name: string, operator: 'ReduceSum' | 'ReduceMean', divisor: (count: number) => number): OpDef<SumAttrs> {
   return {
     name,
     kernel: 'sum',
@@ -83,6 +83,14 @@ function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs
       const n = divisor(layout(x, axes).count);
       const row = cast(n === 1 ? dy : div(dy, n), x.dtype);
       return [broadcastTo(reshape(row, keep(x.shape, axes)), x.shape)];
+    },
+    onnx(node, b) {
+      const { axes, dtype } = node.attrs;
+      const from = input(node).dtype;
+      // Where either is f64, it is summed in f64, as here it always is.
+      const type = dtype === 'f64' || from === 'f64' ? 'f64' : 'f32';
+      const sum = b.reduce(operator, b.cast(b.value(node.ins[0]!), from, type), axes);
+      return [b.cast(sum, type, dtype)];
     },
     lower(node) {
       const { axes, dtype } = node.attrs;
@@ -120,8 +128,8 @@ function sumOp(name: string, divisor: (count: number) => number): OpDef<SumAttrs
     ],
   };
 }
-export const SUM: OpDef<SumAttrs> = sumOp('sum', () => 1);
-export const MEAN: OpDef<SumAttrs> = sumOp('mean', (count) => count);
+export const SUM: OpDef<SumAttrs> = sumOp('sum', 'ReduceSum', () => 1);
+export const MEAN: OpDef<SumAttrs> = sumOp('mean', 'ReduceMean', (count) => count);
 
 /** Options of `ops.logSumExp`, `ops.max` and `ops.min`. */
 export interface ReduceOptions {
@@ -201,7 +209,11 @@ export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
 
 // ---- max, min, argmax --------------------------------------------------------------------------------------------
 /** `better(a, b)`: a replaces b. A NaN is never replaced, as in PyTorch. */
-function extremeOp(name: string, better: (a: number, b: number) => boolean): OpDef<ReduceAttrs> {
+function extremeOp(
+  name: string,
+  operator: 'ReduceMax' | 'ReduceMin',
+  better: (a: number, b: number) => boolean,
+): OpDef<ReduceAttrs> {
   return {
     name,
     infer(ins, { axes }) {
@@ -220,6 +232,7 @@ function extremeOp(name: string, better: (a: number, b: number) => boolean): OpD
       const share = div(reshape(dy, shape), sum(mask, { axes, keepDims: true }));
       return [mul(mask, share)];
     },
+    onnx: (node, b) => [b.reduce(operator, b.value(node.ins[0]!), node.attrs.axes)],
     lower(node) {
       return { ints: [...ints(node, node.attrs.axes), input(node).dtype === 'f64' ? 1 : 0], floats: [1] };
     },
@@ -240,11 +253,11 @@ function extremeOp(name: string, better: (a: number, b: number) => boolean): OpD
     ],
   };
 }
-export const MAX: OpDef<ReduceAttrs> = extremeOp('max', (a, b) => a > b);
-export const MIN: OpDef<ReduceAttrs> = extremeOp('min', (a, b) => a < b);
+export const MAX: OpDef<ReduceAttrs> = extremeOp('max', 'ReduceMax', (a, b) => a > b);
+export const MIN: OpDef<ReduceAttrs> = extremeOp('min', 'ReduceMin', (a, b) => a < b);
 /** `max` as a number that only keeps others in range: it has no gradient. */
 export const SHIFT: OpDef<ReduceAttrs> = {
-  ...extremeOp('shift', (a, b) => a > b),
+  ...extremeOp('shift', 'ReduceMax', (a, b) => a > b),
   kernel: 'max',
   vjp: () => [null],
   samples: () => MAX.samples().map((sample) => ({ ...sample, noGradient: true })),
@@ -293,6 +306,7 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
     if ((ins[0] as TensorType).shape[axis] === 0) throw new ShapeError('argmax: expected at least one element, got none');
     return [{ dtype: 'i32', shape }];
   },
+  onnx: (node, b) => [b.cast(b.node('ArgMax', [b.value(node.ins[0]!)], { axis: node.attrs.axis, keepdims: 0 }), 'i64', 'i32')],
   lower: (node) => ({ ints: ints(node, [node.attrs.axis]) }),
   cost: (node) => moved(node, sizeOf(input(node).shape)),
   ref([y], [x], node) {

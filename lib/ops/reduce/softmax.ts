@@ -1,6 +1,7 @@
 // softmax.ts: softmax, logSoftmax and their gradients. Kernels: softmax.h.
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
 import { exp, log } from '../../math/index.ts';
 import { signature } from '../../options/index.ts';
@@ -46,11 +47,17 @@ export function rowLogSumExp(x: RefArray): number {
 }
 
 // ---- softmax and logSoftmax --------------------------------------------------------------------------------------
-function rowOp(name: string, gradient: () => OpDef<NoAttrs>, f: (v: number, lse: number) => number): OpDef<NoAttrs> {
+function rowOp(
+  name: string,
+  operator: string,
+  gradient: () => OpDef<NoAttrs>,
+  f: (v: number, lse: number) => number,
+): OpDef<NoAttrs> {
   return {
     name,
     infer: (ins) => [expectRows(name, ins)],
     vjp: (node, [dy]) => [dy ? dy.graph.add(gradient(), [node.out, dy], {}).out : null],
+    onnx: asNode(operator, () => ({ axis: -1 })),
     lower: rowInts,
     cost,
     inplace: () => [[0, 0]],
@@ -105,11 +112,13 @@ function rowGradOp(
 
 export const SOFTMAX: OpDef<NoAttrs> = rowOp(
   'softmax',
+  'Softmax',
   () => SOFTMAX_GRAD,
   (v, lse) => exp(v - lse),
 );
 export const LOG_SOFTMAX: OpDef<NoAttrs> = rowOp(
   'logSoftmax',
+  'LogSoftmax',
   () => LOG_SOFTMAX_GRAD,
   (v, lse) => v - lse,
 );

@@ -19,19 +19,14 @@ import { mul } from '../elementwise/elementwise.ts';
 import { sum } from '../reduce/reduce.ts';
 import { moved, span } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
+import type { BagAttrs, BagMode } from './bag-attrs.ts';
+import { embeddingBagOnnx } from './embedding-bag-onnx.ts';
 import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
 
-/** What is made of the rows of a bag. */
-export type BagMode = 'sum' | 'mean' | 'max';
 // The order is that of BagMode in embedding.h.
 const MODES = ['sum', 'mean', 'max'] as const satisfies readonly BagMode[];
 export const bagMode: Field<BagMode, BagMode, false> = choice<BagMode>(...MODES).default('mean');
 
-export interface BagAttrs {
-  readonly mode: BagMode;
-  /** Positions with this index are left out. */
-  readonly padding: number | null;
-}
 interface BagGradAttrs extends BagAttrs {
   /** Of the table. */
   readonly rows: number;
@@ -69,6 +64,7 @@ function eachBag(
  */
 export const EMBEDDING_BAG: OpDef<BagAttrs> = {
   name: 'embeddingBag',
+  onnx: embeddingBagOnnx,
   infer([table, indices, offsets, weights], { mode }) {
     if (table!.dtype !== 'f32') throw new DTypeError(`embeddingBag: expected f32, got ${table!.dtype}`);
     if (table!.shape.length === 0) throw new ShapeError('embeddingBag: expected a table, got a scalar');

@@ -2,7 +2,9 @@
 // Kernels: gather.h.
 import { DTypeError, GraphError, IndexError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import {
+  ARRAYS,
   bytesOf,
   DTYPE_BYTES,
   type DType,
@@ -29,6 +31,10 @@ export function expectIndices(op: string, what: string, type: TensorType): void 
 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
 
+/** Indices as operators of ONNX take them: bytes they do not. */
+export const wide = (b: OnnxBuilder, indices: Tensor): OnnxValue =>
+  indices.dtype === 'u8' ? b.cast(b.value(indices), 'u8', 'i32') : b.value(indices);
+
 // ---- indices -----------------------------------------------------------------------------------------------------
 /** Floats whose values are whole numbers, as i32. */
 export const INDICES: OpDef<Readonly<Record<string, never>>> = {
@@ -38,6 +44,8 @@ export const INDICES: OpDef<Readonly<Record<string, never>>> = {
     return [i32(...x.shape)];
   },
   vjp: () => [null],
+  // Which values are no whole numbers, nobody says there.
+  onnx: (node, b) => [b.cast(b.value(node.ins[0]!), node.ins[0]!.dtype, 'i32')],
   lower: (node) => ({ ints: [sizeOf(node.out.shape), Number(typeOf(node, 0).dtype === 'f64')] }),
   cost: (node) => moved(node, 0),
   ref([y], [x], node) {
@@ -82,6 +90,9 @@ export const GATHER: OpDef<GatherAttrs> = {
   vjp(node, [dy]) {
     const [table, indices] = node.ins as [Tensor, Tensor];
     return [dy ? scatterAdd(dy, indices, { rows: table.shape[0] as number, ...node.attrs }) : null, null];
+  },
+  onnx({ ins: [table, indices] }, b) {
+    return [b.node('Gather', [b.value(table!), wide(b, indices!)], { axis: 0 })];
   },
   lower(node) {
     const [table, indices] = [typeOf(node, 0), typeOf(node, 1)];
@@ -208,6 +219,20 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     if (padding !== undefined && dy) throw new GraphError('scatterAdd: with padding it has no gradient', { op: 'scatterAdd' });
     return [dy ? gather(dy, node.ins[1] as Tensor) : null, null];
   },
+  onnx(node, b) {
+    const [x, indices] = node.ins as [Tensor, Tensor];
+    const rows = b.across(node, ({ attrs }) => attrs.rows);
+    const row = b.dims(x).slice(indices.shape.length);
+    let values = b.value(x);
+    if (node.attrs.padding !== undefined) {
+      const counts = b.node('Not', [b.node('Equal', [wide(b, indices), b.scalar('i32', node.attrs.padding)])]);
+      const kept = b.reshape(b.cast(counts, 'bool', x.dtype), [...b.dims(indices), ...row.map(() => 1)]);
+      values = b.node('Mul', [values, kept]);
+    }
+    const zeros = b.node('ConstantOfShape', [b.sizes([rows, ...row])], { value: { tensor: new ARRAYS[x.dtype](1) } });
+    const at = b.reshape(b.cast(b.value(indices), indices.dtype, 'i64'), [...b.dims(indices), 1]);
+    return [b.node('ScatterND', [zeros, at, values], { reduction: 'add' })];
+  },
   lower(node) {
     const { row, count } = scatterShape(node);
     const [x, indices] = [typeOf(node, 0), typeOf(node, 1)];
@@ -299,6 +324,10 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
     expectIndices('oneHot', 'indices', indices);
     if (!Number.isInteger(classes) || classes < 1) throw new ShapeError(`oneHot: expected classes >= 1, got ${classes}`);
     return [f32(...indices.shape, classes)];
+  },
+  onnx({ ins: [indices], attrs: { classes } }, b) {
+    const at = b.cast(b.value(indices!), indices!.dtype, 'i64');
+    return [b.node('OneHot', [at, b.scalar('i64', classes), b.constant('f32', [2], [0, 1])], { axis: -1 })];
   },
   lower(node) {
     const indices = typeOf(node, 0);

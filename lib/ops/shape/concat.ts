@@ -1,6 +1,7 @@
 // concat.ts: concat and stack: outputs put together from parts. Kernel: `concat` in concat.h.
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray } from '../../ir/op.ts';
 import { list, signature } from '../../options/index.ts';
 import { axis, tensor } from '../args.ts';
@@ -38,6 +39,7 @@ export const CONCAT: OpDef<ConcatAttrs> = {
       return dx;
     });
   },
+  onnx: asNode('Concat', ({ axis }) => ({ axis })),
   lower(node) {
     const { axis } = node.attrs;
     const parts = node.ins.map((x, i): Part => [i, 1, span(x.shape, axis), 0]);

@@ -45,7 +45,7 @@ function copyRef(y: RefArray, x: RefArray, view: View): void {
 export function copyOp<A>(
   name: string,
   view: (x: TensorType, attrs: A) => View,
-  rest: Required<Pick<OpDef<A>, 'vjp' | 'samples'>> & { check(x: TensorType, attrs: A): void },
+  rest: Required<Pick<OpDef<A>, 'vjp' | 'onnx' | 'samples'>> & { check(x: TensorType, attrs: A): void },
 ): OpDef<A> {
   return {
     name,
@@ -58,6 +58,7 @@ export function copyOp<A>(
       return [{ dtype: x.dtype, shape }];
     },
     vjp: rest.vjp,
+    onnx: rest.onnx,
     lower(node) {
       const x = (node.ins[0] as Tensor).type;
       return copyInts(x, view(x, node.attrs));

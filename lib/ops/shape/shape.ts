@@ -1,6 +1,7 @@
 // shape.ts: the same elements under another shape: reshape, transpose, broadcastTo. Kernel: `copy` in shape.h.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
 import { list, options, signature, whole } from '../../options/index.ts';
 import { axis, shape, tensor } from '../args.ts';
@@ -25,6 +26,12 @@ export const RESHAPE: OpDef<ReshapeAttrs> = {
     return [{ dtype: x.dtype, shape }];
   },
   vjp: (node, [dy]) => [dy ? reshape(dy, (node.ins[0] as Tensor).shape) : null],
+  onnx: (node, b) => [
+    b.reshape(
+      b.value(node.ins[0]!),
+      b.allAcross(node, ({ attrs }) => attrs.shape),
+    ),
+  ],
   cost: () => ({ flops: 0, bytes: 0 }),
   ref: ([y], [x]) => (y as RefArray).set(x as RefArray),
   samples: () => [
@@ -106,6 +113,7 @@ export const TRANSPOSE: OpDef<TransposeAttrs> = copyOp<TransposeAttrs>(
       }
     },
     vjp: (node, [dy]) => [dy ? transpose(dy, { axes: node.attrs.axes.map((_, i) => node.attrs.axes.indexOf(i)) }) : null],
+    onnx: asNode('Transpose', ({ axes }) => ({ perm: axes })),
     samples: () => [
       { ins: [f32(3, 5)], attrs: { axes: [1, 0] } },
       { ins: [f32(37, 21)], attrs: { axes: [1, 0] } },
@@ -179,6 +187,10 @@ export const BROADCAST_TO: OpDef<BroadcastToAttrs> = {
       },
       // Summed to the shape of the input.
       vjp: (_, [dy]) => [dy ?? null],
+      onnx(node, b) {
+        const shape = b.allAcross(node, ({ attrs }) => attrs.shape);
+        return [b.node('Expand', [b.value(node.ins[0]!), b.sizes(shape)])];
+      },
       samples: () => [
         { ins: [f32()], attrs: { shape: [17] } },
         { ins: [f32(5)], attrs: { shape: [3, 5] } },

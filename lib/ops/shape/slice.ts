@@ -1,6 +1,7 @@
 // slice.ts: slice and pad, each of which is the other's gradient. Kernels: `copy` in shape.h, `concat` in concat.h.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { type OnnxValue, plus, type Size, times } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sizeOf, type TensorType } from '../../ir/op.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { axis, tensor } from '../args.ts';
@@ -40,6 +41,12 @@ export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
       const n = dy.shape[axis] as number;
       const after = n === 0 ? size - start : size - start - ((n - 1) * step + 1);
       return [pad(dy, { axis, before: start, after, step })];
+    },
+    onnx(node, b) {
+      const { axis, step } = node.attrs;
+      const start = b.across(node, ({ attrs }) => attrs.start);
+      const end = b.across(node, ({ attrs }) => attrs.end);
+      return [b.slice(b.value(node.ins[0]!), axis, start, end, step)];
     },
     samples: () => [
       { ins: [f32(7)], attrs: { axis: 0, start: 2, end: 6, step: 1 } },
@@ -118,6 +125,29 @@ export const PAD: OpDef<PadAttrs> = {
     if (!dy) return [null];
     const { axis, before, after, step } = node.attrs;
     return [slice(dy, { axis, start: before, end: (dy.shape[axis] as number) - after, step })];
+  },
+  onnx(node, b) {
+    const { axis, step } = node.attrs;
+    const x = node.ins[0]!;
+    const dims = b.dims(x);
+    const before = b.across(node, ({ attrs }) => attrs.before);
+    const after = b.across(node, ({ attrs }) => attrs.after);
+    const padded = (value: OnnxValue, rank: number, from: Size, to: Size, at: number = axis): OnnxValue => {
+      const pads = Array.from({ length: 2 * rank }, (_, i) => (i === at ? from : i === rank + at ? to : 0));
+      return b.node('Pad', [value, b.sizes(pads), b.scalar(x.dtype, 0)], { mode: 'constant' });
+    };
+    let value = b.value(x);
+    if (step > 1) {
+      // Each element with the zeros after it is a row of its own; the last one has none.
+      const n = dims[axis]!;
+      const rows = b.reshape(value, [...dims.slice(0, axis + 1), 1, ...dims.slice(axis + 1)]);
+      const spread = b.reshape(
+        padded(rows, dims.length + 1, 0, step - 1, axis + 1),
+        dims.map((d, i) => (i === axis ? times(n, step) : d)),
+      );
+      value = b.slice(spread, axis, 0, plus(times(n, step), 1 - step), 1);
+    }
+    return [padded(value, dims.length, before, after)];
   },
   lower(node) {
     const { axis, before, after, step } = node.attrs;

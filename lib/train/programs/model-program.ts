@@ -19,9 +19,11 @@ export function traceModel<T>(
   model: Module,
   build: (graph: Graph) => T,
   precision: Precision = 'f32',
+  forAnyRows: boolean = false,
 ): { graph: Graph; traced: T } {
   const graph = new Graph('eval');
   graph.precision = precision;
+  graph.forAnyRows = forAnyRows;
   const unbind = bindParameters(graph, model);
   try {
     return { graph, traced: build(graph) };

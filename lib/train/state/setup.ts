@@ -477,22 +477,39 @@ export class Setup {
    * @param apart runs wait for none that train, on a copy of the weights
    */
   predictions(wanted: Wanted, store: Store, programs: Programs, apart: Apart | null = null): Predictions {
-    const { where, output, weights, dropout } = wanted;
-    const { model } = this.#options;
-    const predict: Output<Module> = this.#options.predict ?? forwardOfX;
     const session = this.#session;
     const { transforms, tracing } = apart ?? { transforms: this.#transforms, ...session };
+    const trace = this.#outputs(wanted, { transforms, tracing, precision: this.#precision, forAnyRows: false });
+    return new Predictions(wanted.where, store, trace, programs, { ...session, ...apart, apart: apart !== null });
+  }
+
+  /** What traces outputs with the transforms of now, for whoever computes them elsewhere: in f32. */
+  exporting(wanted: Wanted): (batch: (graph: Graph) => Tensors) => ReturnType<typeof traceOutputs> {
+    const { tracing } = this.#session;
+    return this.#outputs(wanted, { transforms: this.#transforms, tracing, precision: 'f32', forAnyRows: true });
+  }
+
+  #outputs(
+    { where, output, weights, dropout }: Wanted,
+    {
+      transforms,
+      tracing,
+      precision,
+      forAnyRows,
+    }: Pick<Apart, 'transforms' | 'tracing'> & Pick<Graph, 'precision' | 'forAnyRows'>,
+  ): (batch: (graph: Graph) => Tensors) => ReturnType<typeof traceOutputs> {
+    const { model } = this.#options;
+    const predict: Output<Module> = this.#options.predict ?? forwardOfX;
     const inUnitsOfY: Output<Module> = (batch, m) => {
       const given = predict(batch, m);
       // What has names need not be what the loss compares with y.
       return given instanceof Tensor ? inUnits(given, transforms) : given;
     };
-    const trace = (batch: (graph: Graph) => Tensors): ReturnType<typeof traceOutputs> => {
+    return (batch) => {
       const prepared = (graph: Graph): Tensors => prepare(batch(graph), this.#plans, transforms, false);
-      const options = { stands: this.#stands(weights), precision: this.#precision, dropout };
+      const options = { stands: this.#stands(weights), precision, dropout, forAnyRows };
       return tracing(() => traceOutputs(where, model, output ?? inUnitsOfY, prepared, options));
     };
-    return new Predictions(where, store, trace, programs, { ...session, ...apart, apart: apart !== null });
   }
 
   /** The states that a prediction may read. */

@@ -262,16 +262,18 @@ export type Output<M> = (batch: Batch, model: M) => Tensor | Readonly<Record<str
 /**
  * The graph that computes a function's tensors for a batch, and the names of its outputs by those of the tensors; '' of one without a name.
  * @param dropout drop as in training
+ * @param forAnyRows it is written down
  */
 export function traceOutputs<M extends Module>(
   where: string,
   model: M,
   output: Output<M>,
   trace: (graph: Graph) => Tensors,
-  { stands, precision, dropout = false }: Evaluated & { readonly dropout?: boolean },
+  { stands, precision, dropout = false, forAnyRows = false }: Evaluated & Partial<Pick<Graph, 'dropout' | 'forAnyRows'>>,
 ): { graph: Graph; extra: ReadonlyMap<string, string> } {
   const graph = graphOf('eval', precision);
   graph.dropout = dropout;
+  graph.forAnyRows = forAnyRows;
   const extra = new Map<string, string>();
   withParameters(graph, model, { stands }, () => {
     const given = ofBatch(where, batchOf(graph, trace), model, output);

@@ -299,3 +299,18 @@ export const SAMPLE: Reader = {
   draw: drawSample,
   ways: runs,
 };
+
+function drawExport(r: Random): Drawn {
+  const model = models.get(r.pick([...models.keys()]))!;
+  const weights = r.chance(0.05) ? model : r.chance(0.03) ? havoc(r, model) : changedWeights(r, model);
+  const shape = r.chance(0.2) ? ['--shape', r.pick(['4', '2,2', '3'])] : [];
+  const argv = ['export', ...flags(r), ...shape, '--onnx', 'm.onnx', 'm.safetensors'];
+  return { files: { 'm.safetensors': weights }, options: { argv } };
+}
+
+export const EXPORT: Reader = {
+  covers: ['gradclip export'],
+  reaches: ['cli/commands/export.ts', 'train/feed/prepare.ts'],
+  draw: drawExport,
+  ways: runs,
+};

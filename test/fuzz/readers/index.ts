@@ -1,7 +1,19 @@
 // index.ts: every reader of the library. Adding one: a file here, a line below; test/fuzz/fuzz.test.ts tells what is missing.
 import type { Reader } from '../spec.ts';
 import { CHECKPOINT, makeTrainers } from './checkpoint.ts';
-import { CLIP_REPORT, EVALUATE, INIT, INSPECT, PRECISION, PREDICT, REPORT, SAMPLE, trainModels, WATCH } from './commands.ts';
+import {
+  CLIP_REPORT,
+  EVALUATE,
+  EXPORT,
+  INIT,
+  INSPECT,
+  PRECISION,
+  PREDICT,
+  REPORT,
+  SAMPLE,
+  trainModels,
+  WATCH,
+} from './commands.ts';
 import { CONFIG, DATA } from './config.ts';
 import { CSV } from './csv.ts';
 import { HUGGING_FACE } from './hugging-face.ts';
@@ -44,6 +56,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   init: INIT,
   precision: PRECISION,
   sample: SAMPLE,
+  export: EXPORT,
   lab: LAB,
   torch: TORCH,
 };
