@@ -32,7 +32,7 @@ describe('no reader is left out', () => {
   const covered = new Set(Object.values(READERS).flatMap(({ covers }) => covers));
 
   /** Public, and takes a path, bytes or JSON, and yet none of what it takes is of strangers. */
-  const WRITERS = ['Trainer.exportOnnx', 'Trainer.savePruned'];
+  const WRITERS = ['Trainer.exportOnnx', 'Trainer.savePruned', 'callbacks.csv'];
 
   it('of the public functions', () => {
     const takes = PUBLIC.filter(({ path }) => {
@@ -74,9 +74,12 @@ describe('no reader is left out', () => {
 
 /** They open or parse what is of this package, of the system, or is written by them. */
 const NOT_OF_STRANGERS = [
+  'callbacks/csv.ts',
+  'callbacks/event-file.ts',
   'cli/demo/corpus.ts',
   'cli/lab/jobs.ts',
   'errors/places.ts',
+  'io/file/append.ts',
   'io/file/lock.ts',
   'native/cures.ts',
   'native/failure.ts',
