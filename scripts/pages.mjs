@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { htmlPage } from '../dist/bench/html.js';
 import { policiesPage } from '../dist/lib/cli/bench/policies-page.js';
 import { labPage } from '../dist/lib/lab/page/page.js';
 import { LADDER, USUAL } from '../dist/lib/lab/policies.js';
@@ -20,7 +21,8 @@ const CONFIG = {
   schedule: { type: 'cosine', steps: 300 },
   clip: { type: 'globalNorm', threshold: 0.5 },
   guards: [{ type: 'loss', max: 0.6, action: 'warn' }],
-  ...{ batchSize: 16, epochs: 30, threads: 1, record: { file: 'run.jsonl', perLayer: true, clock: true } },
+  ...{ batchSize: 16, epochs: 30, threads: 1, save: 'm.safetensors' },
+  record: { file: 'run.jsonl', perLayer: true, clock: true },
 };
 
 /** What the pages below are made of: a training with its record. */
@@ -39,6 +41,8 @@ export const PAGES = {
   'clip-report': (folder) => run(folder, 'clip-report', 'run.jsonl', '--html', 'clip-report.html'),
   demo: (folder) => run(folder, 'demo', '--steps', '80', '--report', 'demo.html'),
   tune: (folder) => run(folder, 'tune', 'config.json', '--trials', '8', '--threads', '1', '--html', 'tune.html'),
+  evaluation: (folder) => run(folder, 'evaluate', 'm.safetensors', 'points.csv', '--html', 'evaluation.html'),
+  suite: () => suitePage(),
   bench: () => policiesPage(['a machine', 'a command'], benchRows()),
   lab: async (_, { lab }) =>
     labPage(summarize(lab === undefined ? labRuns() : (await readLab(lab)).lines), { machine: 'a machine', version: '0' }),
@@ -125,4 +129,21 @@ function labRuns() {
       ),
     ),
   );
+}
+
+/** A suite of the benchmark, with times that follow from names. */
+function suitePage() {
+  const rows = ['gradclip', 'PyTorch'].map((peer, i) => ({
+    suite: 'step',
+    name: 'mlp-small',
+    peer,
+    median_ms: 1.2 + i,
+    spread_percent: 3,
+  }));
+  const bars = ({ name, peer, median_ms }) => [{ chart: 'Milliseconds a step', group: name, label: peer, value: median_ms }];
+  const facts = {
+    ...{ date: '2026-01-01', command: 'npm run bench', cpu: 'a processor', cores: 2, available: 2, threads: [1, 2], isa: 'avx2' },
+    ...{ memory: '8 GiB', load: 0.1, node: 'v22.0.0', gradclip: '0.1.0', peers: { PyTorch: '2.8' } },
+  };
+  return htmlPage({ bars }, facts, rows);
 }
