@@ -33,7 +33,6 @@ export class Learner {
   /** Of the weights that are live; null: none was good enough yet. */
   #good = null;
   #live = null;
-  #run = null;
   #wake = null;
   #stopping = false;
   #saved = Date.now();
@@ -102,10 +101,10 @@ export class Learner {
     if (this.#dirty) await this.#save(this.#files.newest);
   }
 
-  /** `run` ends after the step that is under way, and its state is on the disk. */
+  /** `run` ends after the fit that is under way, which is ROUND steps at most, and its state is on the disk. */
   stop() {
+    // Not in the middle of that fit: the next one would go on in the middle of its epoch, and that has other rows.
     this.#stopping = true;
-    this.#run?.stop();
     this.#wake?.();
   }
 
@@ -120,10 +119,7 @@ export class Learner {
   }
 
   async #learn(rows) {
-    this.#run = this.#trainer.fit(dataOf(rows), { epochs: 1, shuffle: false, callbacks: this.#callbacks });
-    const { tried, last } = await this.#run;
-    this.#run = null;
-    if (tried === 0) return;
+    const { tried, last } = await this.#trainer.fit(dataOf(rows), { epochs: 1, shuffle: false, callbacks: this.#callbacks });
     const { steps, rows: before } = this.#place;
     const count = tried * BLOCK;
     this.#place = { ...this.#place, lastId: rows[count - 1].id, steps: steps + tried, rows: before + count };

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import * as gradclip from 'gradclip';
+import { callbacks } from 'gradclip';
 import { makeApp } from './app.mjs';
 import { Learner } from './learner.mjs';
 import { makeMetrics } from './metrics.mjs';
@@ -36,7 +36,7 @@ const learner = await Learner.open({
   folder,
   threads,
   every: checkpointSeconds,
-  callbacks: gradclip.callbacks ? [gradclip.callbacks.prometheus(metrics.registry, { model: 'deliveries' })] : [],
+  callbacks: [callbacks.prometheus(metrics.registry, { labels: { model: 'deliveries' } })],
   events,
 });
 metrics.follow(learner);
