@@ -1,6 +1,7 @@
 // example-server.mjs: examples/server, started, tried and measured.
 //   npm run -s example:server                     start it, with made-up deliveries; PORT and the like as its README.md says
-//   npm run -s test:server                        its routes, load, a graceful end, kills, memory: a short form of what follows
+//   npm run -s test:server                        routes, load, kills and soak, one after the other; so many of each as follows
+//   npm run -s test:server -- routes              who gets which answer, from a bad request to the page of the training; a graceful end
 //   npm run -s test:server -- load --seconds 60   300 requests a second while it trains: latencies and the delay of the event loop
 //   npm run -s test:server -- kills --kills 200   kill -9 at random moments: no row lost or learned twice, bit for bit
 //   npm run -s test:server -- soak --rows 1000000 memory and handles by counts of rows, fits and swaps
@@ -18,13 +19,25 @@ const TOKEN = 'a-token-of-the-test-only';
 
 /** What the example needs, which gradclip does not: installed in its folder. */
 async function install() {
-  if (existsSync(join(FOLDER, 'node_modules/.package-lock.json')) && existsSync(join(FOLDER, 'node_modules/better-sqlite3/build/Release'))) return;
+  if (
+    existsSync(join(FOLDER, 'node_modules/.package-lock.json')) &&
+    existsSync(join(FOLDER, 'node_modules/better-sqlite3/build/Release'))
+  )
+    return;
   console.error('installing what examples/server needs ...');
   // Where better-sqlite3 has nothing prebuilt to offer, it is compiled, with the headers that came with Node.
   const headers = join(dirname(process.execPath), '..');
   const env = { ...process.env, ...(existsSync(join(headers, 'include/node/node.h')) && { npm_config_nodedir: headers }) };
-  for (const args of [['ci', '--ignore-scripts'], ['rebuild', 'better-sqlite3']]) {
-    const child = spawn('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: FOLDER, env, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  for (const args of [
+    ['ci', '--ignore-scripts'],
+    ['rebuild', 'better-sqlite3'],
+  ]) {
+    const child = spawn('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: FOLDER,
+      env,
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32',
+    });
     const [code] = await once(child, 'exit');
     if (code !== 0) throw new Error(`npm ${args.join(' ')} in examples/server ended with ${code}`);
   }
@@ -54,8 +67,13 @@ class Service {
 
   async #start(folder, env) {
     const began = performance.now();
+    // The line that tells where it listens is one of level info.
     const own = { PORT: '0', HOST: '127.0.0.1', TOKEN, DATA: folder, LOG_LEVEL: 'info', ...env };
-    this.#child = spawn(process.execPath, ['server.mjs'], { cwd: FOLDER, env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, ['server.mjs'], {
+      cwd: FOLDER,
+      env: { ...process.env, ...own },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.exited = once(this.#child, 'exit').then(([code, signal]) => ({ code, signal }));
     createInterface({ input: this.#child.stderr }).on('line', (line) => this.#lines.push(line));
     const lines = createInterface({ input: this.#child.stdout });
@@ -160,7 +178,7 @@ async function routes() {
     check('which weights', model > 0, model);
     check('Prometheus counts rows', (await service.metric('service_rows_learned_total')) > 500);
     const page = await service.ask('/report');
-    check('a page', page.status === 200 && page.text.startsWith('<!doctype html'), page.text.slice(0, 100));
+    check('a page', page.status === 200 && /^<!doctype html/i.test(page.text), page.text.slice(0, 100));
     const { code } = await service.kill('SIGTERM');
     check('it ends with 0', code === 0, service.log);
 
@@ -174,16 +192,19 @@ async function routes() {
 
 /** @param seconds at 300 requests a second, rows among them, so that it trains all the time */
 async function load(seconds) {
-  const { default: autocannon } = await import(new URL('node_modules/autocannon/autocannon.js', new URL('../examples/server/', import.meta.url)));
+  const { default: autocannon } = await import(
+    new URL('node_modules/autocannon/autocannon.js', new URL('../examples/server/', import.meta.url))
+  );
   await withFolder(async (folder) => {
-    const service = await begun(folder, { LOG_LEVEL: 'warn' });
+    const service = await begun(folder);
     // Rows all the time: 40 a request, five times a second, and a backlog to begin with, so that there is always something to learn.
     let next = 2000;
     let sending = true;
     const rows = (async () => {
       while (sending) {
         const waiting = await service.metric('service_backlog_rows');
-        if (waiting < 20_000) for (let i = 0; i < 10; i++, next += 1000) await service.ask('/rows', { body: deliveries(next, 1000) });
+        if (waiting < 20_000)
+          for (let i = 0; i < 10; i++, next += 1000) await service.ask('/rows', { body: deliveries(next, 1000) });
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     })();
@@ -232,7 +253,7 @@ async function replay(folder) {
 /** Rows are sent all the time, each batch again until it is acknowledged, while the service is killed. */
 async function kills(count) {
   await withFolder(async (folder) => {
-    const env = { CHECKPOINT_SECONDS: '1', LOG_LEVEL: 'info', THREADS: '2' };
+    const env = { CHECKPOINT_SECONDS: '1', THREADS: '2' };
     let service = await begun(folder, env);
     let [acknowledged, sent, over] = [2000, 0, false];
     const SIZE = 50;
@@ -292,14 +313,20 @@ const position = async (service) => {
 /** Memory and handles over many rows, fits and swaps. */
 async function soak(rows) {
   await withFolder(async (folder) => {
-    const service = await begun(folder, { LOG_LEVEL: 'warn', CHECKPOINT_SECONDS: '5', MAX_BACKLOG: '1000000000' });
+    const service = await begun(folder, { CHECKPOINT_SECONDS: '5', MAX_BACKLOG: '1000000000' });
     const SIZE = 100;
     const samples = [];
     const began = performance.now();
     for (let i = 2000; i < rows + 2000; i += SIZE) {
       check('rows', (await service.ask('/rows', { body: deliveries(i, SIZE) })).status === 201, service.log);
+      // Until no whole block is left, so that each of these requests is a fit.
+      while ((await service.ask('/health/ready')).json().backlog > 80);
       if ((i / SIZE) % Math.ceil(rows / SIZE / 200) === 0) {
-        samples.push([i, (await service.metric('process_resident_memory_bytes')) / 2 ** 20, await service.metric('nodejs_active_handles_total')]);
+        samples.push([
+          i,
+          (await service.metric('process_resident_memory_bytes')) / 2 ** 20,
+          await service.metric('nodejs_active_handles_total'),
+        ]);
       }
     }
     const half = samples.slice(Math.floor(samples.length / 2));
@@ -355,5 +382,11 @@ const wanted = positionals.length > 0 ? positionals : ['routes', 'load', 'kills'
 for (const name of wanted) {
   if (!tasks[name]) throw new Error(`expected ${Object.keys(tasks).join(', ')}, got ${name}`);
 }
-await install();
+try {
+  await install();
+} catch (error) {
+  // A network, or a compiler: not the service.
+  console.log(`test:server: skipped, since what examples/server needs cannot be installed here: ${error.message}`);
+  process.exit(0);
+}
 for (const name of wanted) await tasks[name]();

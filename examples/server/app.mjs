@@ -15,7 +15,10 @@ const PREDICT = {
     200: {
       type: 'object',
       required: ['late', 'model'],
-      properties: { late: list({ type: 'number' }, MOST_ROWS), model: { ...id, description: 'the last row that its weights have learned' } },
+      properties: {
+        late: list({ type: 'number' }, MOST_ROWS),
+        model: { ...id, description: 'the last row that its weights have learned' },
+      },
     },
   },
 };
@@ -59,7 +62,8 @@ export function makeApp({ log, learner, metrics, report, token, maxBacklog, logg
     app.addHook('onRequest', async (request) => {
       if (request.routeOptions.config.open) return;
       const [kind, given] = (request.headers.authorization ?? '').split(' ');
-      if (kind !== 'Bearer' || !given || !same(given, token)) throw refusal(401, 'expected the header Authorization: Bearer TOKEN');
+      if (kind !== 'Bearer' || !given || !same(given, token))
+        throw refusal(401, 'expected the header Authorization: Bearer TOKEN');
     });
   }
   app.addHook('onResponse', async (request, reply) => {
@@ -102,7 +106,10 @@ export function makeApp({ log, learner, metrics, report, token, maxBacklog, logg
 
   app.get('/report', async (_, reply) => {
     reply.type('text/html; charset=utf-8');
-    reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:");
+    reply.header(
+      'content-security-policy',
+      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
+    );
     return await report();
   });
   return app;

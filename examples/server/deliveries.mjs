@@ -32,7 +32,10 @@ export function encode(rows) {
   for (const [i, { distance, parcels, hour, traffic, weather }] of rows.entries()) {
     const angle = (2 * Math.PI * hour) / 24;
     const kind = WEATHER.map((name) => Number(name === weather));
-    data.set([Math.log1p(distance) - 2, Math.log1p(parcels) - 1, Math.sin(angle), Math.cos(angle), 2 * traffic - 1, ...kind], i * WIDTH);
+    data.set(
+      [Math.log1p(distance) - 2, Math.log1p(parcels) - 1, Math.sin(angle), Math.cos(angle), 2 * traffic - 1, ...kind],
+      i * WIDTH,
+    );
   }
   return { data, shape: [rows.length, WIDTH] };
 }

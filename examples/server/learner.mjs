@@ -82,6 +82,11 @@ export class Learner {
     return this.#predictor.predictSync(encode(rows)).data;
   }
 
+  /** The page of the training so far, as HTML. */
+  async report() {
+    return await this.#trainer.report();
+  }
+
   /** Rows have come. */
   wake() {
     this.#wake?.();
@@ -179,7 +184,9 @@ export class Learner {
       this.#place = newest;
     }
     if (this.#place.lastId > this.#log.last) {
-      throw new Error(`the weights have learned row ${this.#place.lastId}, and the log ends at ${this.#log.last}: is it another one?`);
+      throw new Error(
+        `the weights have learned row ${this.#place.lastId}, and the log ends at ${this.#log.last}: is it another one?`,
+      );
     }
   }
 

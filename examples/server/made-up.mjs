@@ -40,7 +40,10 @@ export const deliveries = (from, count) => Array.from({ length: count }, (_, k) 
 
 /** Rows, a few at a time, and now and then a question. */
 async function send(url, perSecond) {
-  const headers = { 'content-type': 'application/json', ...(process.env.TOKEN && { authorization: `Bearer ${process.env.TOKEN}` }) };
+  const headers = {
+    'content-type': 'application/json',
+    ...(process.env.TOKEN && { authorization: `Bearer ${process.env.TOKEN}` }),
+  };
   const post = (path, body) => fetch(new URL(path, url), { method: 'POST', headers, body: JSON.stringify(body) });
   const size = Math.max(1, Math.round(perSecond / 10));
   for (let i = 0; ; i += size) {
@@ -55,4 +58,5 @@ async function send(url, perSecond) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await send(process.argv[2] ?? 'http://127.0.0.1:8080', Number(process.argv[3] ?? 200));
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await send(process.argv[2] ?? 'http://127.0.0.1:8080', Number(process.argv[3] ?? 200));

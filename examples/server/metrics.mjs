@@ -1,6 +1,6 @@
 // metrics.mjs: what Prometheus is told: Node's own metrics, requests, the learner's; those of the training come from gradclip's callback.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export function makeMetrics() {
   const registry = new Registry();
@@ -57,7 +57,15 @@ export function makeMetrics() {
   };
   /** Of the learner, when somebody asks. */
   const follow = (learner) => {
-    const of = (name, help, value) => new Gauge({ name, help, registers, collect() { this.set(value()); } });
+    const of = (name, help, value) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
     of('service_backlog_rows', 'Rows that wait to be learned', () => learner.backlog);
     of('service_last_row_id', 'The last row that was learned', () => learner.place.lastId);
     of('service_model_row_id', 'The last row that the live weights have learned', () => learner.live?.lastId ?? 0);

@@ -12,7 +12,13 @@ import { RowLog } from './row-log.mjs';
 async function learned(log, folder) {
   const learner = await Learner.open({ log, folder, threads: 1, every: 1e9 });
   await learner.run({ idle: true });
-  const found = { ...learner.place, live: learner.live?.lastId ?? null, hash: createHash('sha256').update(await learner.weights()).digest('hex') };
+  const found = {
+    ...learner.place,
+    live: learner.live?.lastId ?? null,
+    hash: createHash('sha256')
+      .update(await learner.weights())
+      .digest('hex'),
+  };
   learner.dispose();
   return found;
 }

@@ -40,7 +40,7 @@ const learner = await Learner.open({
   events,
 });
 metrics.follow(learner);
-const app = makeApp({ log, learner, metrics, report: () => '<!doctype html>', token, maxBacklog, logger: { level } });
+const app = makeApp({ log, learner, metrics, report: () => learner.report(), token, maxBacklog, logger: { level } });
 await app.listen({ host, port });
 
 // What fails here is a fault, not a bad request: a supervisor starts the service again, and it goes on where its files are.
