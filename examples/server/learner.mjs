@@ -203,7 +203,7 @@ export class Learner {
   }
 }
 
-/** What a file says of itself; null: there is none. @throws Error of gradclip where it is no file of weights */
+/** Its position in the log, which a file has; null: there is none. @throws Error of gradclip where it is no file of weights */
 async function placeOf(file) {
   if (!existsSync(file)) return null;
   const { metadata } = await io.inspectSafetensors(file);

@@ -1,4 +1,4 @@
-// metrics.mjs: what Prometheus is told: Node's own metrics, requests, the learner's; those of the training come from gradclip's callback.
+// metrics.mjs: what Prometheus reads: Node's own metrics, requests, the learner's; those of the training come from gradclip's callback.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
