@@ -71,12 +71,16 @@ function folderOf(project, { name, type = 'module', files, options }) {
   return folder;
 }
 
-/** Blocks of a page that go on from the block before, which has the imports, are one file with it. */
+/** A block that imports gradclip is a file; others go on from the first of their page, as test/docs/programs.ts has it. */
 function programsOf(page) {
   const programs = [];
   for (const block of blocksOf(page)) {
-    if (/^import /m.test(block)) programs.push(block);
-    else programs.push(`${programs[0] ?? ''}{\n${block}}\n`);
+    const alone = /^(import|\}) .*from 'gradclip';$/m.test(block) || nameOf(block) !== undefined;
+    if (alone || programs.length === 0) programs.push(block);
+    else {
+      const imports = block.match(/^import .*\n/gm) ?? [];
+      programs.push(`${imports.join('')}${programs[0]}{\n${block.replace(/^import .*\n/gm, '')}}\n`);
+    }
   }
   return programs;
 }
@@ -120,8 +124,8 @@ export function checkTypes(project) {
     },
   ];
   const folders = projects.map((each) => ({ folder: folderOf(project, each), wanted: each.wanted ?? [] }));
-  // What Node.js itself gives (console, node:fs) is declared for the pages alone: they use it.
-  for (const name of ['@types/node', 'undici-types'])
+  // What Node.js itself gives (console, node:fs) is declared for the pages alone, and so is what they use beside it.
+  for (const name of ['@types/node', 'undici-types', 'prom-client'])
     cpSync(join(root, 'node_modules', name), join(project, 'docs/node_modules', name), { recursive: true });
   for (const { version, tsc } of compilers()) {
     for (const { folder, wanted } of folders) {

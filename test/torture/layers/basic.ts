@@ -55,6 +55,18 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
     }),
     make: ({ out, ...options }, row) => new nn.Linear(row.at(-1)!, out, options),
   }),
+  Lora: kind<{ out: number; rank: number; dropout?: number }>({
+    ranks: ANY,
+    keepsTime: true,
+    draw: (r, row) => ({
+      options: {
+        out: r.size(room(row, row.length - 1)),
+        rank: r.between(1, 9),
+        ...given({ dropout: r.maybe(0.3, () => r.pick([0.1, 0.5])) }),
+      },
+    }),
+    make: ({ out, ...options }, row) => new nn.Lora(row.at(-1)!, out, options),
+  }),
   Identity: plain(() => new nn.Identity()),
   ReLU: plain(() => new nn.ReLU()),
   Tanh: plain(() => new nn.Tanh()),
