@@ -86,11 +86,11 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws (rejects) OptionError, ShapeError, IndexError for inputs that do not fit; GraphError if the model was changed since and nothing is
    * compiled for such inputs; DisposedError
    */
-  predict(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): Promise<readonly RowPrediction[]>;
   predict<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options?: Omit<PredictOptions, 'weights'>,
   ): Promise<OutputArrays<D>>;
+  predict(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): Promise<readonly RowPrediction[]>;
   async predict(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: Omit<PredictOptions, 'weights'> = {},
@@ -112,11 +112,11 @@ export class Predictor<T extends OutputTypes = 'f32'> {
    * @throws OptionError, ShapeError, IndexError for inputs that do not fit; GraphError if the model was changed since and nothing is
    * compiled for such inputs; DisposedError
    */
-  predictSync(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): readonly RowPrediction[];
   predictSync<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options?: Omit<PredictOptions, 'weights'>,
   ): OutputArrays<D>;
+  predictSync(rows: readonly TableRow[], options?: Omit<PredictOptions, 'weights'>): readonly RowPrediction[];
   predictSync(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: Omit<PredictOptions, 'weights'> = {},

@@ -250,11 +250,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * in a list: its class by name, what the model gives for each class, or its value
    * @throws (rejects) OptionError, ShapeError; DataError for rows that are not as the schema says; BusyError while a fit of another trainer of the model is on
    */
-  predict(rows: readonly TableRow[], options?: PredictOptions): Promise<readonly RowPrediction[]>;
   predict<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options?: PredictOptions,
   ): Promise<OutputArrays<D>>;
+  predict(rows: readonly TableRow[], options?: PredictOptions): Promise<readonly RowPrediction[]>;
   async predict(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: PredictOptions = {},
@@ -269,11 +269,11 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @returns as of `predict`
    * @throws OptionError, ShapeError; BusyError while a fit of another trainer of the model is on
    */
-  predictSync(rows: readonly TableRow[], options?: PredictOptions): readonly RowPrediction[];
   predictSync<D = HeldOf<T>>(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream,
     options?: PredictOptions,
   ): OutputArrays<D>;
+  predictSync(rows: readonly TableRow[], options?: PredictOptions): readonly RowPrediction[];
   predictSync(
     inputs: ArrayInput | Arrays | Share | Sequences | BatchStream | readonly TableRow[],
     options: PredictOptions = {},

@@ -104,7 +104,7 @@ trainer.fit(batches([data], { row: 'y' })); //! 'row' does not exist
 // Arrays
 trainer.predict('0.5'); //! 'string'
 trainer.predict(5); //! 'number'
-trainer.predict({ data: new Float32Array(4), shape: '2,2' }); //! 'string'
+trainer.predict({ data: new Float32Array(4), shape: '2,2' }); //! 'data' does not exist
 trainer.fit({ x: 'points.csv', y }); //! 'string' is not assignable
 trainer.fit('points.csv'); //! 'string'
 const classes = new Trainer({ ...plain, predict: ({ x }, net) => ops.argmax(net.forward(x)) });
