@@ -167,7 +167,7 @@ test('a real group of version 1', (context) => {
   }
   try {
     // A build that sanitizers watch takes twice as much for itself.
-    const limit = process.env.ASAN_OPTIONS === undefined ? 400 : 480;
+    const limit = process.env.ASAN_OPTIONS === undefined ? 400 : 540;
     writeFileSync(join(folder, 'memory.limit_in_bytes'), String(limit * MIB));
     const script = 'dist/test/children/room.js';
     const enter = `echo $$ > ${folder}/tasks; exec "$0" ${script}`;
