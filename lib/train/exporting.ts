@@ -9,6 +9,7 @@ import type { Module } from '../nn/module/module.ts';
 import { exported, type OnnxInput } from '../onnx/export.ts';
 import { writeModel } from '../onnx/file.ts';
 import type { OnnxModel, OnnxPort } from '../onnx/model.ts';
+import { show } from '../options/index.ts';
 import { rowTypes } from './feed/batch.ts';
 import { inputsOf } from './feed/inputs.ts';
 import type { AskedOnnx } from './given.ts';
@@ -81,10 +82,22 @@ const isShape = (given: unknown): given is OnnxShape =>
 /** Arrays by their names, each as what of it a file knows. */
 function inputsFor(given: OnnxInputs): OnnxInput[] {
   if (isShape(given)) return [inputOf('x', given)];
+  checkRows('x', given);
   if (isArray(given)) return ofArrays(given);
   const entries = Object.entries(given);
+  for (const [name, value] of entries) checkRows(name, value);
   if (!entries.some(([, value]) => isShape(value))) return ofArrays(given as Arrays | Share);
   return entries.flatMap(([name, value]) => (isShape(value) ? [inputOf(name, value)] : ofArrays({ [name]: value })));
+}
+
+/** A shape that stands where an array does, as `['batch', 2]`, is no rows of it. */
+function checkRows(name: string, value: unknown): void {
+  if (!Array.isArray(value) || !value.some((size) => typeof size === 'string')) return;
+  const shape = `{ shape: [${value.map((size) => show(size)).join(', ')}] }`;
+  throw new OptionError(`${WHERE}: option inputs: ${name}: expected rows, or ${shape}, got a list with a text`, {
+    option: 'inputs',
+    name,
+  });
 }
 
 function ofArrays(given: Parameters<typeof inputsOf>[1]): OnnxInput[] {

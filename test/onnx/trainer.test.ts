@@ -214,6 +214,8 @@ describe('what is refused', () => {
 
   it.each<[object, RegExp]>([
     [{ inputs: { shape: ['batch', 4.5] } }, /option inputs/],
+    [{ inputs: { x: ['batch', 4] } }, /option inputs: x: expected rows, or \{ shape: \["batch", 4\] \}, got a list with a text/],
+    [{ inputs: ['batch', 4] }, /option inputs: x: expected rows, or \{ shape/],
     [{ inputs: {} }, /option inputs: expected arrays, or \{ shape, dtype \}, by name/],
     [{ inputs: undefined }, /option inputs/],
     [
