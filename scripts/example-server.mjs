@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -190,17 +191,48 @@ async function routes() {
   console.log('routes: all as they should be');
 }
 
-/** @param seconds at 300 requests a second, rows among them, so that it trains all the time */
+/** Requests at a fixed rate from a process of its own. @returns what open-loop.mjs prints */
+async function openLoop(given) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('open-loop.mjs', import.meta.url)), JSON.stringify(given)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.on('data', (text) => (out += text));
+  const [code] = await once(child, 'close');
+  check('the client ends with 0', code === 0, out);
+  return JSON.parse(out);
+}
+
+/** The same client and a server that does nothing: what of a latency is the machine's and the client's. */
+async function floorOf(given) {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.end('{"late":[0.5],"model":1}'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const result = await openLoop({ ...given, url: `http://127.0.0.1:${server.address().port}`, seconds: 5 });
+  server.closeAllConnections();
+  server.close();
+  return result;
+}
+
+/** @param seconds at 300 requests a second while it trains all the time, then a few with as many as it can answer */
 async function load(seconds) {
   const { default: autocannon } = await import(
     new URL('node_modules/autocannon/autocannon.js', new URL('../examples/server/', import.meta.url))
   );
   await withFolder(async (folder) => {
-    const service = await begun(folder, { MAX_BACKLOG: '1000000000' });
+    const bodies = deliveries(10_000_000, 200).map((row) => JSON.stringify([asked(row)]));
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
+    const given = { path: '/predict', headers, bodies, rate: 300, seconds, warmUp: 2 };
+    const floor = await floorOf(given);
     // A backlog, so that there is always something to learn, and rows all the time: 40 a request, five times a second.
-    let next = 2000;
-    for (; next < 30_000 * seconds; next += 1000)
-      check('rows', (await service.ask('/rows', { body: deliveries(next, 1000) })).status === 201);
+    const { RowLog } = await import(new URL('../examples/server/row-log.mjs', import.meta.url));
+    const log = new RowLog(join(folder, 'deliveries.db'));
+    let next = 0;
+    for (; next < 40_000 * (seconds + 12); next += 10_000) log.append(deliveries(next, 10_000));
+    log.close();
+    const service = await Service.start(folder, { MAX_BACKLOG: '1000000000' });
+    await service.ready();
     let sending = true;
     const rows = (async () => {
       for (; sending; next += 40) {
@@ -210,34 +242,37 @@ async function load(seconds) {
     })();
     const before = await service.metric('service_rows_learned_total');
     await service.metric('service_event_loop_delay_p99_seconds');
-    const bodies = deliveries(10_000_000, 200).map((row) => JSON.stringify([asked(row)]));
-    const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
-    const requests = bodies.map((body) => ({ method: 'POST', path: '/predict', headers, body }));
-    const result = await autocannon({ url: service.url, connections: 20, overallRate: 300, duration: seconds, requests });
+    const result = await openLoop({ ...given, url: service.url });
     const delay = 1000 * (await service.metric('service_event_loop_delay_p99_seconds'));
     const learned = (await service.metric('service_rows_learned_total')) - before;
+    const requests = bodies.map((body) => ({ method: 'POST', path: '/predict', headers, body }));
+    const most = await autocannon({ url: service.url, connections: 20, duration: 5, requests });
+    const backlog = (await service.ask('/health/ready')).json().backlog;
     sending = false;
     await rows;
     const { code } = await service.kill('SIGTERM');
-    const { latency } = result;
     console.log(
       JSON.stringify({
-        requests: result.requests.total,
-        perSecond: Math.round(result.requests.average),
-        p50: latency.p50,
-        p99: latency.p99,
-        max: latency.max,
+        ...result,
         loopDelayP99: Number(delay.toFixed(2)),
-        rowsLearnedPerSecond: Math.round(learned / seconds),
-        not2xx: result.non2xx,
-        errors: result.errors,
+        rowsLearnedPerSecond: Math.round(learned / (seconds + given.warmUp)),
+        backlogLeft: backlog,
+        nothingServed: { p50: floor.p50, p99: floor.p99 },
+        atMost: {
+          perSecond: Math.round(most.requests.average),
+          p50: most.latency.p50,
+          p99: most.latency.p99,
+          not2xx: most.non2xx,
+        },
         cpus: availableParallelism(),
         load: Number(loadavg()[0].toFixed(2)),
       }),
     );
     check('it ends with 0', code === 0, service.log);
-    check('no request failed', result.non2xx === 0 && result.errors === 0 && result.timeouts === 0, result);
-    check('it trained meanwhile', learned > 0);
+    check('each request is answered', result.unanswered === 0 && result.requests === 300 * seconds, result);
+    check('no request failed', Object.keys(result.statuses).join() === '200', result.statuses);
+    check('nor one of as many as it can answer', most.non2xx + most.errors + most.timeouts === 0, most);
+    check('it trained all the time', learned > 0 && backlog > 1000, { learned, backlog });
   });
 }
 

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 
 /** Of so many rows one is never learned: candidates are judged by these. */
 const HELD_OUT = 8;
+const FIELDS = 'id, distance, parcels, hour, traffic, weather, late';
 
 export class RowLog {
   #db;
@@ -22,7 +23,8 @@ export class RowLog {
       distance REAL NOT NULL, parcels INTEGER NOT NULL, hour INTEGER NOT NULL, traffic REAL NOT NULL, weather TEXT NOT NULL,
       late INTEGER NOT NULL,
       received TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-    ) STRICT`);
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS held_out ON deliveries (id) WHERE id % ${HELD_OUT} = 0`);
     const row = db.prepare(
       'INSERT INTO deliveries (distance, parcels, hour, traffic, weather, late) VALUES (@distance, @parcels, @hour, @traffic, @weather, @late)',
     );
@@ -31,8 +33,10 @@ export class RowLog {
       for (const given of rows) last = Number(row.run({ ...given, late: Number(given.late) }).lastInsertRowid);
       return last;
     });
-    this.#training = db.prepare(`SELECT * FROM deliveries WHERE id > ? AND id % ${HELD_OUT} <> 0 ORDER BY id LIMIT ?`);
-    this.#heldOut = db.prepare(`SELECT * FROM deliveries WHERE id <= ? AND id % ${HELD_OUT} = 0 ORDER BY id DESC LIMIT ?`);
+    this.#training = db.prepare(`SELECT ${FIELDS} FROM deliveries WHERE id > ? AND id % ${HELD_OUT} <> 0 ORDER BY id LIMIT ?`);
+    this.#heldOut = db.prepare(
+      `SELECT ${FIELDS} FROM deliveries WHERE id <= ? AND id % ${HELD_OUT} = 0 ORDER BY id DESC LIMIT ?`,
+    );
     this.#waiting = db.prepare('SELECT coalesce(max(id), 0) AS last FROM deliveries');
     this.#db = db;
   }
