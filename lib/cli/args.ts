@@ -64,7 +64,12 @@ export class Arguments {
   /** What a flag says that takes one of a few words, or its default; undefined where it has none. */
   choice<T extends string | undefined>(name: string): T {
     const takes = this.command.flags[name]!.takes!;
-    return takes.read(this.text(name), new Place(`gradclip ${this.command.name}`, '', `--${name}`)) as T;
+    try {
+      return takes.read(this.text(name), new Place('', '', `--${name}`)) as T;
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      throw usage(this.command, error.message);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { writeWhole } from '../../io/file/write.ts';
 import { type Evaluation, evaluated, type Measured } from '../../metrics/evaluated.ts';
 import { evaluationPage, evaluationText } from '../../pages/evaluation-page.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
+import { WEIGHTS, weightsAsked } from '../config/averages.ts';
 import { readLabeled, type Table, weights } from '../config/data.ts';
 import { classesOf } from '../config/models.ts';
 import { outputsFor } from '../config/outputs.ts';
@@ -27,6 +28,7 @@ export const EVALUATE: Command = {
   ],
   flags: {
     labels: { value: 'FILE', help: 'file of the labels, where DATA are images in idx files' },
+    weights: WEIGHTS,
     html: { value: 'FILE', help: 'also write a page with pictures' },
   },
 };
@@ -36,7 +38,7 @@ export async function evaluate(args: Arguments, io: IO, screen: Screen): Promise
   const html = args.text('html');
   const page = html === undefined ? null : resolve(io.cwd, html);
   if (page !== null) await checkOutput('--html', page);
-  const trained = await readTrained(checkpoint);
+  const trained = await readTrained(checkpoint, weightsAsked(args));
   const { loss, classNames } = trained.told;
   const { x, y, weight, unknown } = await readRows(file, trained, args, io.cwd);
   for (const one of unknown) {
@@ -52,7 +54,8 @@ export async function evaluate(args: Arguments, io: IO, screen: Screen): Promise
   }
   if (io.signal.aborted) return exitCodeOfStop(io.signal.reason as StopCause);
   const found: Evaluation = evaluated(loss, rows, classNames);
-  screen.emit({ event: 'evaluation', checkpoint, file, ...found });
+  screen.emit({ event: 'evaluation', checkpoint, file, weights: trained.weights, ...found });
+  if (trained.weights === 'ema') screen.say('weights: their averages, as validation and test of the training took them');
   for (const line of evaluationText(found)) screen.say(line);
   if (page === null) return EXIT.ok;
   await writeWhole(page, evaluationPage(found, { checkpoint: args.operands[0]!, file: args.operands[1]! }));

@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import { CheckpointError, OptionError, ShapeError } from '../../errors.ts';
 import { readSafetensors } from '../../io/arrays/safetensors.ts';
-import { parseJson } from '../../io/json.ts';
-import { Graph, type State, type Tensor } from '../../ir/graph.ts';
+import type { Graph, State, Tensor } from '../../ir/graph.ts';
 import { isKnown, sizeText } from '../../ir/onnx.ts';
 import { ARRAYS, type DType, sameShape } from '../../ir/op.ts';
 import { version } from '../../native/package.ts';
@@ -14,24 +13,23 @@ import { writeModel } from '../../onnx/file.ts';
 import { type OnnxModel, type OnnxPort, OPSETS } from '../../onnx/model.ts';
 import type { Weight } from '../../onnx/writer.ts';
 import { argmax } from '../../ops/reduce/reduce.ts';
-import { choice, list, Place, whole } from '../../options/index.ts';
+import { choice, whole } from '../../options/index.ts';
 import { bytes } from '../../text/format.ts';
 import { prepare, preprocessOf, type Transforms } from '../../train/feed/prepare.ts';
 import { schemaOf } from '../../train/feed/records.ts';
 import type { NdArray } from '../../train/feed/source.ts';
+import type { Weights } from '../../train/options.ts';
 import { traceModel } from '../../train/programs/model-program.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
-import { ROWS_KEY } from '../config/data.ts';
+import { WEIGHTS, weightsAsked, weightsIn } from '../config/averages.ts';
 import { makeModel, outputsOf } from '../config/models.ts';
 import { told } from '../config/outputs.ts';
-import { configOf, type Told } from '../config/trained.ts';
+import { configOf, preparedRow, ROW_DTYPES, rowIn, type Told } from '../config/trained.ts';
 import { EXIT } from '../exit.ts';
 import type { IO } from '../io.ts';
 import { checkOutput } from '../output.ts';
 import type { Screen } from '../screen.ts';
 import { readWritten } from './sample.ts';
-
-const DTYPES = ['f32', 'f64', 'i32', 'u8'] as const satisfies readonly DType[];
 
 export const EXPORT: Command = {
   name: 'export',
@@ -49,7 +47,8 @@ export const EXPORT: Command = {
       takes: whole({ min: OPSETS.least, max: OPSETS.most }).default(OPSETS.usual),
     },
     shape: { value: 'N,N', help: 'values of a row, such as 28,28, where the checkpoint is of a version that did not keep that' },
-    dtype: { value: 'TYPE', help: 'their type, likewise', takes: choice(...DTYPES).optional() },
+    dtype: { value: 'TYPE', help: 'their type, likewise', takes: choice(...ROW_DTYPES).optional() },
+    weights: WEIGHTS,
     'external-data': { help: 'write the weights into a file of their own, FILE.data; above 2 GiB they always are' },
   },
 };
@@ -60,6 +59,7 @@ interface Read {
   readonly inputs: readonly OnnxInput[];
   readonly sizes: Readonly<Record<string, number>>;
   readonly parameters: ReadonlyMap<string, NdArray>;
+  readonly weights: Weights;
   readonly outputs: (x: Tensor) => Readonly<Record<string, Tensor>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -71,14 +71,16 @@ export async function exportModel(args: Arguments, io: IO, screen: Screen): Prom
   const opset = args.number('opset')!;
   const row = rowGiven(args);
   await checkOutput('--onnx', to);
-  const read = await readCheckpoint(from, row, args.choice('dtype'));
+  const read = await readCheckpoint(from, { row, dtype: args.choice('dtype'), weights: weightsAsked(args) });
   const model = modelOf(from, read, opset);
   const written = await writeModel(to, model, args.has('external-data') ? true : null);
   const ports = { inputs: model.inputs.map(portOf), outputs: model.outputs.map(portOf) };
-  screen.emit({ event: 'export', ...written, opset, ...ports });
+  screen.emit({ event: 'export', ...written, opset, weights: read.weights, ...ports });
   if (screen.json) return EXIT.ok;
   const beside = written.data === null ? '' : ` with ${written.data}`;
-  screen.say(`${written.file}${beside}: ${bytes(written.bytes)}, operators of version ${opset}`);
+  screen.say(
+    `${written.file}${beside}: ${bytes(written.bytes)}, operators of version ${opset}${read.weights === 'ema' ? ', averages of the weights' : ''}`,
+  );
   for (const [what, all] of Object.entries({ takes: ports.inputs, gives: ports.outputs })) {
     for (const { name, dtype, shape } of all) screen.say(`  ${what} ${name} ${dtype}[${shape.join(', ')}]`);
   }
@@ -95,37 +97,41 @@ function rowGiven(args: Arguments): readonly number[] | null {
   return row;
 }
 
-async function readCheckpoint(file: string, given: readonly number[] | null, dtype: DType | undefined): Promise<Read> {
+/** What is said of a checkpoint beside its file. */
+interface Asked {
+  readonly row: readonly number[] | null;
+  readonly dtype: DType | undefined;
+  readonly weights: Weights | undefined;
+}
+
+async function readCheckpoint(file: string, asked: Asked): Promise<Read> {
+  const { row: given, dtype } = asked;
   const { tensors, metadata } = await readSafetensors(file);
-  if (metadata.tokenizer !== undefined) return ofText(file, given, dtype);
+  if (metadata.tokenizer !== undefined) return ofText(file, asked);
+  const chosen = weightsIn(file, tensors, asked.weights);
   const config = configOf(file, metadata);
   const transforms = preprocessOf(file, metadata, {}) ?? {};
   const schema = schemaOf(transforms);
-  const known = rowIn(file, metadata) ?? {};
-  const shape = given ?? known.shape ?? rowOfConfig(config, transforms);
+  const known = rowIn(file, metadata);
+  const shape = given ?? known?.shape ?? rowOfConfig(config, transforms);
   if (shape === null) {
     throw new CheckpointError(`${file}: does not say what values a row has: --shape says it, such as --shape 28,28`, { file });
   }
-  const type = dtype ?? known.dtype ?? (config.data.type === 'idx' ? 'u8' : 'f32');
-  const row = ofModel(file, () => prepared(type, shape, transforms));
+  const type = dtype ?? known?.dtype ?? (config.data.type === 'idx' ? 'u8' : 'f32');
+  const row = ofModel(file, () => preparedRow({ dtype: type, shape }, transforms));
   const model = ofModel(file, () => makeModel(config.model, { row, tokens: null, length: null }));
   return {
     model,
     inputs: [{ name: 'x', dtype: type, shape: ['batch', ...shape] }],
     sizes: {},
-    parameters: tensors,
+    parameters: chosen.tensors,
+    weights: chosen.weights,
     metadata: {
       ...(config.classNames && { classes: JSON.stringify(config.classNames) }),
       ...(schema && { schema: JSON.stringify(schema) }),
     },
     outputs: (x) => namedOutputs(config, outputsOf(config, model, prepare({ x }, {}, transforms, false).x!), transforms),
   };
-}
-
-/** Shape of a row after its transforms. */
-function prepared(dtype: DType, row: readonly number[], transforms: Transforms): readonly number[] {
-  const x = new Graph('eval').input('x', { dtype, shape: [2, ...row] }, 'feed');
-  return prepare({ x }, {}, transforms, false).x!.shape.slice(1);
 }
 
 /** As `gradclip predict` tells them. */
@@ -135,34 +141,18 @@ function namedOutputs({ loss }: Told, outputs: Tensor, transforms: Transforms): 
   return loss === 'bceWithLogits' ? { probability: y } : { value: y };
 }
 
-async function ofText(file: string, row: readonly number[] | null, dtype: DType | undefined): Promise<Read> {
+async function ofText(file: string, { row, dtype, weights: asked }: Asked): Promise<Read> {
   if (row !== null || dtype !== undefined) throw usage(EXPORT, '--shape and --dtype are for rows: a text has tokens');
-  const { model, parameters, tokenizer, length } = await readWritten(file);
+  const { model, parameters, weights, tokenizer, length } = await readWritten(file, asked);
   return {
     model,
     inputs: [{ name: 'x', dtype: 'i32', shape: ['batch', 'time'] }],
     sizes: { time: length },
     parameters,
+    weights,
     metadata: { tokenizer: JSON.stringify(tokenizer) },
     outputs: (x) => ({ logits: (model.forward as (x: Tensor) => Tensor).call(model, x) }),
   };
-}
-
-function rowIn(
-  file: string,
-  { [ROWS_KEY]: text }: Readonly<Record<string, string>>,
-): { shape?: readonly number[]; dtype?: DType } | null {
-  if (text === undefined) return null;
-  try {
-    const { shape, dtype } = parseJson(text) as { shape?: unknown; dtype?: unknown };
-    const place = new Place('', '', ROWS_KEY);
-    return {
-      shape: list(whole({ min: 1 }), { min: 1 }).read(shape, place.key('shape')),
-      dtype: choice(...DTYPES).read(dtype, place.key('dtype')),
-    };
-  } catch (cause) {
-    throw new CheckpointError(`${file}: its rows cannot be read: ${(cause as Error).message}`, { file }, { cause });
-  }
 }
 
 /** A row of a checkpoint without that key: by its transform, its configuration, or the model. */

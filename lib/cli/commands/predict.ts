@@ -9,6 +9,7 @@ import type { Data } from '../../ir/op.ts';
 import { largestOf } from '../../math/index.ts';
 import type { NdArray } from '../../train/feed/source.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
+import { WEIGHTS, weightsAsked } from '../config/averages.ts';
 import type { DataConfig } from '../config/config.ts';
 import { csvOptions } from '../config/data.ts';
 import { outputsFor } from '../config/outputs.ts';
@@ -28,13 +29,14 @@ export const PREDICT: Command = {
     'A line for each row: the class (its word, where labels were words) and its probability, or the value.',
   ],
   flags: {
+    weights: WEIGHTS,
     drop: { value: 'COLUMN', help: 'leave out this column of a csv, by name or index: the label, where FILE has it' },
   },
 };
 
 export async function predict(args: Arguments, io: IO, screen: Screen): Promise<number> {
   const [file, rows] = args.operands.map((name) => resolve(io.cwd, name)) as [string, string];
-  const trained = await readTrained(file);
+  const trained = await readTrained(file, weightsAsked(args));
   const { x, unknown, schema } = await readRows(rows, trained, args);
   for (const one of unknown) screen.note(`warning: ${rows}: ${unknownLine(one)}`);
   for await (const { row, told } of outputsFor(trained, x, rows, io.signal)) {

@@ -10,7 +10,9 @@ import { number, Place, whole } from '../../options/index.ts';
 import type { NdArray } from '../../train/feed/source.ts';
 import { generate } from '../../train/generate/generate.ts';
 import { writeIn } from '../../train/generate/writers.ts';
+import type { Weights } from '../../train/options.ts';
 import { type Arguments, type Command, usage } from '../args.ts';
+import { WEIGHTS, weightsAsked, weightsIn } from '../config/averages.ts';
 import { precisionField } from '../config/config.ts';
 import { makeModel, model as modelConfig } from '../config/models.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
@@ -37,6 +39,7 @@ export const SAMPLE: Command = {
       takes: number({ min: 0, max: 1 }).default(1),
     },
     stop: { value: 'TEXT', help: 'end before this text; \\n is a new line' },
+    weights: WEIGHTS,
     seed: { value: 'N', help: 'of the draws', takes: whole({ min: 0 }).default(0) },
   },
 };
@@ -45,6 +48,7 @@ export const SAMPLE: Command = {
 export interface Written {
   readonly model: Module;
   readonly parameters: ReadonlyMap<string, NdArray>;
+  readonly weights: Weights;
   readonly tokenizer: Tokenizer;
   /** Tokens of a window of the text. */
   readonly length: number;
@@ -63,7 +67,10 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
     ...(topK !== undefined && { topK }),
     ...(stop !== undefined && { stop }),
   };
-  const { model, parameters, tokenizer, precision } = await readWritten(resolve(io.cwd, args.operands[0]!));
+  const { model, parameters, weights, tokenizer, precision } = await readWritten(
+    resolve(io.cwd, args.operands[0]!),
+    weightsAsked(args),
+  );
   const prompt = promptOf(args, tokenizer);
   const told = new Told(tokenizer, (text) => !screen.json && screen.tell(text));
   if (args.has('prompt')) told.add(prompt);
@@ -82,6 +89,7 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
   screen.emit({
     event: 'sample',
     ...options,
+    weights,
     prompt: args.text('prompt') ?? null,
     text: tokenizer.decode(tokens),
     tokens: tokens.length,
@@ -89,9 +97,13 @@ export async function sample(args: Arguments, io: IO, screen: Screen): Promise<n
   return io.signal.aborted ? exitCodeOfStop(io.signal.reason as StopCause) : EXIT.ok;
 }
 
-/** @throws CheckpointError for a file that says nothing of its model, or of tokens */
-export async function readWritten(file: string): Promise<Written> {
-  const { tensors, metadata } = await readSafetensors(file);
+/**
+ * @param asked weights; not given: averages where there are any
+ * @throws CheckpointError for a file that says nothing of its model, or of tokens, or without such weights
+ */
+export async function readWritten(file: string, asked: Weights | undefined): Promise<Written> {
+  const { tensors: all, metadata } = await readSafetensors(file);
+  const { tensors, weights } = weightsIn(file, all, asked);
   const { config: text, tokenizer: tokens } = metadata;
   if (text === undefined || tokens === undefined) {
     throw new CheckpointError(
@@ -121,7 +133,7 @@ export async function readWritten(file: string): Promise<Written> {
       const shapes = `expected [${shape}], got ${found ? `[${found.shape}]` : 'nothing'}`;
       if (String(found?.shape) !== String(shape)) throw new CheckpointError(`${name}: ${shapes}`, { name });
     }
-    return { model, parameters: tensors, tokenizer, length, precision };
+    return { model, parameters: tensors, weights, tokenizer, length, precision };
   } catch (cause) {
     throw new CheckpointError(`${file}: ${(cause as Error).message}`, { file }, { cause });
   }

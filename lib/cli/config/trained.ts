@@ -3,15 +3,20 @@ import { anyText } from '../../data/fields.ts';
 import type { TableColumns } from '../../data/table/cells.ts';
 import { encodeAs, type Schema, type UnknownCategories } from '../../data/table/schema.ts';
 import { CheckpointError, DataError, OptionError } from '../../errors.ts';
-import { readSafetensors, type Safetensors } from '../../io/arrays/safetensors.ts';
+import { readSafetensors } from '../../io/arrays/safetensors.ts';
 import { type CellTable, readCells } from '../../io/csv/table.ts';
+import type { TensorData } from '../../io/file/file.ts';
 import { parseJson } from '../../io/json.ts';
-import { list, Place } from '../../options/index.ts';
-import { preprocessOf, type Transforms } from '../../train/feed/prepare.ts';
+import { Graph } from '../../ir/graph.ts';
+import type { DType } from '../../ir/op.ts';
+import { choice, list, Place, whole } from '../../options/index.ts';
+import { prepare, preprocessOf, type Transforms } from '../../train/feed/prepare.ts';
 import { schemaOf } from '../../train/feed/records.ts';
 import type { NdArray } from '../../train/feed/source.ts';
+import type { Weights } from '../../train/options.ts';
+import { weightsIn } from './averages.ts';
 import { type DataConfig, precisionField, type TableData, type TrainConfig } from './config.ts';
-import type { ClassNames } from './data.ts';
+import { type ClassNames, ROWS_KEY } from './data.ts';
 import { clampField, model as modelConfig } from './models.ts';
 import { data as dataConfig } from './sources.ts';
 import { tableOptions } from './tables.ts';
@@ -24,16 +29,22 @@ export interface Told extends Pick<TrainConfig, 'loss' | 'model' | 'clamp' | 'pr
 
 export interface Trained {
   readonly file: string;
-  readonly tensors: Safetensors['tensors'];
+  readonly tensors: ReadonlyMap<string, TensorData>;
+  /** Which of them are there under the names of the model. */
+  readonly weights: Weights;
   readonly told: Told;
   /** Learned from the rows that trained. */
   readonly transforms: Transforms;
 }
 
-/** @throws CheckpointError for what `gradclip train` has not written, or of a text; DataError for what is no file of tensors */
-export async function readTrained(file: string): Promise<Trained> {
+/**
+ * @param weights that are wanted; not given: averages where there are any
+ * @throws CheckpointError for what `gradclip train` has not written, or of a text, or without such weights; DataError for what is no file of tensors
+ */
+export async function readTrained(file: string, weights: Weights | undefined): Promise<Trained> {
   const { tensors, metadata } = await readSafetensors(file);
-  return { file, tensors, told: configOf(file, metadata), transforms: preprocessOf(file, metadata, {}) ?? {} };
+  const told = configOf(file, metadata);
+  return { file, ...weightsIn(file, tensors, weights), told, transforms: preprocessOf(file, metadata, {}) ?? {} };
 }
 
 /** What the metadata of a checkpoint say. @throws CheckpointError as `readTrained` */
@@ -57,6 +68,36 @@ export function configOf(file: string, { config: text, classes }: Readonly<Recor
     const message = `${file}: expected what gradclip train writes of rows: ${(cause as Error).message}`;
     throw new CheckpointError(message, { file }, { cause });
   }
+}
+
+/** Types that a row may have in a file. */
+export const ROW_DTYPES: readonly DType[] = ['f32', 'f64', 'i32', 'u8'];
+
+/** A row as it stood in the data, as far as a checkpoint says. */
+export interface KnownRow {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** Null where a file is of a version that did not keep it. @throws CheckpointError for what is no row */
+export function rowIn(file: string, { [ROWS_KEY]: text }: Readonly<Record<string, string>>): KnownRow | null {
+  if (text === undefined) return null;
+  try {
+    const { shape, dtype } = parseJson(text) as { shape?: unknown; dtype?: unknown };
+    const place = new Place('', '', ROWS_KEY);
+    return {
+      shape: list(whole({ min: 1 }), { min: 1 }).read(shape, place.key('shape')),
+      dtype: choice(...ROW_DTYPES).read(dtype, place.key('dtype')),
+    };
+  } catch (cause) {
+    throw new CheckpointError(`${file}: its rows cannot be read: ${(cause as Error).message}`, { file }, { cause });
+  }
+}
+
+/** Shape of a row after its transforms. @throws ShapeError, OptionError where they do not take it */
+export function preparedRow({ dtype, shape }: KnownRow, transforms: Transforms): readonly number[] {
+  const x = new Graph('eval').input('x', { dtype, shape: [2, ...shape] }, 'feed');
+  return prepare({ x }, {}, transforms, false).x!.shape.slice(1);
 }
 
 /** Rows of a table as its schema makes numbers of them. */
