@@ -112,7 +112,7 @@ describe('train and predict', () => {
     const [cwd] = await trained({}, { 's.csv': strange });
     const failed = await run(['predict', 'm.safetensors', 's.csv'], { cwd });
     expect(failed.code).toBe(4);
-    expect(failed.stderr).toMatch(/s\.csv: row 0, column town: expected one of Bonn, Köln, Trier, got "Rom"/);
+    expect(failed.stderr).toMatch(/s\.csv:2: column 2 \(town\): expected one of Bonn, Köln, Trier, got "Rom"/);
     const [there] = await trained({ data: { ...config.data, unknown: 'ignore' } }, { 's.csv': strange });
     const told = await run(['predict', '--json', 'm.safetensors', 's.csv'], { cwd: there });
     expect(told.stderr).toMatch(/warning: .*s\.csv: 1 cell of column town that the rows which train do not have: Rom/);
@@ -210,8 +210,61 @@ describe('train and predict', () => {
     ]);
     expect(await train({}, csv(NAMES).replace(/yes|no/, ''))).toEqual([
       4,
-      expect.stringMatching(/column good: expected one of no, yes as label, got nothing/),
+      expect.stringMatching(/t\.csv:2: column 5 \(good\): expected one of no, yes as label, got nothing/),
     ]);
+  });
+});
+
+describe('errors of cells', () => {
+  const lines = csv(NAMES).split('\n');
+  /** An empty line and a cell of two lines before the row that is changed. */
+  const spoiled = (at: number, line: string): string =>
+    [...lines.slice(0, 3), '', '"50\n0",20,Bonn,2020-01-01,no', ...lines.slice(3, at), line, ...lines.slice(at + 1)].join('\n');
+  const failed = async (text: string, change: object = {}): Promise<string> => {
+    const cwd = folder({ 't.csv': text, 'c.json': JSON.stringify({ ...config, ...change }) });
+    const { code, stderr } = await run(['train', 'c.json'], { cwd });
+    expect(code).toBe(4);
+    return stderr;
+  };
+  const data = (change: object): object => ({ data: { ...config.data, ...change } });
+
+  it('name line, column and cell, wherever their row is used', async () => {
+    const split = { train: 260, validation: 60 };
+    // Line 21 of the file as it was: three more come before it.
+    const day = spoiled(20, '9,30,Bonn,soon,yes');
+    expect(await failed(day)).toMatch(/t\.csv:24: column 4 \(since\): expected a date such as 2024-12-31, got "soon"/);
+    const dated = spoiled(20, '9,30,Bonn,31.12.2020,yes');
+    expect(await failed(dated)).toMatch(/t\.csv:24: .*got "31\.12\.2020"; it is one by order 'dmy', which data\.columns says/);
+    expect(await failed(day, data({ columns: { ...config.data.columns, since: { type: 'date', missing: 'error' } } }))).toMatch(
+      /t\.csv:24: column 4 \(since\)/,
+    );
+    const gap = data({ columns: { ...config.data.columns, age: { type: 'number', missing: 'error' } }, split });
+    expect(await failed(csv(NAMES), gap)).toMatch(/t\.csv:7: column 2 \(age\): expected a number, got nothing/);
+    expect(await failed(spoiled(20, '9,30,Bonn,2020-01-01,'))).toMatch(
+      /t\.csv:24: column 5 \(good\): expected one of no, yes as label/,
+    );
+    const beyond = `${lines.join('\n')}\n9,30,Rom,2020-01-01,yes`;
+    expect(await failed(beyond, data({ split }))).toMatch(/t\.csv:402: column 3 \(town\): expected one of .*, got "Rom"/);
+    const weighed = [...lines.slice(0, 20), '-3,30,Bonn,2020-01-01,yes', ...lines.slice(20)].join('\n');
+    const weight = data({ weight: 'id', columns: { since: 'date' } });
+    expect(await failed(weighed, weight)).toMatch(/t\.csv:21: column 1 \(id\): expected a weight >= 0, got -3/);
+    const comma = await failed(
+      spoiled(20, '9,"30,5",Bonn,2020-01-01,yes'),
+      data({ columns: { ...config.data.columns, age: 'number' } }),
+    );
+    expect(comma).toMatch(/t\.csv:24: column 2 \(age\): expected a number, got "30,5"; option decimal ',' reads decimal commas/);
+  });
+
+  it('numbers and dates in other forms are no categories in silence', async () => {
+    const table = (cells: readonly string[]): string =>
+      ['a;y', ...cells.map((cell, i) => `${cell};${i % 2 === 0 ? 'yes' : 'no'}`)].join('\n');
+    const small = { data: { type: 'table', file: 't.csv', label: 'y', split: { train: 3 } } };
+    expect(await failed(table(['1,5', '2,25', '3', '4,5']), small)).toMatch(
+      /t\.csv: column a: its texts are numbers with a decimal comma, such as "1,5": data\.decimal ',' reads them; 'category' in data\.columns takes/,
+    );
+    expect(await failed(table(['1.4.1987', '12.9.2004', '30.6.1961', '1.1.2001']), small)).toMatch(
+      /its texts are dates with the day first, such as "1\.4\.1987": \{ type: 'date', order: 'dmy' \} in data\.columns reads them/,
+    );
   });
 });
 
@@ -374,6 +427,16 @@ describe('init, and train of a table', () => {
     });
     expect(await suggested(table(['1.2.2020', '2.2.2021', '3.2.2021']))).toMatchObject({ columns: { d: { order: 'dmy' } } });
     expect(await suggested(table(['1/2/2020', '2/2/2021', '3/2/2021']))).toMatchObject({ columns: { d: 'ignore' } });
+    // Commas within quotes beside commas that part columns; and of three decimals nothing tells them from thousands.
+    const quoted = ['a,b,y', ...['1,5', '2,25', '3,0'].map((a, i) => `"${a}",${i},${i}`)].join('\n');
+    expect(await suggested(quoted)).toMatchObject({ columns: { a: 'ignore', b: 'number' } });
+    const large = ['a;b;y', ...['1,500', '2,250', '950'].map((a, i) => `${a};${i}.5;${i}`)].join('\n');
+    expect(await suggested(large)).toMatchObject({ columns: { a: 'ignore', b: 'number' } });
+    const label = await init(['t.csv', '--yes', '--label', 'a'], null, folder({ 't.csv': large }));
+    expect([label.code, label.err]).toEqual([
+      4,
+      expect.stringMatching(/t\.csv: column a: numbers of which nothing tells decimal commas from thousands/),
+    ]);
   });
 
   it('answers, wrong ones asked again, of who has no more to say what is suggested', async () => {

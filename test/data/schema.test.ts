@@ -8,7 +8,9 @@ import { fromJSON, schema } from '../../lib/data/preprocess.ts';
 import type { TableColumns } from '../../lib/data/table/cells.ts';
 import { parseDate, partOf } from '../../lib/data/table/dates.ts';
 import type { Schema } from '../../lib/data/table/schema.ts';
+import { writtenAs } from '../../lib/data/table/written.ts';
 import { DataError, OptionError } from '../../lib/errors.ts';
+import { parseTable } from '../../lib/io/csv/table.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import type { Data } from '../../lib/ir/op.ts';
 import { Linear, type Module, ReLU, Sequential } from '../../lib/nn/index.ts';
@@ -324,5 +326,79 @@ describe('one clear error', () => {
   ])('%s', (_, act, Kind, message) => {
     expect(act).toThrow(Kind);
     expect(act).toThrow(message);
+  });
+});
+
+describe('cells as they are written', () => {
+  const { columns } = parseTable(
+    'age,town,"day\nof birth"\n41,Bonn,2001-02-03\n\n19,"Kö\nln",2001-02-04\n33,Trier,soon\n',
+    {},
+    'p.csv',
+  );
+
+  it('errors about columns as io.readTable gave them name file, line and column', () => {
+    const wrong = (make: () => unknown): DataError => {
+      try {
+        make();
+      } catch (error) {
+        return error as DataError;
+      }
+      throw new Error('nothing is wrong');
+    };
+    const known = schema({ age: [1], town: ['Bonn'] }, { columns: { town: { type: 'category', values: ['Bonn', 'Trier'] } } });
+    const unheard = wrong(() => known.encode(columns));
+    expect(unheard.message).toMatch(/^schema\.encode: p\.csv:5: column 2 \(town\): expected one of Bonn, Trier, got "Kö\\nln"/);
+    expect(unheard.details).toEqual({ file: 'p.csv', line: 5, row: 1, column: 'town', value: 'Kö\nln' });
+    const day = 'day\nof birth';
+    const dated = wrong(() => schema(columns, { columns: { [day]: 'date' } }));
+    expect(dated.message).toMatch(/^preprocess\.schema: p\.csv:7: column 3 .*: expected a date such as 2024-12-31, got "soon"$/s);
+    expect(wrong(() => schema(columns, { label: 'age', classes: ['41', '33'] }).arrays(columns)).message).toMatch(
+      /^schema\.arrays: p\.csv:5: column 1 \(age\): expected one of 41, 33 as label, got 19$/,
+    );
+    // Rows that somebody chose, or columns of his own, have their numbers.
+    const some = { ...columns };
+    expect(wrong(() => known.encode(some)).message).toMatch(/^schema\.encode: row 1, column town:/);
+  });
+
+  it.each([
+    [['1,5', '2', '-3,25'], 'comma'],
+    [['0,125', '2,500'], 'comma'],
+    [['1,500', '12', '22,250'], 'commas'],
+    [['1.234,5', '0,5', '12'], 'thousands'],
+    [['1,234.5', '12.25'], 'thousands'],
+    [["1'234", '12'], 'thousands'],
+    [['1.4.1987', '12.9.2004'], 'dmy'],
+    [['31/12/2004', '1/2/2004'], 'dmy'],
+    [['12/31/2004', '1/2/2004'], 'mdy'],
+    [['1/2/2004', '3/4/2004'], 'dates'],
+    [['2004-01-02', '2005-01-02'], null],
+    [['1', '2.5'], null],
+    [['1.5', '2,5'], null],
+    [['1,5', 'x'], null],
+    [['a', 'b'], null],
+    [['1,5,2', '3'], null],
+    [[], null],
+  ] as const)('%j: %s', (texts, written) => {
+    expect(writtenAs(texts)).toBe(written);
+  });
+
+  it('what would be a category each is refused, unless somebody says that it is one', () => {
+    expect(() => schema({ a: ['1,5', '2,5', null] })).toThrow(
+      `preprocess.schema: column a: its texts are numbers with a decimal comma, such as "1,5": io.readTable reads them with decimal ','; 'category' in option columns takes them as texts`,
+    );
+    expect(schema({ a: ['1,5', '2,5'] }, { columns: { a: 'category' } }).outputs).toEqual(['a=1,5', 'a=2,5']);
+    expect(() => schema({ a: [1, 2], b: ['1,5', '2,5'] }, { label: 'b' })).toThrow(
+      /column b: .*; labelType 'class' takes them as texts/,
+    );
+    expect(schema({ a: [1, 2], b: ['1,5', '2,5'] }, { label: 'b', labelType: 'class' }).label!.classes).toEqual(['1,5', '2,5']);
+    expect(() => schema({ d: ['31.12.2020', '1.1.2021'] })).toThrow(/dates with the day first, such as "31\.12\.2020"/);
+    expect(() => schema({ d: ['1/2/2020', '1/3/2021'] })).toThrow(/dates of which nothing tells day from month/);
+    // The schema knows numbers, and a row has one with a comma.
+    expect(() => schema({ a: [1, 2] }).encode([{ a: '1,5' }])).toThrow(
+      'row 0, column a: expected a number, got "1,5"; a number has a point before its fraction',
+    );
+    expect(() => schema({ d: ['2020-12-31'] }).encode([{ d: '31.12.2020' }])).toThrow(
+      /it is one by order 'dmy', which option columns says/,
+    );
   });
 });

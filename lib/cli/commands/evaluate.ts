@@ -10,7 +10,7 @@ import { WEIGHTS, weightsAsked } from '../config/averages.ts';
 import { readLabeled, type Table, weights } from '../config/data.ts';
 import { classesOf } from '../config/models.ts';
 import { outputsFor } from '../config/outputs.ts';
-import { unknownLine } from '../config/tables.ts';
+import { unknownLine, weightAt } from '../config/tables.ts';
 import { readTableRows, readTrained, type Trained } from '../config/trained.ts';
 import { EXIT, exitCodeOfStop } from '../exit.ts';
 import type { IO, StopCause } from '../io.ts';
@@ -89,8 +89,8 @@ async function readRows(
   if (weight !== null) more[weight] = 'number';
   const { table, x, unknown } = await readTableRows(trained, data, file, more);
   const { columns } = table;
-  const y = { data: labelsOf(file, label, classNames, tableOf(file, columns)), shape: [table.rows] };
+  const y = { data: labelsOf(label, classNames, tableOf(file, columns)), shape: [table.rows] };
   if (weight === null) return { x, y, unknown };
   const all = { data: Float32Array.from(columns[weight] as Float64Array), shape: [table.rows] };
-  return { x, y, weight: weights(all, file, table.rows), unknown };
+  return { x, y, weight: weights(all, file, table.rows, weightAt(file, table, data)), unknown };
 }

@@ -16,7 +16,7 @@ import { sizeOf } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
 import { type NdArray, rows, type Source, windows } from '../../train/feed/source.ts';
 import type { CSVData, DataConfig, IDXData, NPZData, Split, TextData } from './config.ts';
-import { type LabelsRead, labeled, learnFrom, type RawColumns, readColumnData, type Table } from './tables.ts';
+import { type LabelsRead, labeled, learnFrom, type RawColumns, readColumnData, type Table, weightAt } from './tables.ts';
 
 export type { LabelsRead, Table } from './tables.ts';
 
@@ -181,7 +181,7 @@ function shareColumns(raw: RawColumns, unfitted: Preparing, seed: bigint): DataS
   const { config, file, testFile, table, test, classNames, split } = raw;
   const labels = (from: string, given: CellTable): Pick<Table, 'y' | 'weight'> => {
     const { y, weight } = labeled(from, given, config, classNames);
-    return { y, ...(weight && { weight: weights(weight, from, given.rows) }) };
+    return { y, ...(weight && { weight: weights(weight, from, given.rows, weightAt(from, given, config)) }) };
   };
   const own = labels(file, table);
   const other = test && labels(testFile!, test);
@@ -316,13 +316,21 @@ export function csvOptions({ delimiter, columns, ...config }: CSVData): CSVOptio
   return { header, decimal, maxLine, maxColumns, maxBytes, ...(delimiter && { delimiter }), ...(columns && { columns }) };
 }
 
-/** What rows weigh: numbers from 0 on, not all 0. */
-export function weights({ data, shape }: NdArray, file: string, n: number): NdArray {
+/**
+ * What rows weigh: numbers from 0 on, not all 0.
+ * @param at where that of a row stands, for errors
+ */
+export function weights(
+  { data, shape }: NdArray,
+  file: string,
+  n: number,
+  at: (row: number) => string = (row) => `${file}: row ${row}`,
+): NdArray {
   if (shape[0] !== n || data.length !== n)
     throw new DataError(`${file}: expected [${n}], a weight for each row, got [${shape}]`, { file });
   const row = data.findIndex((weight: number) => !(weight >= 0 && Number.isFinite(Math.fround(weight))));
   if (row >= 0) {
-    throw new DataError(`${file}: row ${row}: expected a weight >= 0, got ${data[row]}`, { file, row, value: data[row] });
+    throw new DataError(`${at(row)}: expected a weight >= 0, got ${data[row]}`, { file, row, value: data[row] });
   }
   if (data.every((weight: number) => weight === 0))
     throw new DataError(`${file}: expected a weight above 0, got only 0`, { file });

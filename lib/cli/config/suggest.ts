@@ -1,12 +1,13 @@
 // suggest.ts: what the columns of a table are, and a configuration that suits it: what `gradclip init` suggests, and `gradclip train` takes of a table.
 import { basename, dirname, extname, relative } from 'node:path';
 import { isMissing, textOf } from '../../data/table/cells.ts';
-import { type DateOrder, parseDate } from '../../data/table/dates.ts';
+import type { DateOrder } from '../../data/table/dates.ts';
 import { kindOf } from '../../data/table/learn.ts';
 import { MOST_FOUND } from '../../data/table/options.ts';
+import { type Written, whatIsWritten, writtenAs } from '../../data/table/written.ts';
 import { DataError, OptionError } from '../../errors.ts';
 import type { ColumnCells } from '../../io/csv/cells-column.ts';
-import { readCells } from '../../io/csv/table.ts';
+import { type CellsRead, readCells } from '../../io/csv/table.ts';
 import { nearest, show } from '../../options/index.ts';
 import { count, table } from '../../text/format.ts';
 
@@ -24,6 +25,8 @@ export interface Found {
   readonly whole: boolean;
   /** Of dates in another order than that of ISO 8601. */
   readonly order?: DateOrder;
+  /** Texts that are numbers or dates, which nothing reads as such: no class either. */
+  readonly unreadable?: true;
 }
 
 /** A table that somebody wants a model of. */
@@ -63,8 +66,10 @@ export const isTable = (file: string): boolean => /\.(csv|tsv)(\.gz)?$/i.test(fi
 /** @throws DataError for what is no table whose columns have names */
 export async function findColumns(file: string): Promise<FoundTable> {
   const plain = await readCells(file, {}, { tolerant: true });
-  const decimal = Object.values(plain.table.columns).some(hasCommas) ? ',' : '.';
-  const { table, unread } = decimal === '.' ? plain : await readCells(file, { decimal }, { tolerant: true });
+  const {
+    decimal,
+    read: { table, unread },
+  } = await withCommas(file, plain);
   const read = Object.entries(table.columns).map(([name, cells]) => describe(name, cells, table.rows));
   const others = Array.from(unread, ([name, why]): Found => {
     const texts = why.replace(/^expected categories, got /, '').replace(/^expected categories of at most/, 'texts of more than');
@@ -73,12 +78,18 @@ export async function findColumns(file: string): Promise<FoundTable> {
   return { file, decimal, rows: table.rows, columns: [...read, ...others] };
 }
 
-const COMMA = /^[+-]?\d+,\d+$/;
-/** Whether its texts are numbers with a decimal comma. */
-function hasCommas(cells: ColumnCells): boolean {
-  if (cells instanceof Float64Array) return false;
-  const there = cells.filter((cell) => cell !== null);
-  return there.some((cell) => COMMA.test(cell)) && there.every((cell) => COMMA.test(cell) || /^[+-]?\d+$/.test(cell));
+/** With decimal commas, where a column has them. */
+async function withCommas(file: string, plain: CellsRead): Promise<{ readonly decimal: '.' | ','; readonly read: CellsRead }> {
+  const columns = Object.values(plain.table.columns);
+  const has = columns.some((cells) => !(cells instanceof Float64Array) && writtenAs(cells.filter((c) => c !== null)) === 'comma');
+  if (!has) return { decimal: '.', read: plain };
+  // Where commas part the columns, too, those within quotes are texts: nothing reads such a file in this way.
+  const read = await readCells(file, { decimal: ',' }, { tolerant: true }).catch((error: unknown) => {
+    if (error instanceof DataError) return null;
+    throw error;
+  });
+  const names = (of: CellsRead): string => JSON.stringify([...Object.keys(of.table.columns), ...of.unread.keys()].sort());
+  return read !== null && names(read) === names(plain) ? { decimal: ',', read } : { decimal: '.', read: plain };
 }
 
 function describe(name: string, cells: ColumnCells, rows: number): Found {
@@ -89,9 +100,9 @@ function describe(name: string, cells: ColumnCells, rows: number): Found {
   const of = (type: Found['type'], why: string | null): Found => ({ name, type, gaps, different, why, whole });
   if (there.length === 0) return of('ignore', 'no cell that is not missing');
   const type = kindOf(there);
-  const order = type === 'category' ? orderOf(there as readonly string[]) : null;
-  if (order === 'unknown') return of(type, 'dates of which nothing tells day from month');
-  if (order !== null) return { ...of('date', null), order };
+  const written = type === 'category' ? writtenAs(there as readonly string[]) : null;
+  if (written === 'dmy' || written === 'mdy') return { ...of('date', null), order: written };
+  if (written !== null) return { ...of(type, whyNot(written)), unreadable: true };
   if (different === 1 && gaps === 0) return of(type, 'all rows have the same');
   if (NUMBERS_ROWS.test(name) && different === there.length && (whole || type === 'category'))
     return of(type, 'numbers the rows');
@@ -103,12 +114,8 @@ function describe(name: string, cells: ColumnCells, rows: number): Found {
   return of(type, null);
 }
 
-/** The order of dates that are none of ISO 8601; null where they are no dates. */
-function orderOf(texts: readonly string[]): DateOrder | 'unknown' | null {
-  const [dmy, mdy] = (['dmy', 'mdy'] as const).map((order) => texts.every((text) => !Number.isNaN(parseDate(text, order))));
-  if (dmy && mdy) return texts.every((text) => text.includes('.')) ? 'dmy' : 'unknown';
-  return dmy ? 'dmy' : mdy ? 'mdy' : null;
-}
+const whyNot = (written: Written): string =>
+  written === 'comma' ? 'numbers with a decimal comma where commas part columns' : whatIsWritten(written);
 
 /** What the columns are, for people. */
 export function columnLines({ columns }: FoundTable): string[] {
@@ -134,9 +141,9 @@ export const lastOf = ({ columns }: FoundTable): string =>
   (columns.findLast(({ type, why }) => type !== 'ignore' && why === null) ?? columns.at(-1)!).name;
 
 /** @throws DataError for a column whose rows are not all labeled */
-export function checkLabel({ file }: FoundTable, { name, type, why, gaps, different }: Found): void {
+export function checkLabel({ file }: FoundTable, { name, type, why, gaps, different, unreadable }: Found): void {
   const fault =
-    type === 'ignore'
+    type === 'ignore' || unreadable
       ? why
       : gaps > 0
         ? `${count(gaps)} rows have no label; leave them out of the file`

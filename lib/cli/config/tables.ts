@@ -4,6 +4,7 @@ import { type TableColumns, tableOf } from '../../data/table/cells.ts';
 import { classesOf, learn } from '../../data/table/learn.ts';
 import { encodeAs, labelsOf, MOST_SHOWN, type Schema, type UnknownCategories } from '../../data/table/schema.ts';
 import { DataError, OptionError } from '../../errors.ts';
+import { tellOriginOfSome } from '../../io/csv/origin.ts';
 import { type CellTable, MISSING, type ReadTableOptions, readCells } from '../../io/csv/table.ts';
 import { show } from '../../options/index.ts';
 import { count } from '../../text/format.ts';
@@ -101,10 +102,16 @@ export function labeled(
   classNames: readonly string[] | null,
 ): Pick<Table, 'y' | 'weight'> {
   const table = tableOf(file, columns as TableColumns);
-  const y: NdArray = { data: labelsOf(file, label, classNames, table), shape: [table.rows] };
+  const y: NdArray = { data: labelsOf(label, classNames, table), shape: [table.rows] };
   if (weight === null) return { y };
   const data = Float32Array.from(columns[weight] as Float64Array);
   return { y, weight: { data, shape: [table.rows] } };
+}
+
+/** Where what a row weighs stands, for errors. */
+export function weightAt(file: string, { columns }: CellTable, { weight }: TableData): (row: number) => string {
+  const table = tableOf(file, columns as TableColumns);
+  return (row) => table.at(row, weight!).text;
 }
 
 /** A schema, and rows of numbers. */
@@ -133,6 +140,7 @@ export function learnFrom(
   const taught = Object.fromEntries(
     Object.entries(table.columns).map(([name, cells]) => [name, Array.from(first, (row) => cells[row]!)] as const),
   );
+  tellOriginOfSome(table.columns, taught, first);
   // Those that are left out were not read.
   const read = Object.entries(config.columns).filter(([, column]) => column.type !== 'ignore');
   const columns = { ...Object.fromEntries(read), ...(weight !== null && { [weight]: { type: 'ignore' } as const }) };
@@ -170,7 +178,9 @@ function withHint<T>(make: () => T): T {
     const unknown = /expected one of/.test(error.message)
       ? "; data.unknown 'ignore' counts what the rows that train do not have"
       : '';
-    const option = error.message.replace('option columns', 'data.columns');
+    const option = error.message
+      .replace('option columns', 'data.columns')
+      .replace(/io\.readTable reads (.*) with decimal ','/, "data.decimal ',' reads $1");
     throw new DataError(`${option}${unknown}`, error.details, { cause: error });
   }
 }

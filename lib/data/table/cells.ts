@@ -1,5 +1,6 @@
 // cells.ts: tables that people hand in, by column or by row, and what a cell of them is.
 import { DataError, OptionError } from '../../errors.ts';
+import { originOf } from '../../io/csv/origin.ts';
 import { nearest, show } from '../../options/index.ts';
 import { type DateOrder, parseDate } from './dates.ts';
 
@@ -18,6 +19,32 @@ export interface Table {
   readonly names: readonly string[];
   /** @throws DataError, naming the nearest, where a row does not have it */
   column(name: string): (row: number) => Cell;
+  /** Where a cell is, for errors: in its file, if it is known, else its row. */
+  at(row: number, name: string): CellPlace;
+}
+
+/** Begins an error, and what its details say. */
+export interface CellPlace {
+  readonly text: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+const byNumber =
+  (where: string): Table['at'] =>
+  (row, name) => ({ text: `${where}: row ${row}, column ${name}`, details: { row, column: name } });
+
+/** As a reader of the file would say it. */
+function inFile(where: string, columns: object, rows: number): Table['at'] {
+  const [origin, plain] = [originOf(columns), byNumber(where)];
+  // Somebody may have put others in their place.
+  if (origin?.rows !== rows) return plain;
+  return (row, name) => {
+    const place = origin.place(name);
+    if (place === 0) return plain(row, name);
+    const [{ file }, line] = [origin, origin.line(row)];
+    const text = `${file === where ? '' : `${where}: `}${file}:${line}: column ${place} (${name})`;
+    return { text, details: { file, line, row, column: name } };
+  };
 }
 
 const isObject = (x: unknown): x is object => typeof x === 'object' && x !== null;
@@ -57,6 +84,7 @@ export function tableOf(where: string, given: unknown): Table {
       if (!cells) throw new DataError(`${where}: no column ${show(name)}${hint(name, names)}`, { column: name, known: names });
       return (row) => cells[row];
     },
+    at: inFile(where, given, length),
   };
 }
 
@@ -75,6 +103,7 @@ function byRow(where: string, given: readonly unknown[]): Table {
       const message = `${where}: row ${i}: no cell named ${show(name)}${hint(name, Object.keys(row))}`;
       throw new DataError(message, { row: i, column: name });
     },
+    at: byNumber(where),
   };
 }
 

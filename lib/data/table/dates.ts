@@ -3,6 +3,8 @@
 /** In which order day, month and year stand. */
 export type DateOrder = 'ymd' | 'dmy' | 'mdy';
 
+export const DATE_ORDERS: readonly DateOrder[] = ['ymd', 'dmy', 'mdy'];
+
 /** What a date tells. */
 export type DatePart = 'year' | 'month' | 'day' | 'weekday' | 'dayOfYear' | 'hour' | 'minute' | 'days';
 

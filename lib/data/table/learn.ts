@@ -27,7 +27,8 @@ import {
   type SchemaOptions,
   schemaOptions,
 } from './options.ts';
-import { inputsOf, type KnownCategory, type KnownColumn, type KnownLabel, labelsOf, Schema } from './schema.ts';
+import { encodeTable, inputsOf, type KnownCategory, type KnownColumn, type KnownLabel, labelsOf, Schema } from './schema.ts';
+import { readerOfWritten, whatIsWritten, writtenAs } from './written.ts';
 
 const table: Field<TableColumns | readonly TableRow[]> = custom(
   'columns by name, or rows in a list',
@@ -95,7 +96,13 @@ export function learn(where: string, given: TableColumns | readonly TableRow[], 
     const cells = Array.from({ length: table.rows }, (_, i) => cell(i));
     const declared = Object.hasOwn(options.columns, name) ? options.columns[name]! : null;
     if (declared?.type === 'ignore') continue;
-    learned.push(learnColumn(where, name, cells, (declared ?? guess(where, name, cells)) as Kept, options.unknown));
+    const own: OwnCells = {
+      where,
+      name,
+      cells,
+      table: { rows: table.rows, names: [name], column: () => (i) => cells[i], at: table.at },
+    };
+    learned.push(learnColumn(own, (declared ?? guess(where, name, cells)) as Kept, options.unknown));
   }
   if (learned.length === 0) throw new DataError(`${where}: expected a column beside the label, got none`);
   const inputs = learned.flatMap(({ known }) => inputsOf(known));
@@ -121,10 +128,11 @@ function labelOf(where: string, table: Table, { label, labelType, classes }: Rea
   const cell = table.column(label);
   const cells = Array.from({ length: table.rows }, (_, i) => cell(i)).filter((c) => !isMissing(c));
   if (cells.length === 0) throw new DataError(`${where}: column ${label}: expected labels, got none`, { column: label });
+  if (labelType === undefined) checkWritten(where, label, cells, "labelType 'class' takes them as texts");
   const type = labelType ?? (cells.every((c) => !Number.isNaN(numberOf(c)) && typeof c !== 'boolean') ? 'number' : 'class');
   const known: KnownLabel = { name: label, classes: type === 'class' ? classesOf(cells) : null };
   // Missing ones have an error of their own.
-  labelsOf(where, label, known.classes, table);
+  labelsOf(label, known.classes, table);
   return known;
 }
 
@@ -150,11 +158,23 @@ export function kindOf(there: readonly Cell[]): 'number' | 'date' | 'category' {
   return there.every(isDate) ? 'date' : 'category';
 }
 
+/** @throws DataError for texts that are numbers or dates in another form than is read, which would be a category each */
+function checkWritten(where: string, name: string, there: readonly Cell[], otherwise: string): void {
+  if (!there.every((cell) => typeof cell === 'string')) return;
+  const texts = there as readonly string[];
+  const written = writtenAs(texts);
+  if (written === null) return;
+  const such = texts.find((text) => Number.isNaN(numberOf(text)))!;
+  const what = `its texts are ${whatIsWritten(written)}, such as ${show(such)}`;
+  throw new DataError(`${where}: column ${name}: ${what}: ${readerOfWritten(written)}; ${otherwise}`, { column: name, written });
+}
+
 /** What a column is, of which nobody says it. */
 function guess(where: string, name: string, cells: readonly Cell[]): ReadColumn {
   const there = cells.filter((cell) => !isMissing(cell));
   if (there.length === 0) throw empty(where, name);
   const type = kindOf(there);
+  if (type === 'category') checkWritten(where, name, there, "'category' in option columns takes them as texts");
   const different = type === 'category' ? new Set(there.map(textOf)).size : 0;
   if (different > MOST_FOUND) {
     const say = `option columns says whether it is a 'category', or 'ignore' leaves it out`;
@@ -164,9 +184,18 @@ function guess(where: string, name: string, cells: readonly Cell[]): ReadColumn 
   return plainColumn(type, new Place(where, 'option', 'columns'));
 }
 
-function learnColumn(where: string, name: string, cells: readonly Cell[], column: Kept, unknown: 'error' | 'ignore'): Learned {
+/** Cells of a column, in a list and as a table of their own. */
+interface OwnCells {
+  readonly where: string;
+  readonly name: string;
+  readonly cells: readonly Cell[];
+  readonly table: Table;
+}
+
+function learnColumn(own: OwnCells, column: Kept, unknown: 'error' | 'ignore'): Learned {
+  const { where, name, cells, table } = own;
   const gaps = cells.filter(isMissing).length;
-  if (column.type === 'category') return learnCategory(where, name, cells, { ...column, unknown: column.unknown ?? unknown });
+  if (column.type === 'category') return learnCategory(own, { ...column, unknown: column.unknown ?? unknown });
   if (gaps === cells.length) throw empty(where, name);
   const { missing, scale } = column;
   const required = missing === 'error';
@@ -175,7 +204,7 @@ function learnColumn(where: string, name: string, cells: readonly Cell[], column
       ? { name, type: 'number', required }
       : { name, type: 'date', parts: column.parts, order: column.order, required };
   // As the schema reads it afterwards, with its errors.
-  const { x } = new Schema([known], null, new Pipeline([]), []).encode({ [name]: cells });
+  const { x } = encodeTable(new Schema([known], null, new Pipeline([]), []), where, table);
   const width = x.shape[1]!;
   const numbers = Array.from({ length: width }, (_, j) => {
     const values = Float32Array.from({ length: cells.length }, (_, i) => x.data[i * width + j]!);
@@ -203,9 +232,7 @@ function stepsOf(values: Float32Array, missing: MissingNumber, scaling: Scaling)
 }
 
 function learnCategory(
-  where: string,
-  name: string,
-  cells: readonly Cell[],
+  { where, name, cells, table }: OwnCells,
   {
     values: listed,
     missing,
@@ -229,7 +256,7 @@ function learnCategory(
     missing === 'error' ? 'error' : missing === 'mostFrequent' ? frequent : gaps > 0 ? 'own' : 'unknown';
   const known: KnownCategory = { name, type: 'category', values, missing: rule, unknown, encode };
   // Those that are listed may not be all there are.
-  new Schema([known], null, new Pipeline([]), []).encode({ [name]: cells });
+  encodeTable(new Schema([known], null, new Pipeline([]), []), where, table);
   const names = values.map((text) => `${name}=${text}`);
   const hot = rule === 'own' ? [...names, `${name} missing`] : names;
   return { known, numbers: [{ ...AS_IT_IS, hot: encode === 'oneHot' ? hot : null }], flag: false };

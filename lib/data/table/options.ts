@@ -15,7 +15,7 @@ import {
   text,
   variant,
 } from '../../options/index.ts';
-import { DATE_PARTS, type DateOrder, type DatePart } from './dates.ts';
+import { DATE_ORDERS, DATE_PARTS, type DateOrder, type DatePart } from './dates.ts';
 
 /** How numbers are scaled: mean 0 and deviation 1, from 0 to 1, or not at all. */
 export type Scaling = 'standardize' | 'minMax' | 'none';
@@ -132,7 +132,9 @@ const KINDS = {
     parts: list(choice(...DATE_PARTS), { min: 1 })
       .default(['year', 'month', 'day', 'weekday'])
       .about('a column for each'),
-    order: choice('ymd', 'dmy', 'mdy').default('ymd').about('in which order a text has them'),
+    order: choice(...DATE_ORDERS)
+      .default('ymd')
+      .about('in which order a text has them'),
     ...numeric,
   }),
   ignore: options<IgnoredColumn>()({ type: choice('ignore') }),

@@ -18,7 +18,8 @@ import {
   tableOf,
   textOf,
 } from './cells.ts';
-import { type DateOrder, type DatePart, partOf } from './dates.ts';
+import { DATE_ORDERS, type DateOrder, type DatePart, parseDate, partOf } from './dates.ts';
+import { isComma } from './written.ts';
 
 /** A column of numbers. */
 export interface KnownNumber {
@@ -113,6 +114,9 @@ let encode: (schema: Schema, where: string, table: Table) => Encoded;
 /** As `schema.encode`, with errors that begin with `where`. */
 export const encodeAs = (schema: Schema, where: string, table: TableColumns): Encoded =>
   encode(schema, where, tableOf(where, table));
+
+/** The same of a table that was looked at. */
+export const encodeTable = (schema: Schema, where: string, table: Table): Encoded => encode(schema, where, table);
 
 /**
  * What is known of a table, learned from the rows that train by `preprocess.schema`: what its columns hold, what stands in for missing cells, how
@@ -274,8 +278,8 @@ export class Schema implements Transform {
     for (const [c, column] of this.columns.entries()) {
       const cell = table.column(column.name);
       const fault = (row: number, expected: string, value: Cell, hint = ''): DataError => {
-        const message = `${where}: row ${row}, column ${column.name}: expected ${expected}, got ${shown(value)}${hint}`;
-        return new DataError(message, { row, column: column.name, value });
+        const { text, details } = table.at(row, column.name);
+        return new DataError(`${text}: expected ${expected}, got ${shown(value)}${hint}`, { ...details, value });
       };
       if (column.type === 'number') {
         for (let i = 0; i < n; i++) data[i * width + at] = numberIn(column, cell(i), i, fault);
@@ -297,7 +301,7 @@ export class Schema implements Transform {
   #labels(where: string, table: Table): Int32Array | Float32Array {
     if (!this.label) throw new OptionError(`${where}: the schema has no label: option label of preprocess.schema names it`);
     const { name, classes } = this.label;
-    return labelsOf(where, name, classes, table);
+    return labelsOf(name, classes, table);
   }
 }
 
@@ -327,7 +331,8 @@ function numberIn({ required }: KnownNumber, cell: Cell, row: number, fault: Fau
   }
   const value = Math.fround(numberOf(cell));
   if (Number.isFinite(value)) return value;
-  throw fault(row, Number.isNaN(value) ? 'a number' : 'a number within f32', cell);
+  const hint = typeof cell === 'string' && isComma(cell) ? '; a number has a point before its fraction' : '';
+  throw fault(row, Number.isNaN(value) ? 'a number' : 'a number within f32', cell, hint);
 }
 
 function dateIn({ required, order }: KnownDate, cell: Cell, row: number, fault: Fault): number {
@@ -338,7 +343,8 @@ function dateIn({ required, order }: KnownDate, cell: Cell, row: number, fault: 
   const ms = dateOf(cell, order);
   if (!Number.isNaN(ms)) return ms;
   const form = { ymd: '2024-12-31', dmy: '31.12.2024', mdy: '12/31/2024' }[order];
-  throw fault(row, `a date such as ${form}`, cell);
+  const other = typeof cell === 'string' && DATE_ORDERS.find((one) => !Number.isNaN(parseDate(cell, one)));
+  throw fault(row, `a date such as ${form}`, cell, other ? `; it is one by order '${other}', which option columns says` : '');
 }
 
 function categoryIn(
@@ -366,20 +372,12 @@ function categoryIn(
 }
 
 /** Labels of all rows. @throws DataError for one that is missing, no number, or no class */
-export function labelsOf(
-  where: string,
-  name: string,
-  classes: readonly string[] | null,
-  table: Table,
-): Int32Array | Float32Array {
+export function labelsOf(name: string, classes: readonly string[] | null, table: Table): Int32Array | Float32Array {
   const cell = table.column(name);
   const fault = (row: number, expected: string): DataError => {
     const value = cell(row);
-    return new DataError(`${where}: row ${row}, column ${name}: expected ${expected} as label, got ${shown(value)}`, {
-      row,
-      column: name,
-      value,
-    });
+    const { text, details } = table.at(row, name);
+    return new DataError(`${text}: expected ${expected} as label, got ${shown(value)}`, { ...details, value });
   };
   if (classes === null) {
     return Float32Array.from({ length: table.rows }, (_, i) => {

@@ -9,6 +9,9 @@ import { cellText, shownCell } from './rows.ts';
 /** What the cells of a column are, once all are read: numbers, in which NaN is a missing one, or texts, in which null is. */
 export type ColumnCells = Float64Array | readonly (string | null)[];
 
+const DOT = '.'.charCodeAt(0);
+const COMMA = ','.charCodeAt(0);
+
 /** Stands for a missing cell among the numbers of texts. */
 const NONE = -1;
 
@@ -82,10 +85,17 @@ export class CellsColumn {
   #number(bytes: Uint8Array, from: number, to: number, number: number): string | null {
     if (!Number.isFinite(number) && !this.#missing.has(cellText(bytes, from, to))) {
       const some = this.#declared === null ? `, as the ${this.#rows - 1} rows above have` : '';
-      return `expected a number${some}, got ${shownCell(bytes, from, to)}`;
+      return `expected a number${some}, got ${shownCell(bytes, from, to)}${this.#hint(bytes, from, to)}`;
     }
     put(this.#numbers!, number);
     return null;
+  }
+
+  /** It may be a number with the other decimal mark. */
+  #hint(bytes: Uint8Array, from: number, to: number): string {
+    const other = this.#dot === DOT ? COMMA : DOT;
+    if (!Number.isFinite(parseDecimal(bytes, from, to, other))) return '';
+    return other === COMMA ? "; option decimal ',' reads decimal commas" : "; option decimal is ','";
   }
 
   /** A text that is new. @returns whether there is a place for it; where there is none, its row is done */

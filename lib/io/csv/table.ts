@@ -11,6 +11,7 @@ import { source } from './csv.ts';
 import { RowCutter, type Written } from './cutter.ts';
 import { firstLine } from './guess.ts';
 import { checkTogether, delimiter } from './options.ts';
+import { RowLines, tellOrigin } from './origin.ts';
 import { type Cells, cellText } from './rows.ts';
 
 /** Options of `io.readTable`. */
@@ -65,7 +66,7 @@ const readReadTable = signature('io.readTable', { file }, readTableOptions);
 
 /**
  * Read a table whose first line names its columns, plain or gzip, in UTF-8: numbers, categories, dates, with gaps. `preprocess.schema` learns from
- * the columns what a model needs to know, and makes numbers of them.
+ * the columns what a model needs to know, and makes numbers of them; where it is given `columns` as they are, its errors name file and line.
  *
  * ```ts
  * const { columns } = await io.readTable('people.csv');
@@ -156,6 +157,7 @@ class TableParser {
   readonly #dot: number;
   #names: readonly string[] | null = null;
   #chosen: readonly Chosen[] = [];
+  readonly #lines = new RowLines();
   #rows = 0;
 
   constructor(file: string, options: ReadTableOptions, except: readonly string[] = []) {
@@ -190,7 +192,15 @@ class TableParser {
       if (cells.fault === null) columns.push([name, yield* cells.join()]);
       else unread.set(name, cells.fault);
     }
-    return { table: { rows: this.#rows, columns: Object.fromEntries(columns) }, unread };
+    const table = { rows: this.#rows, columns: Object.fromEntries(columns) };
+    const [names, lines] = [this.#names, this.#lines];
+    tellOrigin(table.columns, {
+      file: this.#file,
+      rows: table.rows,
+      line: (row) => lines.of(row),
+      place: (name) => names.indexOf(name) + 1,
+    });
+    return { table, unread };
   }
 
   #header({ count, places }: Cells, bytes: Uint8Array, line: number): void {
@@ -239,6 +249,7 @@ class TableParser {
       const fault = cells.add(bytes, places[2 * index]!, places[2 * index + 1]!);
       if (fault !== null) throw this.#error(fault, line, index + 1);
     }
+    this.#lines.add(line);
     this.#rows++;
   }
 
