@@ -97,7 +97,7 @@ function rowGiven(args: Arguments): readonly number[] | null {
   return row;
 }
 
-/** What is said of a checkpoint beside its file. */
+/** What the command line adds to a checkpoint. */
 interface Asked {
   readonly row: readonly number[] | null;
   readonly dtype: DType | undefined;

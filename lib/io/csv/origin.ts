@@ -1,4 +1,4 @@
-// origin.ts: where the rows of a table that was read stand in its file: what errors say of cells that turn out wrong later.
+// origin.ts: where the rows of a table that was read stand in its file, for errors about cells that turn out wrong later.
 
 /** Lines of the rows of a file: mostly each the one after that of the row before, so only others are kept. */
 export class RowLines {

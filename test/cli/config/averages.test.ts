@@ -1,13 +1,13 @@
 // averages.test.ts: weights averaged in a training: what evaluate, predict, export and sample take, and what they say of it.
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { generate, tokenizer } from '../../lib/index.ts';
-import { inspectSafetensors } from '../../lib/io/arrays/safetensors.ts';
-import { loadTrainer } from '../../lib/public/trained.ts';
-import { decodeFile } from '../onnx/decode.ts';
-import { evaluate } from '../onnx/evaluate.ts';
-import { FLOAT, fromValues } from '../onnx/numbers.ts';
-import { folder, idx, run } from './kit.ts';
+import { generate, tokenizer } from '../../../lib/index.ts';
+import { inspectSafetensors } from '../../../lib/io/arrays/safetensors.ts';
+import { loadTrainer } from '../../../lib/public/trained.ts';
+import { decodeFile } from '../../onnx/decode.ts';
+import { evaluate } from '../../onnx/evaluate.ts';
+import { FLOAT, fromValues } from '../../onnx/numbers.ts';
+import { folder, idx, run } from '../kit.ts';
 
 const rows = Array.from(
   { length: 90 },
