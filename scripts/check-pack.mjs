@@ -43,7 +43,7 @@ function checkContent(pack) {
     /^dist\/headers\/\w[\w-]*(\.deprecated)?\.h$/,
     /^cmake\/[\w-]+\.(cmake|map|txt)$/,
     /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|CMakeLists\.txt)$/,
-    /^(docs\/(config\.schema\.json|(reference\/)?[\w-]+\.md)|examples\/[\w-]+\.(json|ts)|examples\/(articles|faq|server|tables)\/[\w-]+\.mjs|examples\/server\/(package\.json|README\.md)|scripts\/build-native\.mjs)$/,
+    /^(docs\/(config\.schema\.json|(reference\/)?[\w-]+\.md)|examples\/[\w-]+\.(json|ts)|examples\/networks\/[\w-]+\.ts|examples\/(articles|faq|server|tables)\/[\w-]+\.mjs|examples\/server\/(package\.json|README\.md)|scripts\/build-native\.mjs)$/,
   ];
   const has = new Set(pack.files.map((file) => file.path));
   const { import: esm, require: cjs } = manifest.exports['.'];

@@ -124,11 +124,6 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     expect(variance).toBeLessThan(1.05);
     expect(random(2)()).not.toBe(random(1)());
   },
-  'dqn.ts': async (name) => {
-    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/dqn.ts');
-    const { shortest, fields } = main({ steps: 3000 });
-    expect(shortest / fields).toBeGreaterThan(0.8);
-  },
   'fine-tune.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/fine-tune.ts');
     const { scratch, phases } = await main({ many: 2000 });

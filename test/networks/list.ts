@@ -1,0 +1,46 @@
+// list.ts: the networks of examples/networks, each with how it is run in short and what it must have learned by then.
+import type { Network } from '../../examples/networks/network.ts';
+
+/** Steps whose losses are compared with PyTorch's. */
+export const STEPS = 20;
+
+interface Module {
+  network(options: { readonly seed?: number; readonly steps?: number }): Network;
+}
+
+export interface Listed {
+  readonly load: () => Promise<Module>;
+  /** Of a short run, with seed 1. */
+  readonly steps: number;
+  /** What the scores must be after it, [least, most] of each. */
+  readonly scores: Readonly<Record<string, readonly [number, number]>>;
+}
+
+/** A new network needs a line here, and a function of its name in networks.py. */
+export const NETWORKS: Readonly<Record<string, Listed>> = {
+  dqn: {
+    load: () => import('../../examples/networks/dqn.ts'),
+    steps: 3000,
+    scores: { shortestWays: [0.8, 1] },
+  },
+  gcn: {
+    load: () => import('../../examples/networks/gcn.ts'),
+    steps: 200,
+    scores: { right: [28, 32] },
+  },
+  reinforce: {
+    load: () => import('../../examples/networks/reinforce.ts'),
+    steps: 60,
+    scores: { movesAGame: [100, 200] },
+  },
+  unet: {
+    load: () => import('../../examples/networks/unet.ts'),
+    steps: 80,
+    scores: { intersectionOverUnion: [0.6, 1] },
+  },
+  vit: {
+    load: () => import('../../examples/networks/vit.ts'),
+    steps: 300,
+    scores: { accuracy: [0.4, 1] },
+  },
+};

@@ -1,0 +1,190 @@
+"""networks.py: the networks of examples/networks in PyTorch, from the same weights and batches: their losses, in float32 and in float64.
+
+python networks.py FOLDER NAME...: reads FOLDER/NAME.safetensors (weights), FOLDER/NAME.N.safetensors (the batch of step N, with its part as metadata),
+writes FOLDER/NAME.json. run.ts calls it.
+"""
+import json, os, sys
+import torch
+from safetensors import safe_open
+from torch import nn
+from torch.nn import functional as F
+
+
+def read(path, dtype):
+    with safe_open(path, "pt") as f:
+        tensors = {k: f.get_tensor(k) for k in f.keys()}
+        integers = (torch.int32, torch.int64, torch.uint8)
+        return {k: t.long() if t.dtype in integers else t.to(dtype) for k, t in tensors.items()}, f.metadata() or {}
+
+
+def linear(weights, name):
+    """x -> x W' + b, of the weights of that name."""
+    return lambda x: F.linear(x, weights[name + ".weight"], weights.get(name + ".bias"))
+
+
+def trained(weights):
+    return [t.requires_grad_() for t in weights.values()]
+
+
+def clipped(parameters, most=1.0):
+    nn.utils.clip_grad_norm_(parameters, most)
+
+
+def dqn(weights, batches):
+    parameters = trained({k: t for k, t in weights.items() if k.startswith("q.")})
+    optimizer = torch.optim.Adam(parameters, lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6000)
+    value = lambda of, x: linear(weights, of + ".2")(torch.relu(F.embedding(x, weights[of + ".0.weight"])))
+    for batch, _ in batches:
+        taken = value("q", batch["x"]).gather(1, batch["move"][:, None])[:, 0]
+        with torch.no_grad():
+            best = value("target", batch["next"]).max(1).values
+        loss = F.huber_loss(taken, batch["reward"] + 0.95 * best * batch["goes"])
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(parameters, 10)
+        optimizer.step()
+        schedule.step()
+
+
+def gcn(weights, batches):
+    optimizer = torch.optim.Adam(trained(weights), lr=0.01, weight_decay=5e-4)
+    for batch, _ in batches:
+        batch = {k: t[0] for k, t in batch.items()}
+        size = len(batch["members"])
+        adjacency = torch.zeros(size, size, dtype=batch["weight"].dtype)
+        adjacency[batch["to"], batch["from"]] = batch["weight"]
+        hidden = torch.relu(adjacency @ weights["first.weight"][batch["members"]])
+        logits = adjacency @ linear(weights, "second")(hidden)
+        loss = F.cross_entropy(logits[batch["labeled"]], batch["y"])
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def moe(weights, batches):
+    parameters = trained(weights)
+    optimizer = torch.optim.Adam(parameters, lr=3e-3)
+    for batch, _ in batches:
+        x, y = batch["x"], batch["y"]
+        layers = lambda name: linear(weights, name + ".2")(F.gelu(linear(weights, name + ".0")(x)))
+        share = torch.softmax(layers("gate"), 1)
+        experts = share.shape[1]
+        values, places = share.topk(2, dim=1)
+        gates = torch.zeros_like(share).scatter(1, places, values / values.sum(1, keepdim=True))
+        answers = torch.cat([layers(f"experts.{e}") for e in range(experts)], 1)
+        best = F.one_hot(places[:, 0], experts).to(share.dtype)
+        imbalance = experts * (best.mean(0) * share.mean(0)).sum()
+        loss = F.mse_loss((answers * gates).sum(1), y) + 0.01 * imbalance
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(parameters)
+        optimizer.step()
+
+
+def reinforce(weights, batches):
+    parameters = trained(weights)
+    optimizer = torch.optim.Adam(parameters, lr=0.01)
+    for batch, _ in batches:
+        logits = linear(weights, "head")(torch.tanh(linear(weights, "inner")(batch["x"])))
+        loss = (F.cross_entropy(logits, batch["move"], reduction="none") * batch["advantage"]).mean()
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(parameters)
+        optimizer.step()
+
+
+class UNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        block = lambda a, b: nn.Sequential(
+            nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.Conv2d(b, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU()
+        )
+        self.down1, self.down2, self.deepest = block(1, 8), block(8, 16), block(16, 32)
+        self.rise2, self.up2 = nn.ConvTranspose2d(32, 16, 2, stride=2), block(32, 16)
+        self.rise1, self.up1 = nn.ConvTranspose2d(16, 8, 2, stride=2), block(16, 8)
+        self.head = nn.Conv2d(8, 1, 1)
+
+    def forward(self, x):
+        level1 = self.down1(x)
+        level2 = self.down2(F.max_pool2d(level1, 2))
+        deepest = self.deepest(F.max_pool2d(level2, 2))
+        up2 = self.up2(torch.cat([level2, self.rise2(deepest)], 1))
+        return self.head(self.up1(torch.cat([level1, self.rise1(up2)], 1)))
+
+
+def loaded(module, weights):
+    some = next(t for t in weights.values() if t.is_floating_point())
+    module.to(some.dtype)
+    left = module.load_state_dict(weights, strict=False)
+    missing = [name for name in left.missing_keys if not name.endswith("num_batches_tracked")]
+    assert not missing and not left.unexpected_keys, left
+    return module.train()
+
+
+def unet(weights, batches):
+    module = loaded(UNet(), weights)
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    for batch, _ in batches:
+        loss = F.binary_cross_entropy_with_logits(module(batch["x"]), batch["mask"])
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+class ViT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(1, 32, 4, stride=4)
+        self.token = nn.Parameter(torch.zeros(1, 1, 32))
+        self.positions = nn.Embedding(17, 32)
+        layer = nn.TransformerEncoderLayer(32, 4, 64, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(32)
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x):
+        tokens = torch.cat([self.token.expand(len(x), 1, 32), self.patches(x).flatten(2).transpose(1, 2)], 1)
+        return self.head(self.norm(self.encoder(tokens + self.positions.weight))[:, 0])
+
+
+def vit(weights, batches):
+    module = loaded(ViT(), weights)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2000)
+    for batch, _ in batches:
+        loss = F.cross_entropy(module(batch["x"]), batch["y"])
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(module.parameters())
+        optimizer.step()
+        schedule.step()
+
+
+def batches(folder, name, dtype):
+    step = 0
+    while os.path.exists(path := os.path.join(folder, f"{name}.{step}.safetensors")):
+        tensors, metadata = read(path, dtype)
+        yield tensors, metadata.get("part")
+        step += 1
+
+
+def main(folder, names):
+    torch.set_num_threads(1)
+    for name in names:
+        found = {}
+        for key, dtype in (("f32", torch.float32), ("f64", torch.float64)):
+            weights, _ = read(os.path.join(folder, f"{name}.safetensors"), dtype)
+            found[key] = list(globals()[name](weights, batches(folder, name, dtype)))
+        with open(os.path.join(folder, f"{name}.json"), "w") as f:
+            json.dump(found, f)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
