@@ -108,7 +108,7 @@ export class Learner {
 
   /** `run` ends after the fit that is under way, which is ROUND steps at most, and its state is on the disk. */
   stop() {
-    // Not in the middle of that fit: the next one would go on in the middle of its epoch, and that has other rows.
+    // Not in the middle of that fit: it is short, and its rows are a round's.
     this.#stopping = true;
     this.#wake?.();
   }

@@ -28,7 +28,7 @@ export interface TablePlace {
 /**
  * What can begin anew (a list, a class that gives an iterator whenever it is asked) does so in each epoch, as a function that gives batches is called.
  * Where a run goes on within an epoch, a function that takes the place begins there; of one that takes nothing, of a list or a class, the batches
- * that were drawn before are drawn once more and dropped. An iterator goes on where it is.
+ * that were drawn before are drawn once more and dropped, unless the first of them is another than it was. An iterator goes on where it is.
  */
 export type Stream<N extends string = string> = InTurn<Named<N>>;
 /** One after the other, or a function that gives them. */

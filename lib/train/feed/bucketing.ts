@@ -4,6 +4,7 @@ import type { Buckets } from '../../data/buckets.ts';
 import { type Columns, sideBySide } from '../../data/columns.ts';
 import { DataError } from '../../errors.ts';
 import { show } from '../../options/index.ts';
+import { type First, FROM_FIRST, type FromFirst } from '../flow/epoch-data.ts';
 import type { Stream, StreamPlace } from './batch.ts';
 import { type BatchStream, declared } from './batches.ts';
 import type { Arrays } from './source.ts';
@@ -11,14 +12,20 @@ import { type Opened, openStream } from './stream.ts';
 
 /** @param stream of examples */
 export function bucketed(stream: Stream, buckets: Buckets, batchSize: number): BatchStream {
-  const from = (place: StreamPlace): Batched => {
+  const from = (place: StreamPlace, first: First | null = null): Batched => {
     // What a bucket holds in the middle of an epoch has come from its beginning.
     const opened = openStream(stream, { epoch: place.epoch, batch: 0 }, 'sequenceBatches', 'examples');
-    return batched(opened, new Gathering(buckets, batchSize, place.batch));
+    return batched(opened, new Gathering(buckets, batchSize, place.batch, first));
   };
   // An iterator goes on where it is, with what waits in the buckets.
   const once = typeof (stream as Partial<Iterator<unknown>>).next === 'function';
-  return declared(once ? from({ epoch: 0, batch: 0 }) : (place: StreamPlace) => from(place), null, buckets.count);
+  if (once) return declared(from({ epoch: 0, batch: 0 }), null, buckets.count);
+  const own: FromFirst = { [FROM_FIRST]: { given: stream, stream: (first) => (place: StreamPlace) => from(place, first) } };
+  return declared(
+    Object.assign((place: StreamPlace) => from(place), own),
+    null,
+    buckets.count,
+  );
 }
 
 /** What waits in each bucket, and the batches that are ready. */
@@ -31,9 +38,11 @@ class Gathering {
   #came = 0;
   #before: number;
   #ended = false;
+  readonly #told: First | null;
 
-  /** @param before batches that were drawn before, and are not made */
-  constructor(buckets: Buckets, batchSize: number, before: number) {
+  /** @param before batches that were drawn before, and are not made, unless what comes first is of other examples, as `first` tells */
+  constructor(buckets: Buckets, batchSize: number, before: number, first: First | null) {
+    this.#told = first;
     this.#buckets = buckets;
     this.#batchSize = batchSize;
     this.#before = before;
@@ -60,6 +69,7 @@ class Gathering {
       throw new DataError(`sequenceBatches: ${what}: expected arrays and numbers by name, got ${show(given)}`);
     }
     const example = this.#buckets.example(given as Readonly<Record<string, unknown>>, this.#first, what);
+    if (!this.#first && this.#told?.came(textOf(given))) this.#before = 0;
     this.#first ??= example;
     const bucket = this.#buckets.of(example, 0, what);
     this.#waiting[bucket]!.push(example);
@@ -81,6 +91,13 @@ class Gathering {
     );
     this.#ready.push(Object.fromEntries(arrays));
   }
+}
+
+/** What tells an example from others. */
+function textOf(example: object): string {
+  const plain = (_: string, value: unknown): unknown =>
+    typeof value === 'bigint' ? String(value) : ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value;
+  return JSON.stringify(example, plain);
 }
 
 type Batched = IterableIterator<Arrays> | AsyncIterableIterator<Arrays>;

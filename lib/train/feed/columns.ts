@@ -115,11 +115,19 @@ export interface CutStream {
 const CUT: unique symbol = Symbol('cut');
 interface Cuttable {
   readonly [CUT]: (cut: Cut) => CutStream;
+  readonly [TABLE]: object;
 }
+/** And what the table comes from. */
+const TABLE: unique symbol = Symbol('table');
 
 /** Whether `columns` made it. */
 export function isColumns(data: unknown): data is BatchStream & Cuttable {
   return typeof (data as Partial<Cuttable> | null | undefined)?.[CUT] === 'function';
+}
+
+/** What its rows come from. */
+export function tableOf(data: Cuttable): object {
+  return data[TABLE];
 }
 
 /** Its batches, cut so. */
@@ -180,6 +188,7 @@ function cuttableOf(table: Stream, rule: TableRule): Cuttable {
   });
   if (typeof (table as Partial<Iterator<unknown>>).next !== 'function') {
     return {
+      [TABLE]: table,
       [CUT]: (cut) =>
         cutStream(cut, (place: StreamPlace) => {
           begin(cut, place);
@@ -188,6 +197,7 @@ function cuttableOf(table: Stream, rule: TableRule): Cuttable {
     };
   }
   return {
+    [TABLE]: table,
     [CUT](cut) {
       // An iterator goes on where it is, with the rows that are in no batch yet.
       if (!standing) begin(cut, { epoch: 0, batch: 0 });

@@ -4,6 +4,7 @@ import { DataError } from '../../errors.ts';
 import { ARRAYS } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
 import { type RowData, toRows } from '../../native/rows.ts';
+import type { First } from '../flow/epoch-data.ts';
 import type { Arrays } from './source.ts';
 
 /** What of a table becomes one array. */
@@ -34,6 +35,8 @@ export interface Cut {
   readonly seed: bigint;
   /** Whoever asks for batches does not wait. */
   readonly blocks: boolean;
+  /** Takes down the first row of an epoch. Default: nobody does. */
+  readonly first?: First;
 }
 
 /** Bytes of a block, unless a batch has more: what is written at a time stays in a cache. */
@@ -196,10 +199,22 @@ export class Cutting {
   }
 
   #enter(part: TablePart): void {
-    if (part.count > 0) this.#parts.push({ part, first: this.#arrived, used: 0 });
+    if (part.count > 0) {
+      if (this.#arrived === 0) this.#begins(part);
+      this.#parts.push({ part, first: this.#arrived, used: 0 });
+    }
     this.#arrived += part.count;
     const { rows } = this.#rule;
     if (rows !== null && this.#arrived > rows) this.#count(this.#arrived, ' and more');
+  }
+
+  /** It is the first part of the epoch: what was drawn before may have been of another table. */
+  #begins({ columns }: TablePart): void {
+    const row = columns.map((values) => String(values(0, 1)[0])).join();
+    if (!this.#cut.first?.came(row)) return;
+    this.#drop = 0;
+    this.#skip = 0;
+    this.#window = 0;
   }
 
   /** @throws DataError for another number of rows than was said */

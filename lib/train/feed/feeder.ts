@@ -2,10 +2,12 @@
 import type { Column } from '../../compile/program.ts';
 import { DataError } from '../../errors.ts';
 import type { Effect } from '../flow/effect.ts';
+import { type EpochData, mayGoOn } from '../flow/epoch-data.ts';
 import type { Counters } from '../flow/progress.ts';
 import type { Stream, StreamBatch, StreamPlace } from './batch.ts';
 import { type Came, type Differ, Shapes } from './batches.ts';
 import type { CutStream } from './columns.ts';
+import { dataOf } from './same-data.ts';
 import type { Shape } from './shape.ts';
 import type { NdArray, Source } from './source.ts';
 import { type Opened, openStream, Prefetcher, Puller } from './stream.ts';
@@ -56,8 +58,12 @@ export interface Feeder {
   readonly epochSteps: number | null;
   /** What names the graphs of its batches, beside their shapes: those of another feeder of this kind are the same. */
   readonly kind: string;
-  /** The next chunk of at most `most` steps. */
-  next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData'>;
+  /** What an epoch of it is trained on. */
+  readonly of: EpochData;
+  /** Of an epoch that is under way it has nothing: that had other data. */
+  readonly anew: boolean;
+  /** The next chunk of at most `most` steps. `otherData`: what was drawn of the epoch was of other data, as is known only now. */
+  next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData' | 'otherData'>;
   /**
    * Whether the epoch under way has no batch left. A stream that takes long to say so is not waited for: then the end of the epoch is announced when the
    * next run finds it.
@@ -76,6 +82,8 @@ export interface FeedOptions {
   readonly shuffle: boolean;
   /** Where the run begins. */
   readonly place: StreamPlace;
+  /** What the epoch under way was trained on. Default: nobody knows, and it is taken for this. */
+  readonly before?: EpochData | null;
 }
 
 /** What a source is asked for. */
@@ -138,7 +146,8 @@ function planOfSequences({ all, sequences }: Tables, options: FeedOptions): Plan
 
 /** Index rows of a data set that lies in memory. */
 export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
-  const { batchSize, accumulate, seed } = options;
+  const { batchSize, accumulate, seed, shuffle, place, before = null } = options;
+  const of = dataOf(tables, shuffle);
   const plan = tables.sequences ? planOfSequences(tables, options) : planOfSource(tables, options);
   if (plan.count === 0) {
     const length = tables.all.reduce((sum, { source }) => sum + source.length, 0);
@@ -194,6 +203,8 @@ export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
     data: tables.data,
     epochSteps: Math.ceil(plan.count / accumulate),
     kind: tables.kind,
+    of,
+    anew: place.batch > 0 && !mayGoOn(before, of),
     next: (most, counters) => ({ now: () => next(most, counters), later: async () => next(most, counters) }),
     ends: (counters) => ({ now: () => isOver(counters), later: async () => isOver(counters) }),
     close: { now: () => {}, later: async () => {} },
@@ -235,23 +246,28 @@ const AHEAD_OF_CUT = { bytes: 4 << 20, most: 1024 };
 /**
  * Whole batches of a stream, pulled ahead while a run is on.
  * @param differ null: batches differ in rows alone
+ * @param of what an epoch of it is trained on
  * @param blocks for a run that does not wait, and a stream that need not
  * @param cut of batches that were cut for this fit: nobody else has their arrays; of others they are copied
  */
 export function streamFeeder(
   stream: Stream,
   differ: Differ | null,
-  { accumulate, place }: Pick<FeedOptions, 'accumulate' | 'place'>,
+  { accumulate, place: at, before = null }: Pick<FeedOptions, 'accumulate' | 'place' | 'before'>,
+  of: EpochData,
   blocks: boolean,
   cut: CutStream | null = null,
 ): Feeder {
+  const anew = at.batch > 0 && !mayGoOn(before, of);
+  const place = anew ? { ...at, batch: 0 } : at;
+  const { first } = of.stream!;
   const shapes = new Shapes(differ, cut === null);
   const memory = new FeedMemory();
   const limit = (): number => Math.max(2 * accumulate, aheadOf(cut?.batchBytes() ?? null));
   let opened!: Opened;
   const open = (place: StreamPlace): Prefetcher | Puller => {
     opened = openStream(stream, place);
-    return blocks ? new Puller(opened, shapes, limit) : new Prefetcher(opened, shapes, limit);
+    return blocks ? new Puller(opened, shapes, limit, first) : new Prefetcher(opened, shapes, limit, first);
   };
   let source: Prefetcher | Puller | null = open(place);
   let drawn = place.batch;
@@ -261,9 +277,14 @@ export function streamFeeder(
     // Opened anew, but not before another epoch is wanted.
     if (opened.again) source = null;
   };
-  const chunkOf = (batches: readonly Came[]): Chunk | 'endOfEpoch' | 'endOfData' => {
-    const first = batches[0];
-    if (!first) {
+  const chunkOf = (batches: readonly Came[]): Chunk | 'endOfEpoch' | 'endOfData' | 'otherData' => {
+    if (first.other) {
+      first.other = false;
+      source?.giveBack(batches);
+      drawn = 0;
+      return 'otherData';
+    }
+    if (batches.length === 0) {
       if (!shapes.any && drawn === 0) throw new DataError('fit: expected at least one batch, the source gave none');
       if (drawn === 0) return 'endOfData';
       endEpoch();
@@ -293,6 +314,8 @@ export function streamFeeder(
     data: new Map(),
     epochSteps: cut?.batches ? Math.ceil(cut.batches / accumulate) : null,
     kind: 'stream',
+    of,
+    anew,
     next: (most, at) => ({
       later: async () => chunkOf(await now(at).take(most, accumulate)),
       now: () => chunkOf(now(at).take(most, accumulate) as Came[]),

@@ -5,11 +5,13 @@ import { DataError, OptionError } from '../../errors.ts';
 import { Tensor } from '../../ir/graph.ts';
 import { Module } from '../../nn/module/module.ts';
 import { show } from '../../options/index.ts';
+import { FROM_FIRST, type FromFirst } from '../flow/epoch-data.ts';
 import { comesInTurn, copyOf, rowsOfBatch, type Stream, type StreamBatch, typesOf } from './batch.ts';
 import { type BatchStream, type Came, isBatchStream, Shapes } from './batches.ts';
-import { cutOf, isColumns } from './columns.ts';
+import { cutOf, isColumns, tableOf } from './columns.ts';
 import { dataFeeder, type Feeder, type FeedOptions, streamFeeder } from './feeder.ts';
 import { checkedSource } from './own-source.ts';
+import { streamOf } from './same-data.ts';
 import { isSequences, type Sequences } from './sequences.ts';
 import { fed, type Shape } from './shape.ts';
 import { type ArrayInput, type Arrays, modelArrays, rows, type Source } from './source.ts';
@@ -49,14 +51,20 @@ export function feederOf(
     new OptionError(`${where}: option shuffle: ${what} come in an order of their own`, { option: 'shuffle' });
   if (isStream(data)) {
     const blocks = where.endsWith('Sync');
+    const { before = null } = options;
+    const within = options.place.batch > 0;
     if (isColumns(data)) {
       if (shuffle !== undefined) throw order('rows of columns (whose option shuffle is a number of rows)');
-      const cut = cutOf(data, { ...options, blocks });
-      return streamFeeder(cut.stream, null, options, blocks, cut);
+      const of = streamOf(tableOf(data), before, within, false);
+      const cut = cutOf(data, { ...options, blocks, first: of.stream!.first });
+      return streamFeeder(cut.stream, null, options, of, blocks, cut);
     }
     if (shuffle !== undefined) throw order('batches of a stream');
     const declared = isBatchStream(data) ? data : null;
-    return streamFeeder(declared?.stream ?? (data as Stream), declared, options, blocks);
+    const given = declared?.stream ?? (data as Stream);
+    const own = (given as Partial<FromFirst>)[FROM_FIRST];
+    const of = streamOf(own?.given ?? given, before, within, own === undefined);
+    return streamFeeder(own ? (own.stream(of.stream!.first) as Stream) : given, declared, options, of, blocks);
   }
   const tables = asTables(where, data);
   if (shuffle === false && tables.all.some(({ source }) => !source.byRow)) throw order('rows of a source');

@@ -215,13 +215,19 @@ const LOOKED_AT = 4096;
 
 /** A text that tells a data set from others: its arrays, and a hash of elements spread over them. */
 export function fingerprint({ data, length }: Source): string {
+  return `${length} rows: ${fingerprintOfArrays(data)}`;
+}
+
+/** The same of arrays, as of a batch. */
+export function fingerprintOfArrays(data: ReadonlyMap<string, NdArray>): string {
   const arrays = [...data].map(([name, { data, shape }]) => {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // Of one that was transferred nothing is left: who binds it says so.
+    const bytes = data.length === 0 ? new Uint8Array(0) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const stride = Math.max(1, Math.floor(bytes.length / LOOKED_AT)) | 1;
     // FNV-1a.
     let hash = 0x811c9dc5;
     for (let i = 0; i < bytes.length; i += stride) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     return `${name} ${typeName({ dtype: dtypeOf(data), shape })} ${(hash >>> 0).toString(16)}`;
   });
-  return `${length} rows: ${arrays.join(', ')}`;
+  return arrays.join(', ');
 }

@@ -2,9 +2,10 @@
 
 import { OptionError } from '../../errors.ts';
 import { show } from '../../options/index.ts';
+import type { First } from '../flow/epoch-data.ts';
 import type { Batches, Stream, StreamPlace, TablePlace } from './batch.ts';
 import type { Came, Shapes } from './batches.ts';
-import type { Arrays } from './source.ts';
+import { type Arrays, fingerprintOfArrays } from './source.ts';
 
 /** Batches of a stream, from a place in an epoch. */
 export interface Opened {
@@ -45,17 +46,24 @@ export function openStream(
 class Ready {
   readonly #batches: Came[] = [];
   readonly #shapes: Shapes;
+  readonly #first: First;
   #before: number;
   #next: number;
+  /** The next one to come is the first of the epoch, by which the stream is known again. */
+  #begins: boolean;
+  /** It begins anew, with other data than it had. */
+  #anew = false;
 
   /**
    * @param before batches that were drawn before, and are not handed out
    * @param next the batch of the epoch that comes after those
    */
-  constructor({ before, next }: Opened, shapes: Shapes) {
+  constructor({ before, next }: Opened, shapes: Shapes, first: First) {
     this.#before = before;
     this.#next = next;
     this.#shapes = shapes;
+    this.#first = first;
+    this.#begins = first.ofBatches && before === next;
   }
 
   get length(): number {
@@ -63,12 +71,24 @@ class Ready {
   }
 
   add(given: Arrays): void {
+    const came = this.#begins || this.#before === 0 ? this.#received(given) : null;
+    if (this.#begins) this.#first.came(fingerprintOfArrays(came!.arrays));
+    this.#begins = false;
+    if (this.#first.other && !this.#anew) {
+      this.#anew = true;
+      this.#before = 0;
+      this.#next = 0;
+    }
     if (this.#before > 0) {
       this.#before--;
       return;
     }
-    this.#batches.push(this.#shapes.received(given, `fit: batch ${this.#next} of the epoch`));
+    this.#batches.push(came!);
     this.#next++;
+  }
+
+  #received(given: Arrays): Came {
+    return this.#shapes.received(given, `fit: batch ${this.#begins ? 0 : this.#next} of the epoch`);
   }
 
   /** `perStep` of them or, at the end, what is left; those of up to `steps` steps, if all have one shape. */
@@ -96,9 +116,9 @@ export class Prefetcher {
   #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(opened: Opened, shapes: Shapes, limit: () => number) {
+  constructor(opened: Opened, shapes: Shapes, limit: () => number, first: First) {
     this.#iterator = opened.iterator;
-    this.#ready = new Ready(opened, shapes);
+    this.#ready = new Ready(opened, shapes, first);
     this.#limit = limit;
     this.#pull();
   }
@@ -180,11 +200,11 @@ export class Puller {
   #failure: { readonly error: unknown } | null = null;
 
   /** @throws OptionError for a source that waits */
-  constructor(opened: Opened, shapes: Shapes, limit: () => number) {
+  constructor(opened: Opened, shapes: Shapes, limit: () => number, first: First) {
     const { iterator, waits, again } = opened;
     if (waits) throw new OptionError('fitSync: an asynchronous source needs fit');
     this.#iterator = iterator as Iterator<Arrays>;
-    this.#ready = new Ready(opened, shapes);
+    this.#ready = new Ready(opened, shapes, first);
     this.#limit = limit;
     this.#goesOn = !again && typeof iterator.return !== 'function';
   }

@@ -2,6 +2,7 @@
 import type { AutoDecision } from '../../clip/clip.ts';
 import type { Data } from '../../ir/op.ts';
 import type { GuardAction, Report } from '../../optim/apply/report.ts';
+import type { EpochData } from './epoch-data.ts';
 import type { Kept } from './kept.ts';
 import type { Profile } from './profile.ts';
 import type { TrainingWarning } from './warnings.ts';
@@ -54,12 +55,21 @@ export interface Course {
   readonly begin: { readonly tried: number; readonly epoch: number };
   /** After which step the last validation within an epoch was. */
   readonly validated: number;
+  /** What the last run was trained on; null: nobody knows. */
+  readonly data: EpochData | null;
   readonly kept: ReadonlyMap<string, Kept>;
   /** The weights that the last run left, where what is kept holds for no others; null: whichever there are. */
   readonly left: ReadonlyMap<string, Data> | null;
 }
 
-export const NO_COURSE: Course = { tried: 0, begin: { tried: 0, epoch: 0 }, validated: 0, kept: new Map(), left: null };
+export const NO_COURSE: Course = {
+  tried: 0,
+  begin: { tried: 0, epoch: 0 },
+  validated: 0,
+  data: null,
+  kept: new Map(),
+  left: null,
+};
 
 /** Loss and metrics over a data set; `K` are the names of the trainer's metrics. */
 export type Metrics<K extends string = never> = Readonly<Record<K, number>> & { readonly loss: number };

@@ -70,6 +70,11 @@ export class Running implements Place {
     this.course = course;
   }
 
+  /** The epoch under way had other data than those of the run: of these it has nothing yet. */
+  anew(): void {
+    this.counters = { ...this.counters, batch: 0 };
+  }
+
   /** Steps tried since it began. */
   get tried(): number {
     return this.course.tried - this.course.begin.tried;

@@ -34,6 +34,8 @@ export type TrainingWarningCode =
   | 'noCheckpoint'
   /** A checkpoint to resume from is not whole: one before it was taken. */
   | 'brokenCheckpoint'
+  /** A run that goes on has other data than the epoch that was under way. */
+  | 'otherData'
   /** What a callback has to say, such as that a file takes no more. */
   | 'callback';
 

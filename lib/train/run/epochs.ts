@@ -53,14 +53,11 @@ export class Epochs {
 
   /** An epoch that is over is ended once, in one turn: until then a checkpoint has it still before its end. */
   *end(): Loop<void> {
-    const { access, setup } = this.#current;
+    const { access } = this.#current;
     const [running, watchers, tally] = [this.#running, this.#watchers, this.#tally];
     // Of an epoch of which nothing was seen, as after a file of an earlier version, there is nothing to tell.
     const evaluation = running.validatesEpochs && tally.begun ? this.#evaluation : null;
-    const startEpoch = (): void => {
-      setup.startEpoch();
-      this.#trials?.startEpoch();
-    };
+    const startEpoch = (): void => this.#start();
     if (evaluation) yield* perform(access.inTurn(startEpoch));
     const measured = evaluation ? yield* this.#measure(evaluation) : null;
     if (evaluation && measured === null) return;
@@ -71,6 +68,23 @@ export class Epochs {
     };
     yield* perform(access.inTurn(() => after(measured ? this.#measured(measured) : undefined, end)));
     yield* waitFor(watchers.told());
+  }
+
+  /** In a turn: the epoch under way had other data, and begins anew. */
+  beginAnew(): void {
+    this.#start();
+    this.#tally.forgetEpoch();
+    this.#running.anew();
+  }
+
+  /** It is known only now that it does. */
+  *anew(): Loop<void> {
+    yield* perform(this.#current.access.inTurn(() => this.beginAnew()));
+  }
+
+  #start(): void {
+    this.#current.setup.startEpoch();
+    this.#trials?.startEpoch();
   }
 
   /** Null: the run shall end. */

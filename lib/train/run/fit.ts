@@ -6,8 +6,11 @@ import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
 import { feederOf, isStream } from '../feed/inputs.ts';
+import { dataOf } from '../feed/same-data.ts';
 import { isSequences } from '../feed/sequences.ts';
+import { inTables } from '../feed/tables.ts';
 import { type Loop, perform, waitFor } from '../flow/effect.ts';
+import { mayGoOn } from '../flow/epoch-data.ts';
 import { Halt } from '../flow/halt.ts';
 import type { FitResult } from '../flow/progress.ts';
 import type { Running } from '../flow/running.ts';
@@ -89,6 +92,7 @@ export class Fit {
     try {
       if (running.resumed) yield* waitFor(this.#resume());
       const feeder = this.#feeder();
+      this.#feed(feeder);
       let training: Training | null = null;
       let ending: Ending;
       try {
@@ -120,14 +124,28 @@ export class Fit {
     const { seed, counters } = this.running;
     const { epoch, batch } = counters;
     this.#checkEpoch();
-    const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch } };
+    const before = this.running.course.data;
+    const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch }, before };
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
+  }
+
+  /** What its epochs are trained on. */
+  #feed({ of, anew }: Feeder): void {
+    const { running } = this;
+    running.course = { ...running.course, data: of };
+    if (!anew) return;
+    running.anew();
+    if (!running.resumed) return;
+    const text = 'resume: the epoch that was under way had other data: it begins anew with those of this run';
+    running.warnings.add('otherData', text, { name: 'data', step: running.counters.step });
   }
 
   /** @throws OptionError where an epoch is under way whose batches the run would not go on with */
   #checkEpoch(): void {
     const before = this.#standing.within;
     if (!isSequences(this.#data) || before === null || before === this.#batchSize) return;
+    const shuffle = this.#options.shuffle ?? true;
+    if (!mayGoOn(this.#standing.course.data, dataOf(inTables(this.#data), shuffle))) return;
     const text = `${this.#where}: option batchSize: sequences go on within an epoch in batches of ${before}, got ${this.#batchSize}: others would not have the same sequences left`;
     throw new OptionError(text, { option: 'batchSize' });
   }

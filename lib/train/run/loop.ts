@@ -48,6 +48,10 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
       yield* epochs.end();
       continue;
     }
+    if (chunk === 'otherData') {
+      yield* epochs.anew();
+      continue;
+    }
     const ran = yield* chunks.run(chunk);
     if (!ran) continue;
     yield* waitFor(watchers.told());

@@ -41,6 +41,8 @@ export class Training {
   readonly epochs: Epochs;
   readonly #current: Current;
   readonly #running: Running;
+  /** The epoch under way had other data. */
+  readonly #anew: boolean;
   readonly #host: Host;
   readonly #use: Use<TracedStep>;
   readonly #evaluation: Evaluation | null = null;
@@ -67,6 +69,7 @@ export class Training {
     const { validation, validateWeights = 'model', batchSize = current.batchSize, earlyStop } = options;
     this.#current = current;
     this.#running = running;
+    this.#anew = feeder.anew;
     this.#host = hostOf(setup, running.blocks);
     this.#profiled = profile;
     const rates = new Rates(setup.groups, running.warnings);
@@ -213,6 +216,7 @@ export class Training {
     const same = left === null ? true : after(host.read(setup.weights), (now) => sameValues(host.named(now), left));
     return after(same, (same) => {
       this.watchers.restore(kept, same);
+      if (this.#anew) this.epochs.beginAnew();
       running.watchers = this.watchers;
     });
   }

@@ -14,7 +14,7 @@ const PREFIX = 'gradclip.watch.';
 export type KeptTensors = ReadonlyMap<string, ReadonlyMap<string, Data>>;
 
 /** The course for the header; its values are added to the tensors. */
-export function writeCourse({ tried, begin, validated, kept }: Course, tensors: Map<string, TensorData>): string {
+export function writeCourse({ tried, begin, validated, data, kept }: Course, tensors: Map<string, TensorData>): string {
   const entries = [...kept].map(([name, { key, state, values = {} }]) => {
     for (const [set, of] of Object.entries(values)) {
       for (const [state, data] of of) {
@@ -23,7 +23,9 @@ export function writeCourse({ tried, begin, validated, kept }: Course, tensors: 
     }
     return [name, key, state, Object.keys(values)];
   });
-  return JSON.stringify({ tried, begin, validated, kept: entries }, (_, value: unknown) => asJson(value));
+  return JSON.stringify({ tried, begin, validated, ...(data && { data: data.contents }), kept: entries }, (_, value: unknown) =>
+    asJson(value),
+  );
 }
 
 /** Part what is kept from all other tensors of a file. */
@@ -44,13 +46,15 @@ export function partKept(all: ReadonlyMap<string, TensorData>): [Map<string, Ten
 
 /** @throws TypeError, SyntaxError for what `writeCourse` does not write */
 export function readCourse(text: string, tensors: KeptTensors): Course {
-  const { tried, begin, validated, kept } = ofJson(parseJson(text)) as Record<string, unknown>;
+  const { tried, begin, validated, data, kept } = ofJson(parseJson(text)) as Record<string, unknown>;
   const from = begin as Record<string, unknown> | null | undefined;
   const entries = Array.isArray(kept) ? kept.map((entry) => keptOf(entry, tensors)) : [];
   return {
     tried: count('tried', tried),
     begin: { tried: count('begin.tried', from?.tried), epoch: count('begin.epoch', from?.epoch) },
     validated: count('validated', validated),
+    // Versions before did not say it.
+    data: typeof data === 'string' ? { contents: data, stream: null } : null,
     kept: new Map(entries),
     left: null,
   };

@@ -91,15 +91,20 @@ export class Tally implements Watcher {
     return this.#before.steps + this.tried > this.#start.tried;
   }
 
+  /** The epoch under way begins anew. */
+  forgetEpoch(): void {
+    this.#before = NONE;
+    this.#epochLoss[0] = 0;
+    this.#epochLosses = 0;
+    this.#start = { tried: this.tried, clipped: this.clipped, skipped: this.skipped };
+  }
+
   /** The epoch under way ends: what it came to. */
   endEpoch(epoch: number, validation: Metrics<string> | null): EpochEnd<string> {
     const { loss, losses, ...counts } = this.#part;
     const end = { epoch, loss: loss / losses, ...counts, validation };
     this.epochs.push(end);
-    this.#before = NONE;
-    this.#epochLoss[0] = 0;
-    this.#epochLosses = 0;
-    this.#start = { tried: this.tried, clipped: this.clipped, skipped: this.skipped };
+    this.forgetEpoch();
     return end;
   }
 

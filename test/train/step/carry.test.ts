@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { grad } from '../../../lib/autodiff.ts';
-import { DataError, loss, nn, OptionError, optim, rows, ShapeError, type Tensor, Trainer, windows } from '../../../lib/index.ts';
+import { DataError, loss, nn, OptionError, optim, ShapeError, type Tensor, Trainer, windows } from '../../../lib/index.ts';
 import { Graph, type State } from '../../../lib/ir/graph.ts';
 import { bindParameters } from '../../../lib/nn/module/module.ts';
 import * as ops from '../../../lib/ops/index.ts';
@@ -147,10 +147,9 @@ it('a step that is skipped leaves the state as it was', () => {
       return ops.mean(this.rnn.forward(x).output);
     }
   }
-  // All rows alike: which of them a batch draws does not matter.
   const alike = (kind: number): { data: Float32Array; shape: number[] } => ({
-    data: Float32Array.from({ length: 8 * 6 }, (_, i) => (Number.isNaN(kind) ? NaN : Math.sin(kind * 6 + (i % 6)))),
-    shape: [8, 3, 2],
+    data: Float32Array.from({ length: 2 * 6 }, (_, i) => (Number.isNaN(kind) ? NaN : Math.sin(kind * 6 + (i % 6)))),
+    shape: [2, 3, 2],
   });
   const lossAfter = (...kinds: number[]): number => {
     const trainer = new Trainer({
@@ -160,13 +159,9 @@ it('a step that is skipped leaves the state as it was', () => {
       batchSize: 2,
       seed: 1,
     });
-    let last = 0;
-    for (const kind of kinds) {
-      const result = trainer.fitSync(rows({ x: alike(kind) }), { steps: 1 });
-      if (Number.isNaN(kind)) expect(result.skipped).toBe(1);
-      last = result.last!.loss;
-    }
-    return last;
+    const result = trainer.fitSync(kinds.map((kind) => ({ x: alike(kind) })));
+    expect(result.skipped).toBe(kinds.filter(Number.isNaN).length);
+    return result.last!.loss;
   };
   expect(lossAfter(1, 2)).not.toBe(lossAfter(2));
   expect(lossAfter(1, Number.NaN, 2)).toBe(lossAfter(1, 2));
