@@ -3,14 +3,13 @@
 export type { TextStream } from '../text/color.ts';
 export { type CSVLogOptions, csv } from './csv.ts';
 export { type LoggerOptions, type LogTarget, logger } from './logger.ts';
-export type { RunLabels } from './measures.ts';
+export type { MeasureOptions, RunLabels } from './measures.ts';
 export {
   type OpenTelemetryInstrument,
   type OpenTelemetryMeter,
-  type OpenTelemetryOptions,
   openTelemetry,
 } from './opentelemetry.ts';
 export { type ProgressOptions, progress } from './progress.ts';
-export { type PrometheusOptions, type PrometheusRegistry, prometheus } from './prometheus.ts';
+export { type PrometheusRegistry, prometheus } from './prometheus.ts';
 export type { IfFails } from './sink.ts';
 export { type TensorBoardOptions, tensorBoard } from './tensorboard.ts';

@@ -1,8 +1,8 @@
 // measures.ts: what a run tells to whoever measures processes: names, units and kinds, the same for Prometheus and OpenTelemetry, and when each changes.
 import { OptionError } from '../errors.ts';
-import { custom, type Field, list, number, options, text } from '../options/index.ts';
+import { custom, type Field, list, number, type OptionsField, options, text } from '../options/index.ts';
 import type { CallbackRun } from '../train/watch/callback.ts';
-import type { Following } from './sink.ts';
+import { type Following, type IfFails, ifFails } from './sink.ts';
 
 /** `updown`: goes up and down by what is added, as a count of runs that are on. */
 export type MeasureKind = 'counter' | 'updown' | 'gauge' | 'histogram';
@@ -57,14 +57,11 @@ const NORM: readonly number[] = doubling(2 ** -10, 25);
 /** Powers of two: 15 us to 32 s. */
 const SECONDS: readonly number[] = doubling(2 ** -16, 22);
 
-/** Options for the buckets of histograms. */
-interface Bounds {
-  readonly normBuckets?: readonly number[] | undefined;
-  readonly secondsBuckets?: readonly number[] | undefined;
-}
-
 /** Upper ends of the buckets of a histogram. */
-export function boundsOf(measure: Measure, { normBuckets = NORM, secondsBuckets = SECONDS }: Bounds): readonly number[] {
+export function boundsOf(
+  measure: Measure,
+  { normBuckets = NORM, secondsBuckets = SECONDS }: Pick<ReadMeasures, 'normBuckets' | 'secondsBuckets'>,
+): readonly number[] {
   return measure === MEASURES.norm ? normBuckets : secondsBuckets;
 }
 
@@ -89,6 +86,33 @@ export interface RunLabels {
 
 /** As an option. */
 export const labels: Field<RunLabels, unknown> = options<RunLabels>()({ model: text.optional(), run: text.optional() });
+
+/** Options of callbacks that count what runs do: `callbacks.prometheus` and `callbacks.openTelemetry`. */
+export interface MeasureOptions {
+  /** What distinguishes these runs from others that are counted in the same place: `{ model: 'prices', run: 'nightly' }`. Default: nothing. */
+  readonly labels?: RunLabels;
+  /** Upper ends of the buckets of `grad_norm`, as numbers that increase. Default: powers of two from 2^-10 to 2^14. */
+  readonly normBuckets?: readonly number[];
+  /** Upper ends of the buckets of `step_seconds`, in seconds. Default: powers of two from 15 us to 32 s. */
+  readonly secondsBuckets?: readonly number[];
+  /** What becomes of the run where what counts fails: `warn` or `stop`. Default 'warn'. */
+  readonly ifFails?: IfFails;
+}
+
+export interface ReadMeasures {
+  readonly labels: RunLabels;
+  readonly normBuckets: readonly number[] | undefined;
+  readonly secondsBuckets: readonly number[] | undefined;
+  readonly ifFails: IfFails;
+}
+
+/** As they are read. */
+export const measureOptions: OptionsField<MeasureOptions, ReadMeasures> = options<MeasureOptions>()({
+  labels: labels.default({}) as Field<RunLabels, RunLabels, false>,
+  normBuckets: buckets.optional(),
+  secondsBuckets: buckets.optional(),
+  ifFails,
+});
 
 /** Labels that are given. */
 export function labelsOf({ model, run }: RunLabels): Record<string, string> {

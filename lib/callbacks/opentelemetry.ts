@@ -1,18 +1,17 @@
 // opentelemetry.ts: `callbacks.openTelemetry`: what runs do as instruments of a meter of OpenTelemetry, which the caller has.
-import { custom, type Field, options, signature } from '../options/index.ts';
+import { custom, type Field, signature } from '../options/index.ts';
 import type { Callback } from '../train/watch/callback.ts';
 import {
   boundsOf,
-  buckets,
   type Instruments,
-  labels,
   labelsOf,
   type Measure,
+  type MeasureOptions,
+  measureOptions,
   measuresOf,
   measuring,
-  type RunLabels,
 } from './measures.ts';
-import { type IfFails, ifFails, sink } from './sink.ts';
+import { sink } from './sink.ts';
 
 /** Labels of OpenTelemetry. */
 type Attributes = Record<string, string>;
@@ -39,18 +38,6 @@ export interface OpenTelemetryMeter {
   createHistogram(name: string, options: OpenTelemetryInstrument): { record(value: number, attributes: Attributes): void };
 }
 
-/** Options of `callbacks.openTelemetry`. */
-export interface OpenTelemetryOptions {
-  /** Attributes that distinguish these runs from others: `{ model: 'prices', run: 'nightly' }`. Default: none. */
-  readonly labels?: RunLabels;
-  /** Upper ends of the buckets of `gradclip.train.grad_norm`, as numbers that increase. Default: powers of two from 2^-10 to 2^14. */
-  readonly normBuckets?: readonly number[];
-  /** Upper ends of the buckets of `gradclip.train.step_seconds`, in seconds. Default: powers of two from 15 us to 32 s. */
-  readonly secondsBuckets?: readonly number[];
-  /** What becomes of the run where an instrument fails: `warn` or `stop`. Default 'warn'. */
-  readonly ifFails?: IfFails;
-}
-
 const MAKERS = ['createCounter', 'createUpDownCounter', 'createGauge', 'createHistogram'] as const;
 const METER = 'a Meter of @opentelemetry/api, 1.9 or later';
 
@@ -61,16 +48,7 @@ const meter: Field<OpenTelemetryMeter> = custom(METER, (value, place) => {
   throw place.wrong(METER, value, typeof given.createCounter === 'function' ? `, which has no ${missing}` : '');
 });
 
-const readOpenTelemetry = signature(
-  'callbacks.openTelemetry',
-  { meter },
-  options<OpenTelemetryOptions>()({
-    labels: labels.default({}),
-    normBuckets: buckets.optional(),
-    secondsBuckets: buckets.optional(),
-    ifFails,
-  }),
-);
+const readOpenTelemetry = signature('callbacks.openTelemetry', { meter }, measureOptions);
 
 /**
  * Count what runs do, for OpenTelemetry: instruments of a meter, called as the metrics of `callbacks.prometheus` with dots: `gradclip.train.loss`, `gradclip.train.steps`,
@@ -83,8 +61,8 @@ const readOpenTelemetry = signature(
  * @throws OptionError; by a run, before its first step, where two metrics of a trainer would have one name
  * @see gradclip: OpenTelemetry has no conventions of its own for training
  */
-export function openTelemetry(meter: OpenTelemetryMeter, options: OpenTelemetryOptions = {}): Callback {
-  const read = readOpenTelemetry(arguments) as OpenTelemetryOptions & Required<Pick<OpenTelemetryOptions, 'labels' | 'ifFails'>>;
+export function openTelemetry(meter: OpenTelemetryMeter, options: MeasureOptions = {}): Callback {
+  const read = readOpenTelemetry(arguments);
   const where = 'callbacks.openTelemetry';
   const attributes = labelsOf(read.labels);
   return sink({ where, ifFails: read.ifFails }, (run) => {

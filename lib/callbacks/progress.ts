@@ -34,7 +34,7 @@ const FRAME_MS = 100;
 const STAYS_MS = 1000;
 
 /**
- * Show how far a run has come. On a terminal: a bar with loss, steps a second and the time left, above it a line for each epoch, though not more than
+ * Show how far a run has come. On a terminal: a bar with loss, steps and rows a second and the time left, above it a line for each epoch, though not more than
  * one a second. Elsewhere: a line every 10 seconds. At the end, on both: a line with what the run came to. Colors and bars follow `NO_COLOR`,
  * `FORCE_COLOR` and `TERM`, and what does not fit a narrow terminal is left out.
  *
@@ -63,6 +63,7 @@ class Progress implements Following {
   readonly #from: number;
   readonly #loss = new Recent();
   #steps = 0;
+  #rows = 0;
   #skipped = 0;
   #clipped = 0;
   #validation: Metrics<string> | null = null;
@@ -87,6 +88,7 @@ class Progress implements Following {
   steps(steps: StepReports): void {
     for (const loss of steps.numbers('loss')) this.#loss.add(loss);
     this.#steps += steps.length;
+    this.#rows += steps.rows;
     this.#clipped += countOf(steps.numbers('clipped'));
     this.#skipped += countOf(steps.numbers('skipped'));
     const now = performance.now();
@@ -150,13 +152,14 @@ class Progress implements Following {
       ...(epochs === null || epochs > 1 ? [`epoch ${count(epoch + 1)}`] : []),
       `loss ${short(this.#loss.mean)}`,
       ...(this.#validation ? [validationText(this.#validation)] : []),
-      this.#rate(now),
+      this.#rate(now, this.#steps, 'steps'),
+      this.#rate(now, this.#rows, 'rows'),
       ...(part === null ? [] : [timeLeft(now - this.#started, this.#from, part)]),
     ];
   }
 
-  #rate(now: number): string {
-    return perSecond(this.#steps, now - this.#started, 'steps');
+  #rate(now: number, n: number, unit: string): string {
+    return perSecond(n, now - this.#started, unit);
   }
 
   #draw(now: number): void {
@@ -165,9 +168,10 @@ class Progress implements Following {
     const first = part === null ? `step ${count(this.#run.extent.tried)}` : percentDone(part);
     const words = [
       `${this.#label}${first}  loss ${short(this.#loss.mean)}`,
-      this.#rate(now),
+      this.#rate(now, this.#steps, 'steps'),
       ...(part === null ? [] : [timeLeft(now - this.#started, this.#from, part)]),
       ...(this.#validation ? [validationText(this.#validation)] : []),
+      this.#rate(now, this.#rows, 'rows'),
     ];
     // A line as wide as the terminal would go on in the next one.
     const line = progressLine(part, words, this.#columns - 1, this.#paint);

@@ -1,20 +1,19 @@
 // prometheus.ts: `callbacks.prometheus`: what runs do as metrics in a registry of prom-client, which the caller has.
 import { OptionError } from '../errors.ts';
-import { custom, type Field, options, signature } from '../options/index.ts';
+import { custom, type Field, signature } from '../options/index.ts';
 import type { Callback } from '../train/watch/callback.ts';
 import {
   boundsOf,
-  buckets,
   type Instruments,
-  labels,
   labelsOf,
   type Measure,
+  type MeasureOptions,
+  measureOptions,
   measuresOf,
   measuring,
-  type RunLabels,
 } from './measures.ts';
 import { PrometheusMetric } from './prometheus-metric.ts';
-import { type IfFails, ifFails, sink } from './sink.ts';
+import { sink } from './sink.ts';
 
 /** What is used of a `Registry` of prom-client. */
 export interface PrometheusRegistry {
@@ -24,34 +23,13 @@ export interface PrometheusRegistry {
   registerMetric(metric: object): void;
 }
 
-/** Options of `callbacks.prometheus`. */
-export interface PrometheusOptions {
-  /** What distinguishes these runs from others of the registry: `{ model: 'prices', run: 'nightly' }`. Default: nothing. */
-  readonly labels?: RunLabels;
-  /** Upper ends of the buckets of `gradclip_train_grad_norm`, as numbers that increase. Default: powers of two from 2^-10 to 2^14. */
-  readonly normBuckets?: readonly number[];
-  /** Upper ends of the buckets of `gradclip_train_step_seconds`, in seconds. Default: powers of two from 15 us to 32 s. */
-  readonly secondsBuckets?: readonly number[];
-  /** What becomes of the run where the registry fails: `warn` or `stop`. Default 'warn'. */
-  readonly ifFails?: IfFails;
-}
-
 const registry: Field<PrometheusRegistry> = custom('a Registry of prom-client', (value, place) => {
   const { getSingleMetric, registerMetric } = (value ?? {}) as Partial<PrometheusRegistry>;
   if (typeof getSingleMetric === 'function' && typeof registerMetric === 'function') return value as PrometheusRegistry;
   throw place.wrong('a Registry of prom-client', value);
 });
 
-const readPrometheus = signature(
-  'callbacks.prometheus',
-  { registry },
-  options<PrometheusOptions>()({
-    labels: labels.default({}),
-    normBuckets: buckets.optional(),
-    secondsBuckets: buckets.optional(),
-    ifFails,
-  }),
-);
+const readPrometheus = signature('callbacks.prometheus', { registry }, measureOptions);
 
 /**
  * Count what runs do, for Prometheus: metrics in a registry of prom-client 14 or 15, `gradclip_train_...`. Counters: `steps_total`, `clipped_steps_total`,
@@ -68,8 +46,8 @@ const readPrometheus = signature(
  * @throws OptionError; by a run, before its first step, where the registry has a metric of such a name that somebody else has made, or one with other buckets
  * @see gradclip: prom-client knows nothing of training
  */
-export function prometheus(registry: PrometheusRegistry, options: PrometheusOptions = {}): Callback {
-  const read = readPrometheus(arguments) as PrometheusOptions & Required<Pick<PrometheusOptions, 'labels' | 'ifFails'>>;
+export function prometheus(registry: PrometheusRegistry, options: MeasureOptions = {}): Callback {
+  const read = readPrometheus(arguments);
   const where = 'callbacks.prometheus';
   const given = labelsOf(read.labels);
   return sink({ where, ifFails: read.ifFails }, (run) => {

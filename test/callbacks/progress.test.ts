@@ -42,7 +42,7 @@ describe('in a file or pipe', () => {
     await trainer[how](data, { steps: 10, chunkSteps: 1, callbacks: [slow, callbacks.progress({ stream, seconds: 6 })] });
     expect(written).toHaveLength(4);
     const mean = losses.slice(0, 3).reduce((a, b) => 0.95 * a + 0.05 * b);
-    expect(written[0]).toBe(`step 3 of 10, epoch 1, loss ${mean.toPrecision(3)}, 0.500 steps/s, 14.0 s left\n`);
+    expect(written[0]).toBe(`step 3 of 10, epoch 1, loss ${mean.toPrecision(3)}, 0.500 steps/s, 4.00 rows/s, 14.0 s left\n`);
     expect(written[1]).toMatch(/^step 6 of 10, .*, 8\.0 s left\n$/);
     expect(written[3]).toMatch(/^done: 10 steps in 20\.0 s, loss 0\.\d+, \d+\.\d % clipped, 0 skipped\n$/);
     for (const control of ['\x1b', '\r']) expect(written.join('')).not.toContain(control);
@@ -70,11 +70,11 @@ describe('in a file or pipe', () => {
     using trainer = make();
     const progress = callbacks.progress({ stream, seconds: 2 });
     await trainer.fit(endless(), { epochs: 5, chunkSteps: 1, callbacks: [slow, progress] });
-    expect(written[0]).toMatch(/^step 2, epoch 1, loss \S+, 1\.00 steps\/s\n$/);
+    expect(written[0]).toMatch(/^step 2, epoch 1, loss \S+, 1\.00 steps\/s, 56\.0 rows\/s\n$/);
     expect(written.at(-1)).toMatch(/^end of the data: 4 steps in 4\.0 s/);
     written.length = 0;
     await trainer.fit(data, { seconds: 10, chunkSteps: 1, callbacks: [slow, progress] });
-    expect(written[0]).toMatch(/^step 2, epoch \d+, loss \S+, 1\.00 steps\/s, 8\.0 s left\n$/);
+    expect(written[0]).toMatch(/^step 2, epoch \d+, loss \S+, 1\.00 steps\/s, 8\.00 rows\/s, 8\.0 s left\n$/);
     expect(written.at(-1)).toMatch(/^time over: 10 steps in 10\.0 s/);
   });
 

@@ -36,6 +36,7 @@ export class TrainView implements Callback<string> {
   #total = 0;
   #told: number = performance.now();
   #steps = 0;
+  #rows = 0;
   readonly #loss = new Recent();
 
   constructor(screen: Screen, setting: Setting) {
@@ -77,6 +78,7 @@ export class TrainView implements Callback<string> {
 
   onSteps(steps: StepReports): void {
     this.#steps += steps.length;
+    this.#rows += steps.rows;
     for (const loss of steps.numbers('loss')) this.#loss.add(loss);
     const now = performance.now();
     if (now - this.#told < (this.#screen.live ? FRAME_MS : LINE_MS)) return;
@@ -185,6 +187,7 @@ export class TrainView implements Callback<string> {
       `${percentDone(part)}  loss ${short(this.#loss.mean)}`,
       perSecond(this.#steps, now - this.#started, 'steps'),
       this.#left(now),
+      perSecond(this.#rows, now - this.#started, 'rows'),
     ];
     return progressLine(part, words, this.#screen.columns - 1, (style, text) => this.#screen.paintLive(style, text));
   }

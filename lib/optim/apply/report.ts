@@ -111,6 +111,8 @@ export interface ReportsInit {
   readonly guards?: readonly GuardNames[];
   /** What the steps took together; not given: nobody has measured it. */
   readonly seconds?: number;
+  /** Rows of data that a step was computed of. Default: nobody has counted them. */
+  readonly stepRows?: number;
 }
 
 /** Of the columns that were asked for last: chunks of one program follow each other. */
@@ -217,6 +219,11 @@ export class Reports implements Iterable<Report> {
   /** What the steps took together; NaN where nobody has measured it. */
   get seconds(): number {
     return this.#init.seconds ?? Number.NaN;
+  }
+
+  /** Rows of data that the steps were computed of, together; NaN where nobody has counted them. */
+  get rows(): number {
+    return (this.#init.stepRows ?? Number.NaN) * this.length;
   }
 
   /** The norms of all parameters in row i, a copy; empty where the program does not compute them. */

@@ -112,6 +112,7 @@ export function reportsOf(
     names: trained,
     attempt: counters.attempt,
     perStep: chunk.micros,
+    stepRows: chunk.parts.reduce((sum, { micros, shape }) => sum + micros * shape.rows, 0),
     step: counters.step,
     ...(guarding && { guards: guarding.placed }),
     ...(seconds !== undefined && { seconds }),

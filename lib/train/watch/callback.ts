@@ -53,6 +53,8 @@ export interface StepReports extends Iterable<Report> {
   numbers(name: ReportNumber): Float64Array;
   /** What they took together, in seconds. */
   readonly seconds: number;
+  /** Rows of data that they were computed of, together: the last step of an epoch may have fewer. */
+  readonly rows: number;
   /**
    * The 2-norm of each parameter's gradient, before the clip, in the i-th of them, in the order of `run.trained`. Empty unless a callback of the run
    * `needsLayerNorms`, or `perLayer` is an option of the fit or of its record.
