@@ -51,13 +51,19 @@ export async function watch(args: Arguments, io: IO, screen: Screen): Promise<nu
     screen.say(`${basename(file)}: ${screen.paint('bold', url)}`);
     if (following.state === 'waiting') screen.say('the file is not there yet');
     let steps = following.digest.length;
+    // A look that finds a change may leave more to be read, and the next one finds that the file was cut there: nothing more, and no change.
+    let due = false;
     while (!io.signal.aborted) {
       if (!looked.more) await pause(every, io.signal);
       if (io.signal.aborted) break;
       looked = await following.look();
       if (looked.changed && following.digest.length < steps) screen.say('the file begins anew');
       steps = following.digest.length;
-      if (looked.changed && !looked.more) serving.tell(page.draw(following.digest));
+      due ||= looked.changed;
+      if (due && !looked.more) {
+        serving.tell(page.draw(following.digest));
+        due = false;
+      }
       serving.state = stateOf(following);
       screen.redraw([`${count(steps)} steps, ${count(serving.clients)} browser${serving.clients === 1 ? '' : 's'}`]);
     }

@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, readFileSync, renameSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { classifier, points } from '../../train/models.ts';
 import { folder, type Ran, run } from '../kit.ts';
 
@@ -213,6 +214,27 @@ it('begins anew where the record is cut, replaced or written again, and waits wh
   writeFileSync(file, all.join('').replace('"seed":"3"', '"seed":"4"'));
   appendFileSync(file, all.at(-1)!.replace(/"attempt":\d+/, '"attempt":900'));
   await until(() => browser.steps === 21 && browser.parts.get('configuration')!.includes('>4<'));
+});
+
+it('shows what is left where the record is cut between two looks into it', async () => {
+  const all = await lines(20);
+  const cwd = folder({ 'run.jsonl': all.join('') });
+  const file = join(cwd, 'run.jsonl');
+  const { url } = await watching(cwd, 'run.jsonl');
+  const browser = await Browser.at(url);
+  await until(() => browser.steps === 20);
+  // It is cut after its length was asked for, and before it is read.
+  const handle = await open(file);
+  const kind = Object.getPrototypeOf(handle) as typeof handle;
+  await handle.close();
+  const { stat } = kind;
+  const asked = vi.spyOn(kind, 'stat').mockImplementationOnce(async function (this: typeof handle) {
+    const stats = await stat.call(this);
+    truncateSync(file, all.slice(0, 6).join('').length);
+    return stats;
+  } as never);
+  onTestFinished(() => asked.mockRestore());
+  await until(() => browser.steps === 5);
 });
 
 it('waits for a record that is not there yet', async () => {
