@@ -1,8 +1,9 @@
 // write.ts: the record of a run as it is written: whole lines, behind the training's back, and cut where a resumed run begins.
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, truncateSync, write as writeFile, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../clip/clip.ts';
 import { DataError, GradclipError } from '../errors.ts';
+import { Appender, cut, endOfLines, readAt, wholeLines } from '../io/file/append.ts';
 import { writeError } from '../io/file/write.ts';
 import { MAX_RECORD_LINE } from '../io/limits.ts';
 import { LAYER_NORMS, type Reports } from '../optim/apply/report.ts';
@@ -11,8 +12,6 @@ import { decisionLine, FORMAT, headerLine, parseLine, stepLine } from './line.ts
 import { sameParameters } from './read.ts';
 import { eventLine, type RunEvent } from './run/events.ts';
 
-// Chunks of steps that may wait to be written before training waits for the disk.
-const BEHIND = 16;
 // What is read at once of a record that goes on.
 const BLOCK = 1 << 16;
 
@@ -27,50 +26,39 @@ export interface RecorderOptions {
 
 /** Opened by the constructor. A write that fails ends in one DataError, thrown by whatever is called next, and leaves whole lines. */
 export class Recorder {
-  readonly #file: string;
   /** Where it is, whatever folder the program works in later. */
   readonly #place: string;
-  readonly #fd: number;
+  readonly #lines: Appender;
   readonly #perLayer: boolean;
-  readonly #sync: boolean;
   readonly #header: string;
   readonly #events: boolean;
-  #queue: (Chunk | string)[] = [];
   /** Events that the file has after its last step, which a run that goes on there may tell again. */
   readonly #known: Set<string>;
-  /** Where the last whole line ends. */
-  #position = 0;
-  #working: Promise<void> | null = null;
-  #failure: unknown = null;
 
   constructor(options: RecorderOptions) {
     const { file, header, sync } = options;
-    const line = headerLine(header);
-    this.#file = file;
     this.#place = resolve(file);
+    this.#header = headerLine(header);
     this.#perLayer = header.perLayer;
-    this.#sync = sync;
     this.#events = header.events === true;
+    const named = (error: unknown): unknown => recordError(file, error);
+    let fd: number;
     try {
-      this.#fd = openSync(file, 'a+');
+      fd = openSync(file, 'a+');
     } catch (error) {
-      throw recordError(file, error);
+      throw named(error);
     }
-    let opened = false;
     try {
-      const { size } = fstatSync(this.#fd);
-      const { end, last, events } = keptPart(file, this.#fd, size, options);
+      const { size } = fstatSync(fd);
+      const { end, last, events } = keptPart(file, fd, size, options);
       this.#known = new Set(events);
-      if (end < size) cut(file, this.#fd, end);
-      this.#position = end;
-      opened = true;
-      this.#header = line;
-      if (last === null || !sameRun(last, header)) this.#writeNow(line);
+      if (end < size) cut(file, fd, end);
+      this.#lines = new Appender({ place: this.#place, fd, position: end, sync, whole: wholeLines, error: named });
+      // A header in part would make the file none of ours: where it cannot be written to its end, nothing of it stays.
+      if (last === null || !sameRun(last, header)) this.#lines.addNow(this.#header);
     } catch (error) {
-      // Nothing that was not there before: a header in part would make the file none of ours.
-      if (opened) this.#cut();
-      closeSync(this.#fd);
-      throw recordError(file, error);
+      closeSync(fd);
+      throw named(error);
     }
   }
 
@@ -81,85 +69,59 @@ export class Recorder {
   add(reports: Reports, rates: readonly (readonly number[])[] | null = null): void {
     if (reports.length === 0) return;
     this.#known.clear();
-    this.#take({ reports, rates: this.#events ? rates : null });
+    this.#lines.add(() => this.#linesOf(reports, this.#events ? rates : null));
   }
 
   /** What was decided before the steps to come. */
   addDecision(index: number, decision: AutoDecision): void {
-    this.#take(decisionLine(index, decision));
+    const line = decisionLine(index, decision);
+    this.#lines.add(() => line);
   }
 
   /** What has happened after the steps so far. What the file has of it stays as it is. */
   addEvent(event: RunEvent): void {
     if (!this.#events) return;
     const line = eventLine(event);
-    if (!this.#known.delete(line)) this.#take(line);
-  }
-
-  #take(given: Chunk | string): void {
-    if (this.#failure) return;
-    if (this.#sync) {
-      try {
-        this.#writeNow(this.#linesOf(given));
-      } catch (error) {
-        this.#failed(error);
-        throw this.#failure;
-      }
-      return;
-    }
-    this.#queue.push(given);
-    this.#working ??= this.#work();
+    if (!this.#known.delete(line)) this.#lines.add(() => line);
   }
 
   /** Whether the disk is far behind, or a write has failed. */
   get isBehind(): boolean {
-    return this.#queue.length > BEHIND || this.#failure !== null;
+    return this.#lines.isBehind;
   }
 
   /** Wait if it is. @throws DataError if a write failed */
-  async caughtUp(): Promise<void> {
-    while (this.#queue.length > BEHIND && this.#working) await this.#working;
-    if (this.#failure) throw this.#failure;
+  caughtUp(): Promise<void> {
+    return this.#lines.caughtUp();
   }
 
   /** Wait until all is written. @throws DataError if a write failed */
-  async flush(): Promise<void> {
-    while (this.#working) await this.#working;
-    if (this.#failure) throw this.#failure;
+  flush(): Promise<void> {
+    return this.#lines.flush();
   }
 
   /** Write what is left. @throws DataError if this or an earlier write failed */
   async close(): Promise<void> {
-    while (this.#working) await this.#working;
-    this.closeSync();
-  }
-
-  closeSync(): void {
-    closeSync(this.#fd);
-    written.set(this.#place, { size: this.#position, header: this.#header });
-    if (this.#failure) throw this.#failure;
-  }
-
-  async #work(): Promise<void> {
     try {
-      while (this.#queue.length > 0) {
-        // First let the training hand over its next chunk: making text takes time on the thread that does so.
-        await new Promise((resolve) => setImmediate(resolve));
-        const queue = this.#queue;
-        this.#queue = [];
-        await this.#write(Buffer.from(queue.map((given) => this.#linesOf(given)).join('')));
-      }
-    } catch (error) {
-      this.#queue = [];
-      this.#failed(error);
+      await this.#lines.close();
     } finally {
-      this.#working = null;
+      this.#closed();
     }
   }
 
-  #linesOf(given: Chunk | string): string {
-    if (typeof given === 'string') return given;
-    const { reports, rates } = given;
+  closeSync(): void {
+    try {
+      this.#lines.closeSync();
+    } finally {
+      this.#closed();
+    }
+  }
+
+  #closed(): void {
+    written.set(this.#place, { size: this.#lines.position, header: this.#header });
+  }
+
+  #linesOf(reports: Reports, rates: readonly (readonly number[])[] | null): string {
     let lines = '';
     let i = 0;
     for (const report of reports) {
@@ -168,62 +130,12 @@ export class Recorder {
     }
     return lines;
   }
-
-  async #write(bytes: Buffer): Promise<void> {
-    let done = 0;
-    try {
-      while (done < bytes.length) {
-        done += await new Promise<number>((resolve, reject) => {
-          writeFile(this.#fd, bytes, done, bytes.length - done, null, (error, n) => (error ? reject(error) : resolve(n)));
-        });
-      }
-    } finally {
-      this.#position += wholeLines(bytes, done);
-    }
-  }
-
-  #writeNow(lines: string): void {
-    const bytes = Buffer.from(lines);
-    let done = 0;
-    try {
-      while (done < bytes.length) done += writeSync(this.#fd, bytes, done);
-    } finally {
-      this.#position += wholeLines(bytes, done);
-    }
-  }
-
-  /** Part of a line may have been written: it goes away again, if the file lets it. */
-  #cut(): void {
-    try {
-      cut(this.#place, this.#fd, this.#position);
-    } catch {}
-  }
-
-  #failed(error: unknown): void {
-    this.#failure = recordError(this.#file, error);
-    this.#cut();
-  }
 }
-
-function cut(file: string, fd: number, size: number): void {
-  // What is open for appending may do nothing else on Windows.
-  if (process.platform === 'win32') truncateSync(file, size);
-  else ftruncateSync(fd, size);
-}
-
-/** How many of the first bytes are whole lines. */
-const wholeLines = (bytes: Buffer, done: number): number => bytes.subarray(0, done).lastIndexOf(10) + 1;
 
 function recordError(file: string, error: unknown): unknown {
   if (error instanceof GradclipError) return error;
   const named = writeError(file, error);
   return named instanceof DataError ? new DataError(`record: ${named.message}`, named.details, { cause: error }) : named;
-}
-
-/** Steps that wait to be written, with their learning rates. */
-interface Chunk {
-  readonly reports: Reports;
-  readonly rates: readonly (readonly number[])[] | null;
 }
 
 interface Kept {
@@ -261,38 +173,34 @@ function keptPart(file: string, fd: number, size: number, { header, attempt }: R
 
 /** Where the lines of the steps before `attempt` end, with the events that come between the last of them and the next; searched from the end of the file. */
 function endOfSteps(file: string, fd: number, size: number, attempt: number): Omit<Kept, 'last'> {
-  for (let bytes = BLOCK; ; bytes *= 4) {
-    const from = Math.max(0, size - bytes);
-    const block = readAt(fd, from, size - from);
-    // Whole lines only: none that the block begins within, and none without an end.
-    const begin = from === 0 ? 0 : block.indexOf(10) + 1;
-    const whole = block.lastIndexOf(10) + 1;
-    if (block.length - whole > MAX_RECORD_LINE) throw tooLong(file);
-    for (let end = whole; end > begin; ) {
-      const start = block.lastIndexOf(10, end - 2) + 1;
-      const parsed = lineAt(file, block.toString('utf8', start, end));
-      if ('row' in parsed && parsed.row.attempt < attempt) {
-        const events = eventsFrom(file, block.subarray(end, whole), attempt);
-        return { end: from + end + events.reduce((n, line) => n + Buffer.byteLength(line), 0), events };
-      }
-      end = start;
-    }
-    if (from === 0) return NOTHING;
-  }
+  const stays = (line: string): boolean => {
+    const parsed = lineAt(file, line);
+    return 'row' in parsed && parsed.row.attempt < attempt;
+  };
+  const end = endOfLines(fd, size, MAX_RECORD_LINE, stays, () => tooLong(file));
+  const events = end === 0 ? [] : eventsFrom(file, fd, end, size, attempt);
+  return { end: end + events.reduce((n, line) => n + Buffer.byteLength(line), 0), events };
 }
 
-/** Lines of the events that lines begin with, as far as they are of the run up to there. */
-function eventsFrom(file: string, lines: Buffer, attempt: number): string[] {
-  const events: string[] = [];
-  for (let from = 0; from < lines.length; ) {
-    const end = lines.indexOf(10, from) + 1;
-    const line = lines.toString('utf8', from, end);
-    const parsed = lineAt(file, line);
-    if (!('event' in parsed) || parsed.event.attempt > attempt) break;
-    events.push(line);
-    from = end;
+/** Lines of the events that come from a byte on, as far as they are of the run up to there. */
+function eventsFrom(file: string, fd: number, from: number, size: number, attempt: number): string[] {
+  for (let bytes = BLOCK; ; bytes *= 4) {
+    const block = readAt(fd, from, Math.min(size - from, bytes));
+    const events: string[] = [];
+    for (let start = 0; ; ) {
+      const end = block.indexOf(10, start) + 1;
+      if (end === 0) {
+        // What has no end in the file is no line.
+        if (from + block.length < size) break;
+        return events;
+      }
+      const line = block.toString('utf8', start, end);
+      const parsed = lineAt(file, line);
+      if (!('event' in parsed) || parsed.event.attempt > attempt) return events;
+      events.push(line);
+      start = end;
+    }
   }
-  return events;
 }
 
 const HEADER_BEGINS = '{"format":';
@@ -347,15 +255,4 @@ function lineAt(file: string, line: string): ReturnType<typeof parseLine> {
   } catch (error) {
     throw new DataError(`record: ${file}: expected a record of gradclip to go on with: ${(error as Error).message}`, { file });
   }
-}
-
-function readAt(fd: number, from: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let done = 0;
-  while (done < length) {
-    const n = readSync(fd, bytes, done, length - done, from + done);
-    if (n === 0) break;
-    done += n;
-  }
-  return bytes.subarray(0, done);
 }
