@@ -19,5 +19,6 @@ export type { CSVOptions, LabeledTable, Table } from './csv/options.ts';
 export { type CellTable, parseTable, type ReadTableOptions, readTable } from './csv/table.ts';
 export type { ReadOptions, TensorData } from './file/file.ts';
 export type { ByteSink, NodeSink, WebSink } from './file/stream.ts';
+export { type OnnxReadOptions, parseOnnx, readOnnx } from './onnx/onnx.ts';
 export { readText } from './text.ts';
 export { readTorch, type TorchOptions } from './torch/torch.ts';

@@ -13,6 +13,9 @@ export interface Weight {
   readonly data: Data;
 }
 
+/** What constants are called: no weight has such a name, so that who reads weights can leave them out. */
+const CONSTANT_NAME = 'gradclip.constant';
+
 const ARRAYS = {
   f32: Float32Array,
   f64: Float64Array,
@@ -145,7 +148,7 @@ export class Writer implements OnnxBuilder {
     this.#constants.set(key, alike);
     const same = alike.find((c) => Buffer.compare(c.bytes, bytes) === 0);
     if (same) return same.name;
-    const name = this.#add(this.#nameOf('constant'), type, shape, bytes);
+    const name = this.#add(this.#nameOf(CONSTANT_NAME), type, shape, bytes);
     alike.push(this.tensors.get(name)!);
     return name;
   }

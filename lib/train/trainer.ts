@@ -617,7 +617,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Read what `save` wrote or gave, or weights from elsewhere (then optimizer, policy and counters start afresh).
+   * Read what `save` wrote or gave, or weights from elsewhere (then optimizer, policy and counters start afresh): safetensors, what `torch.save` wrote,
+   * a model in ONNX.
    *
    * @param from a file, an index of several (`model.safetensors.index.json`), or what a file holds
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others

@@ -7,7 +7,7 @@ import { halfToNumber } from './half.ts';
 
 /** Elements between two places where the event loop may have a turn: half a millisecond of the slowest. */
 const PART = 1 << 14;
-/** The same in bytes that are swapped. */
+/** The same in bytes that are swapped, or copied. */
 const SWAP_PART = 1 << 20;
 
 /** What is wrong with value `i`. */
@@ -100,4 +100,14 @@ export function* swap(bytes: Buffer, width: number): Parts<void> {
     width === 2 ? part.swap16() : width === 4 ? part.swap32() : part.swap64();
     yield;
   }
+}
+
+/** The same bytes in memory of their own. */
+export function* copied(bytes: Uint8Array): Parts<ArrayBuffer> {
+  const out = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += SWAP_PART) {
+    out.set(bytes.subarray(at, at + SWAP_PART), at);
+    yield;
+  }
+  return out.buffer;
 }

@@ -68,7 +68,7 @@ export async function readHeader(handle: FileHandle, size: number, file: string)
 }
 
 /** Fill `out` from `position`. One read gives at most 2 GiB, and less when a signal comes. */
-async function readExactly(handle: FileHandle, out: Uint8Array, position: number, file: string): Promise<void> {
+export async function readExactly(handle: FileHandle, out: Uint8Array, position: number, file: string): Promise<void> {
   let done = 0;
   while (done < out.length) {
     const length = Math.min(out.length - done, 1 << 30);

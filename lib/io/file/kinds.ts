@@ -22,6 +22,15 @@ const PNG = begins(0x89, 0x50, 0x4e, 0x47);
 
 const TO_SAFETENSORS = 'in Python, torch.load reads it and safetensors.torch.save_file writes the weights for here';
 
+/** Tags of what follows in a model of ONNX: its makers, versions, a text, the graph, the operators. */
+const AFTER: readonly number[] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
+
+/** A model in ONNX: the version of the format, and a field after it; no safetensors file with a header of such a length. */
+export function isOnnx(head: Uint8Array): boolean {
+  const [tag, version, next] = head as unknown as [number, number, number];
+  return tag === 0x08 && version >= 3 && version < 0x40 && AFTER.includes(next) && head[8] !== 0x7b;
+}
+
 const KINDS: readonly Kind[] = [
   {
     name: 'a Git LFS pointer',
@@ -49,6 +58,7 @@ const KINDS: readonly Kind[] = [
     cure: 'io.readSafetensors and Trainer.load read it',
     is: (head) => head.length > 8 && head[8] === 0x7b && head.readBigUInt64LE(0) <= BigInt(MAX_HEADER),
   },
+  { name: 'a model in ONNX', cure: 'io.readOnnx and Trainer.load read its weights', is: isOnnx },
   {
     name: 'JSON',
     text: true,

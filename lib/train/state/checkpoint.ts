@@ -2,12 +2,14 @@
 import { anyText } from '../../data/fields.ts';
 import { CheckpointError, DataError } from '../../errors.ts';
 import { safetensorsParts, type TensorData } from '../../io/arrays/safetensors.ts';
-import { tensorsIn } from '../../io/arrays/safetensors-read.ts';
+import { type Safetensors, tensorsIn, type Unread } from '../../io/arrays/safetensors-read.ts';
 import { readTensors } from '../../io/arrays/safetensors-shards.ts';
 import { firstBytes, readBytes, tooLong, withFile } from '../../io/file/file.ts';
+import { HEAD, isOnnx } from '../../io/file/kinds.ts';
 import { inTurns } from '../../io/file/pace.ts';
 import { writeWhole } from '../../io/file/write.ts';
 import { parseJson } from '../../io/json.ts';
+import { readOnnxTensors, tensorsInOnnx } from '../../io/onnx/onnx.ts';
 import { isArchive, torchTensors } from '../../io/torch/torch.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
@@ -56,6 +58,8 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>>;
   /** Null where there are weights only. */
   readonly progress: Progress | null;
+  /** It has what predictions read, and nothing that only training does: no counts of batches. */
+  readonly ofPredictions?: boolean;
 }
 
 /**
@@ -125,7 +129,7 @@ export async function writeCheckpoint(file: string, parts: readonly Uint8Array[]
 }
 
 /**
- * Read a checkpoint.
+ * Read a checkpoint, or weights of PyTorch or of a model in ONNX.
  * @param from a file, or what it holds, which may change meanwhile
  * @throws DataError if it is malformed; CheckpointError if it is of a later version, or does not say where the trainer stood
  */
@@ -135,6 +139,7 @@ export async function readCheckpoint(from: string | Uint8Array, maxBytes: number
     tensors: all,
     metadata,
     unread,
+    ofPredictions = false,
   } = typeof from === 'string' ? await readFrom(from, maxBytes) : await read(from, maxBytes);
   const version = metadata['gradclip.version'];
   if (version !== undefined && version !== VERSION) {
@@ -143,22 +148,34 @@ export async function readCheckpoint(from: string | Uint8Array, maxBytes: number
   }
   const [tensors, kept] = partKept(all);
   const progress = version === undefined ? null : parseProgress(file, metadata, kept);
-  return { file, tensors, metadata, progress, unread };
+  return { file, tensors, metadata, progress, unread, ofPredictions };
 }
 
-type Read = ReturnType<typeof readTensors>;
+type Read = Promise<Safetensors & Unread & Pick<Checkpoint, 'ofPredictions'>>;
 
-/** Weights that PyTorch has saved begin with other bytes. */
+/** Weights that others have saved begin with other bytes. */
 async function readFrom(file: string, maxBytes: number): Read {
-  const head = await withFile(file, (handle) => firstBytes(handle, 4));
-  if (!isArchive(head)) return await readTensors(file, maxBytes);
-  return { ...(await torchTensors(await readBytes(file, maxBytes), file, maxBytes)), metadata: {} };
+  const head = await withFile(file, (handle) => firstBytes(handle, HEAD));
+  if (isArchive(head)) return { ...(await torchTensors(await readBytes(file, maxBytes), file, maxBytes)), metadata: {} };
+  return isOnnx(head) ? weightsOf(await readOnnxTensors(file, maxBytes)) : await readTensors(file, maxBytes);
 }
 
 async function read(bytes: Uint8Array, maxBytes: number): Read {
   if (bytes.length > maxBytes) throw tooLong(BYTES, maxBytes, bytes.length);
   const own = bytes.slice();
-  return isArchive(own) ? { ...(await torchTensors(own, BYTES, maxBytes)), metadata: {} } : await inTurns(tensorsIn(own, BYTES));
+  if (isArchive(own)) return { ...(await torchTensors(own, BYTES, maxBytes)), metadata: {} };
+  return isOnnx(own) ? weightsOf(await inTurns(tensorsInOnnx(own, BYTES))) : await inTurns(tensorsIn(own, BYTES));
+}
+
+/** Of a model in ONNX. What has a name of ours is no weight: constants that exportOnnx writes, and what says which version did. */
+function weightsOf({ tensors, metadata, unread }: Awaited<Read>): Awaited<Read> {
+  const isForeign = (name: string): boolean => !name.startsWith(PREFIX);
+  return {
+    tensors: new Map([...tensors].filter(([name]) => isForeign(name))),
+    unread: new Map([...unread].filter(([name]) => isForeign(name))),
+    metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => isForeign(key))),
+    ofPredictions: true,
+  };
 }
 
 function parseProgress(file: string, metadata: Readonly<Record<string, string>>, kept: KeptTensors): Progress {

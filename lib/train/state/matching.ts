@@ -92,13 +92,11 @@ export function matchCheckpoint(
   if (mismatched.length > 0) {
     throw new CheckpointError(`${where}: ${file}: ${mismatched.join('; ')}${hint}`, { file, missing, extra, mismatched });
   }
-  if (strict && missing.length + extra.length > 0) {
-    const shifted = prefixed(missing, names, extra, tensors);
+  const lost = checkpoint.ofPredictions ? missing.filter((name) => !COUNT.test(name)) : missing;
+  if (strict && lost.length + extra.length > 0) {
+    const shifted = prefixed(lost, names, extra, tensors);
     if (shifted !== null) throw new CheckpointError(`${where}: ${file}: ${shifted}`, { file, missing, extra, mismatched });
-    const parts = [
-      missing.length > 0 ? `missing ${missing.join(', ')}` : '',
-      extra.length > 0 ? `extra ${extra.join(', ')}` : '',
-    ];
+    const parts = [lost.length > 0 ? `missing ${lost.join(', ')}` : '', extra.length > 0 ? `extra ${extra.join(', ')}` : ''];
     const text = parts.filter((p) => p !== '').join('; ');
     throw new CheckpointError(`${where}: ${file}: ${text}${remedy('strict: false loads what fits')}`, {
       file,
@@ -109,6 +107,9 @@ export function matchCheckpoint(
   }
   return { values, missing, extra, ...(left && { mismatched: left }) };
 }
+
+/** How many batches a norm has seen: read in training alone. */
+const COUNT = /(^|\.)num_batches_tracked$/;
 
 type Names = ReadonlyMap<string, unknown>;
 

@@ -21,6 +21,7 @@ import { IDX } from './idx.ts';
 import { LAB } from './lab.ts';
 import { NPY } from './npy.ts';
 import { NPZ } from './npz.ts';
+import { ONNX } from './onnx.ts';
 import { RECORD } from './record.ts';
 import { SAFETENSORS } from './safetensors.ts';
 import { SHARDS } from './shards.ts';
@@ -59,6 +60,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   export: EXPORT,
   lab: LAB,
   torch: TORCH,
+  onnx: ONNX,
 };
 
 /** What some of them need beforehand: weights that were trained. */
