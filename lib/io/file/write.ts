@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { DataError } from '../../errors.ts';
 import { fileError, notRegular } from './file.ts';
 import { insist, isOpenElsewhere } from './insist.ts';
+import { InOrder } from './order.ts';
 import { removeLeftovers, temporaryFor } from './temporary.ts';
 
 /** To the disk. Handles of yarn's Plug and Play have no `sync`, though a file of the system's. */
@@ -16,8 +17,8 @@ const MAX_LINKS = 40;
 
 /** Where the calls so far have found out which file they are for: one after the other, so that the order of calls is that of writes. */
 let found: Promise<unknown> = Promise.resolve();
-/** The last write to each file that has not ended. */
-const last = new Map<string, Promise<void>>();
+/** Writes that have not ended, by the file at the end of all links. */
+const writes = new InOrder();
 
 /**
  * Write a file. Whatever happens, it holds what it held before, or all of the new: the bytes go to a temporary file beside it and to the disk, then
@@ -40,7 +41,8 @@ export async function writeWhole(
   const target = found.then(() => targetOf(file));
   found = target.catch(() => {});
   try {
-    await inOrder(await target, (path) => replace(file, path, parts, ready));
+    const path = await target;
+    await writes.run(path, () => replace(file, path, parts, ready));
   } catch (error) {
     throw writeError(file, error);
   }
@@ -54,17 +56,6 @@ export async function checkWritable(file: string): Promise<void> {
     await access(dirname(target), constants.W_OK);
   } catch (error) {
     throw writeError(file, error);
-  }
-}
-
-async function inOrder(target: string, write: (target: string) => Promise<void>): Promise<void> {
-  const before = last.get(target) ?? Promise.resolve();
-  const mine = before.catch(() => {}).then(() => write(target));
-  last.set(target, mine);
-  try {
-    await mine;
-  } finally {
-    if (last.get(target) === mine) last.delete(target);
   }
 }
 
