@@ -1,7 +1,12 @@
 // file.ts: a model of ONNX as files: one, or two where the weights are too many bytes for one.
-import { basename } from 'node:path';
-import { OptionError } from '../errors.ts';
+import { existsSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { DataError, OptionError } from '../errors.ts';
+import { insist } from '../io/file/insist.ts';
+import { InOrder } from '../io/file/order.ts';
 import { writeWhole } from '../io/file/write.ts';
+import { hasValuesIn } from '../io/onnx/onnx.ts';
 import type { OnnxModel, OnnxTensor } from './model.ts';
 import { type External, encodeModel } from './proto.ts';
 
@@ -24,9 +29,12 @@ export interface WrittenFiles {
   readonly bytes: number;
 }
 
+/** Exports that have not ended: of a model in two files, both are of one export. */
+const exports = new InOrder();
+
 /**
  * Write the model, and its weights beside it where that is asked for, or where they do not fit into it. Each file is whole or not there; that of the
- * weights is first.
+ * weights is first. A file of weights of the model before, which nothing reads any more, is removed.
  * @param external true: weights in a file of their own; false: in the model; null: in the model, if they fit
  * @param most bytes of a model that has its weights
  * @throws OptionError where they are to be in the model and do not fit; DataError for what cannot be written
@@ -37,24 +45,64 @@ export async function writeModel(
   external: boolean | null,
   most: number = MOST_BYTES,
 ): Promise<WrittenFiles> {
-  if (external !== true) {
-    const parts = encodeModel(model);
-    const bytes = sizeOf(parts);
-    if (bytes <= most) {
-      await writeWhole(file, parts);
-      return { file, data: null, bytes };
-    }
-    if (external === false) {
-      const text = `exportOnnx: option externalData: false: the model is ${bytes} bytes, and a file of ONNX has at most ${most}: leave the option out`;
-      throw new OptionError(text, { option: 'externalData', bytes });
-    }
-  }
-  const data = `${file}.data`;
+  return exports.run(resolve(file), async () => {
+    const parts = external === true ? null : wholeModel(model, external, most);
+    if (!parts) return writeApart(file, model);
+    const data = dataOf(file);
+    const left = existsSync(data) && (await hasValuesIn(file, basename(data)));
+    await writeWhole(file, parts);
+    if (left) await removeData(data, file);
+    return { file, data: null, bytes: sizeOf(parts) };
+  });
+}
+
+/** Where weights of a model lie that are not in its file. */
+const dataOf = (file: string): string => `${file}.data`;
+
+/**
+ * The model with its weights, in parts; null: they do not fit.
+ * @throws OptionError where they do not, and must
+ */
+function wholeModel(model: OnnxModel, external: false | null, most: number): Uint8Array[] | null {
+  const parts = encodeModel(model);
+  const bytes = sizeOf(parts);
+  if (bytes <= most) return parts;
+  if (external === null) return null;
+  const text = `exportOnnx: option externalData: false: the model is ${bytes} bytes, and a file of ONNX has at most ${most}: leave the option out`;
+  throw new OptionError(text, { option: 'externalData', bytes });
+}
+
+/**
+ * The model for who has no file: in memory, or in a stream.
+ * @throws OptionError where its weights are to be in a file of their own, or do not fit
+ */
+export function modelParts(model: OnnxModel, external: boolean | null, most: number = MOST_BYTES): Uint8Array[] {
+  const parts = external === true ? null : wholeModel(model, null, most);
+  if (parts) return parts;
+  const why = external ? '' : `: the model is more than ${most} bytes, the most that is possible without one`;
+  throw new OptionError(`exportOnnx: weights in a file of their own are for a model in a file: give its name${why}`, {
+    option: 'externalData',
+  });
+}
+
+async function writeApart(file: string, model: OnnxModel): Promise<WrittenFiles> {
+  const data = dataOf(file);
   const { parts, places } = laidOut(model.tensors, basename(data));
   const own = encodeModel(model, places);
   await writeWhole(data, parts);
   await writeWhole(file, own);
   return { file, data, bytes: sizeOf(parts) + sizeOf(own) };
+}
+
+async function removeData(data: string, file: string): Promise<void> {
+  try {
+    await insist(() => unlink(data));
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return;
+    const text = `${data}: cannot be removed: ${message}. It has weights of the model before; ${file} is written, and has its own`;
+    throw new DataError(text, { file: data, code }, { cause });
+  }
 }
 
 /** Tensors one after the other. */

@@ -1,13 +1,15 @@
 // exporting.ts: what a trainer predicts, as a file of ONNX: the graph of its predictions, with the weights of now.
 import { type Arrays, isArray, type Share } from '../data/arrays.ts';
 import { OptionError } from '../errors.ts';
+import { joined } from '../io/arrays/safetensors.ts';
+import { type ByteSink, writeTo } from '../io/file/stream.ts';
 import type { State } from '../ir/graph.ts';
 import { isKnown, type Size, sizeText } from '../ir/onnx.ts';
 import type { Data } from '../ir/op.ts';
 import { version } from '../native/package.ts';
 import type { Module } from '../nn/module/module.ts';
 import { exported, type OnnxInput } from '../onnx/export.ts';
-import { writeModel } from '../onnx/file.ts';
+import { modelParts, writeModel } from '../onnx/file.ts';
 import type { OnnxModel, OnnxPort } from '../onnx/model.ts';
 import { show } from '../options/index.ts';
 import { rowTypes } from './feed/batch.ts';
@@ -23,8 +25,12 @@ const WHERE = 'exportOnnx';
 /** What the rows of arrays are called, however many there are. */
 const ROWS = 'batch';
 
-/** The files are written when the turn is over: their values are copies. */
-export async function exportOnnx(current: Current, file: string, asked: AskedOnnx): Promise<OnnxExport> {
+/** What is written is when the turn is over: values are copies. @param to not given: the bytes are given back */
+export async function exportOnnx(
+  current: Current,
+  to: string | ByteSink | undefined,
+  asked: AskedOnnx,
+): Promise<OnnxExport | Uint8Array> {
   current.follow(WHERE);
   current.weightsOf(WHERE, asked.weights);
   const inputs = inputsFor(asked.inputs);
@@ -33,8 +39,17 @@ export async function exportOnnx(current: Current, file: string, asked: AskedOnn
     const values = await setup.store.snapshot(setup.read(asked.weights));
     return modelOf(setup, current.options.model, inputs, values, asked);
   });
-  const written = await writeModel(file, model, asked.externalData ?? null);
+  const external = asked.externalData ?? null;
+  if (to === undefined) return joined(modelParts(model, external), WHERE);
+  const written =
+    typeof to === 'string' ? await writeModel(to, model, external) : await streamed(to, modelParts(model, external));
   return { ...written, opset: model.opset, inputs: model.inputs.map(told), outputs: model.outputs.map(told) };
+}
+
+/** The stream is ended. */
+async function streamed(stream: ByteSink, parts: readonly Uint8Array[]): Promise<Pick<OnnxExport, 'file' | 'data' | 'bytes'>> {
+  await writeTo(WHERE, stream, parts);
+  return { file: null, data: null, bytes: parts.reduce((sum, { length }) => sum + length, 0) };
 }
 
 function modelOf(

@@ -391,6 +391,29 @@ const onnxInput: Field<OnnxInputs> = custom('arrays, or { shape, dtype }, by nam
   return Object.fromEntries(entries.map(read)) as OnnxInputs;
 });
 
+type Outputs = PredictorOptions<Module>['outputs'];
+const outputs = custom<NonNullable<Outputs>>('a function of a batch and the model', ofBatch);
+
+const readExportOnnx = signature(
+  'Trainer.exportOnnx',
+  { to: either(text, sink).optional() },
+  options<OnnxOptions<Module>>()({
+    inputs: onnxInput,
+    outputs: outputs.optional(),
+    weights,
+    opset: whole({ min: OPSETS.least, max: OPSETS.most }).default(OPSETS.usual),
+    sizes: record(whole({ min: 1 })).default({}),
+    externalData: bool.optional(),
+    metadata,
+  }),
+);
+/** Where there is no place to write to, the options come first. */
+function ofExport(given: ArrayLike<unknown>): AskedOnnx & { readonly to: string | ByteSink | undefined } {
+  const [first] = given as readonly unknown[];
+  const isOptions = given.length === 1 && typeof first === 'object' && first !== null && !isSink(first);
+  return readExportOnnx(isOptions ? [undefined, first] : given);
+}
+
 interface AskedSave extends Required<SaveOptions> {
   readonly to: string | ByteSink | undefined;
 }
@@ -416,9 +439,7 @@ function ofReport(given: ArrayLike<unknown>): AskedReport {
 }
 type AskedReport = AskedPage & { readonly to: string | undefined };
 
-type Outputs = PredictorOptions<Module>['outputs'];
 type AskedOfRun = Asked & Drops & { readonly output: NonNullable<Outputs> };
-const outputs = custom<NonNullable<Outputs>>('a function of a batch and the model', ofBatch);
 
 const running = (method: 'run' | 'runSync'): Read<AskedOfRun> => {
   const given = options<RunOptions>()({ batchSize: positive.optional(), weights, ...drops });
@@ -446,7 +467,7 @@ export const readMethod: {
   readonly inspect: Read<{ readonly match: Pattern | undefined }>;
   readonly precision: Read<AskedPrecision>;
   readonly report: Read<AskedReport>;
-  readonly exportOnnx: Read<AskedOnnx & { readonly file: string }>;
+  readonly exportOnnx: Read<AskedOnnx & { readonly to: string | ByteSink | undefined }>;
   readonly save: Read<AskedSave>;
   readonly savePruned: Read<Required<SavePrunedOptions>>;
   readonly load: Read<Required<Omit<LoadOptions, keyof Foreign>> & Foreign>;
@@ -507,19 +528,7 @@ export const readMethod: {
   readParametersSync: signature('Trainer.readParametersSync', {}, parametersOptions),
   writeParameters: signature('Trainer.writeParameters', { values: data }, writeOptions(weights)),
   writeParametersSync: signature('Trainer.writeParametersSync', { values: data }, writeOptions(weights)),
-  exportOnnx: signature(
-    'Trainer.exportOnnx',
-    { file: text },
-    options<OnnxOptions<Module>>()({
-      inputs: onnxInput,
-      outputs: outputs.optional(),
-      weights,
-      opset: whole({ min: OPSETS.least, max: OPSETS.most }).default(OPSETS.usual),
-      sizes: record(whole({ min: 1 })).default({}),
-      externalData: bool.optional(),
-      metadata,
-    }),
-  ),
+  exportOnnx: ofExport,
   save: ofSave,
   savePruned: signature(
     'Trainer.savePruned',

@@ -372,7 +372,10 @@ export interface OnnxOptions<M extends Module, N extends string = string> extend
    * first dimensions any.
    */
   readonly sizes?: Readonly<Record<string, number>>;
-  /** Weights in a file of their own beside the model, `<file>.data`. Default: where all is more than 2 GiB, which one file cannot hold. */
+  /**
+   * Weights in a file of their own beside the model, `<file>.data`. Default: where all is more than 2 GiB, which one file cannot hold. Once nothing reads it,
+   * since the model was written anew with its weights, it is removed.
+   */
   readonly externalData?: boolean;
   /** Further pairs of texts for the file, such as the names of classes. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -390,8 +393,8 @@ export interface OnnxValueType {
 
 /** What `Trainer.exportOnnx` has written. */
 export interface OnnxExport {
-  /** The model. */
-  readonly file: string;
+  /** The model; null: it went into a stream. */
+  readonly file: string | null;
   /** The file with its weights, where that is another one; else null. */
   readonly data: string | null;
   /** Of all that was written. */

@@ -444,14 +444,18 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    *
    * ```ts
    * await trainer.exportOnnx('model.onnx', { inputs: { x: { shape: ['batch', 784] } } });
+   * const session = await InferenceSession.create(await trainer.exportOnnx({ inputs: { x: { shape: ['batch', 784] } } }));
    * ```
-   * @param file it is replaced only when the new one is complete
-   * @returns what was written: files, bytes, inputs and outputs
+   * @param to a file, which is replaced only when the new one is complete, or a stream of bytes (a `Writable` of Node.js, a `WritableStream` of the web),
+   * which is ended when all is written; without, the bytes are given back
+   * @returns what was written: files, bytes, inputs and outputs; without `to`, a Uint8Array of its own memory
    * @throws (rejects) OptionError; ShapeError for inputs that the model does not take; GraphError that names op and layer where one has no form in ONNX;
    * DataError if it cannot be written; BusyError while a fit of another trainer of the model is on; DisposedError
    */
-  async exportOnnx(file: string, options: OnnxOptions<M, N>): Promise<OnnxExport> {
-    const { file: to, ...asked } = readMethod.exportOnnx(arguments);
+  exportOnnx(to: string | ByteSink, options: OnnxOptions<M, N>): Promise<OnnxExport>;
+  exportOnnx(options: OnnxOptions<M, N>): Promise<Uint8Array>;
+  async exportOnnx(): Promise<unknown> {
+    const { to, ...asked } = readMethod.exportOnnx(arguments);
     return exportOnnx(this.#current, to, asked);
   }
 

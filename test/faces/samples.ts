@@ -15,7 +15,7 @@ export const WRITES: ReadonlySet<string> = new Set([
   'Trainer.report to',
   'Trainer.save to',
   'Trainer.savePruned file',
-  'Trainer.exportOnnx file',
+  'Trainer.exportOnnx to',
   'Trainer.fit record',
   'Trainer.fitSync record',
   'tune file',

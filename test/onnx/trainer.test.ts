@@ -2,11 +2,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import * as fc from 'fast-check';
 import { clip, loss, models, nn, OptionError, ops, optim, preprocess, type Tensor, Trainer } from 'gradclip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { version } from '../../lib/native/package.ts';
-import { writeModel } from '../../lib/onnx/file.ts';
+import { modelParts, writeModel } from '../../lib/onnx/file.ts';
 import { CASES } from '../parity/cases/index.ts';
 import { decodeFile } from './decode.ts';
 import { evaluate } from './evaluate.ts';
@@ -162,6 +164,40 @@ describe('exportOnnx', () => {
   });
 });
 
+describe('without a file', () => {
+  const inputs = { shape: ['batch', 3] };
+  const made = (): Trainer<nn.Linear> => new Trainer({ model: new nn.Linear(3, 2), loss: mse, optimizer: optim.sgd({ lr: 1 }) });
+
+  it('gives the bytes that a file would have, or writes them to a stream', async () => {
+    using trainer = made();
+    const { bytes } = await trainer.exportOnnx(at('file.onnx'), { inputs });
+    const file = readFileSync(at('file.onnx'));
+    const given = await trainer.exportOnnx({ inputs });
+    expect(given.length).toBe(bytes);
+    expect(file.equals(given)).toBe(true);
+    expect(file.equals(await trainer.exportOnnx({ inputs: { x: { shape: ['batch', 3] } }, opset: 17 }))).toBe(true);
+    const stream = new PassThrough();
+    const [told, read] = await Promise.all([trainer.exportOnnx(stream, { inputs }), buffer(stream)]);
+    expect(told).toMatchObject({ file: null, data: null, bytes, inputs: [{ name: 'x' }] });
+    expect(file.equals(read)).toBe(true);
+    expect((await trainer.load(given)).extra).toEqual([]);
+  });
+
+  it('refuses weights in a file of their own, and what is no place', async () => {
+    using trainer = made();
+    await expect(trainer.exportOnnx({ inputs, externalData: true })).rejects.toThrow(/are for a model in a file: give its name/);
+    expect(() => modelParts(caseModel(CASES.mlp!), null, 1000)).toThrow(/the model is more than 1000 bytes/);
+    const call = trainer.exportOnnx.bind(trainer) as (...given: unknown[]) => Promise<unknown>;
+    await expect(call({ inputs }, { inputs })).rejects.toThrow(/Trainer\.exportOnnx: argument to: expected .*stream/);
+    await expect(call(3, { inputs })).rejects.toThrow(/argument to/);
+    await expect(call()).rejects.toThrow(/option inputs/);
+    await expect(call(at('a.onnx'))).rejects.toThrow(/option inputs/);
+    const ended = new PassThrough();
+    ended.end();
+    await expect(trainer.exportOnnx(ended, { inputs })).rejects.toThrow(/exportOnnx: the stream took no more/);
+  });
+});
+
 describe('what is refused', () => {
   const trainerOf = (forward: (x: Tensor) => Tensor): Trainer<nn.Module> => {
     class Own extends nn.Module {
@@ -267,5 +303,30 @@ describe('weights in a file of their own', () => {
     expect(normwise(y.data, trainer.predictSync({ data: x, shape: [2, 100] }).data)).toBeLessThan(1e-5);
     const inside = await trainer.exportOnnx(at('inside.onnx'), { inputs: { shape: ['batch', 100] }, externalData: false });
     expect(inside.data).toBeNull();
+  });
+
+  it('is gone when a model with its weights takes the place of the one that read it, and no other file is', async () => {
+    using trainer = new Trainer({ model: new nn.Linear(100, 10), loss: mse, optimizer: optim.sgd({ lr: 1 }) });
+    const inputs = { shape: ['batch', 100] };
+    const there = (): string[] => readdirSync(folder).filter((name) => name.startsWith('one.onnx'));
+    await trainer.exportOnnx(at('one.onnx'), { inputs, externalData: true });
+    expect(there()).toEqual(['one.onnx', 'one.onnx.data']);
+    await trainer.exportOnnx(at('one.onnx'), { inputs });
+    expect(there()).toEqual(['one.onnx']);
+    // Of somebody else: nothing says that the model before reads it.
+    writeFileSync(at('one.onnx.data'), 'mine');
+    await trainer.exportOnnx(at('one.onnx'), { inputs });
+    expect(readFileSync(at('one.onnx.data'), 'utf8')).toBe('mine');
+    // Calls for one file are done one after the other: the last one's is what stays, whole.
+    const apart = trainer.exportOnnx(at('one.onnx'), { inputs, externalData: true });
+    const again = trainer.exportOnnx(at('one.onnx'), { inputs });
+    await Promise.all([apart, again]);
+    expect(there()).toEqual(['one.onnx']);
+    await Promise.all([
+      trainer.exportOnnx(at('one.onnx'), { inputs }),
+      trainer.exportOnnx(at('one.onnx'), { inputs, externalData: true }),
+    ]);
+    expect(there()).toEqual(['one.onnx', 'one.onnx.data']);
+    expect(decodeFile(at('one.onnx')).tensors.get('weight')!.external).not.toBeNull();
   });
 });

@@ -103,9 +103,9 @@ export function serializeSafetensors(tensors: NamedTensors, metadata: Readonly<R
   return joined(safetensorsParts(tensors, metadata));
 }
 
-/** As one array, with memory of its own. @throws DataError where there is none */
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = allocate({ begin: 0, end: parts.reduce((sum, { length }) => sum + length, 0) }, 'safetensors');
+/** As one array, with memory of its own. @param what for errors @throws DataError where there is none */
+export function joined(parts: readonly Uint8Array[], what: string = 'safetensors'): Uint8Array<ArrayBuffer> {
+  const whole = allocate({ begin: 0, end: parts.reduce((sum, { length }) => sum + length, 0) }, what);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

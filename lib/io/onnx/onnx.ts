@@ -51,6 +51,18 @@ export function parseOnnx(bytes: Uint8Array, file = '<bytes>', options: Pick<Onn
   return whole(file, atOnce(tensorsInOnnx(bytes, file, wanted && new Set(wanted))), wanted);
 }
 
+/** Whether a file is a model whose values lie, some or all, in another one beside it. */
+export async function hasValuesIn(file: string, beside: string): Promise<boolean> {
+  try {
+    const { entries } = await inTurns(entriesOf(await readBytes(file), file, undefined));
+    return entries.some(({ external }) => external?.get('location') === beside);
+  } catch (error) {
+    // It is no model, or nothing.
+    if (error instanceof DataError) return false;
+    throw error;
+  }
+}
+
 type Read = Safetensors & Unread;
 
 /** @throws DataError for a tensor that could not be read, or is not there */
