@@ -21,6 +21,8 @@ function install(packages) {
   // Those that are there already, too: npm removes what it is not asked for.
   const there = RECIPES.flatMap((recipe) => recipe.packages).filter((name) => existsSync(join(folder, 'node_modules', name)));
   const flags = ['--silent', '--no-audit', '--no-fund', '--no-package-lock', '--no-save', '--ignore-scripts'];
+  // Where there is no network, that is known soon.
+  flags.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000');
   try {
     if (missing.length > 0) run('npm', ['install', ...flags, ...there, ...missing], { cwd: folder });
   } catch (error) {

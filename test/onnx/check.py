@@ -1,12 +1,13 @@
 """check.py: models of a folder, through onnx.checker and onnxruntime, and how far what comes out is from what is wanted beside them.
 
-python check.py FOLDER: reads FOLDER/NAME.onnx with FOLDER/NAME.safetensors (in:INPUT and out:OUTPUT), prints a line of JSON for each. run.ts calls it.
+python check.py FOLDER: reads FOLDER/NAME.onnx with FOLDER/NAME.safetensors (in:INPUT and out:OUTPUT), prints a line of JSON for each. Where no
+output is wanted, what comes out is written to FOLDER/NAME.out.safetensors. run.ts calls it.
 """
 import json, math, os, sys
 import numpy as np
 import onnx
 import onnxruntime as ort
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 folder = sys.argv[1]
 print(json.dumps({"onnx": onnx.__version__, "onnxruntime": ort.__version__}))
@@ -20,7 +21,8 @@ def normwise(got, want):
     if got.shape != want.shape:
         return math.inf
     same = (got == want) | (np.isnan(got) & np.isnan(want))
-    difference = np.linalg.norm(np.where(same, 0, got - want))
+    with np.errstate(invalid="ignore"):
+        difference = np.linalg.norm(np.where(same, 0, got - want))
     return 0.0 if difference == 0 else float(difference / np.linalg.norm(want[np.isfinite(want)]))
 
 
@@ -38,7 +40,12 @@ for file in sorted(os.listdir(folder)):
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         outs = session.run(None, {k[3:]: v for k, v in values.items() if k.startswith("in:")})
         errors = {}
-        for port, got in zip(session.get_outputs(), outs):
+        ports = zip(session.get_outputs(), outs)
+        if not any(k.startswith("out:") for k in values):
+            save_file({port.name: got for port, got in ports}, path[: -len(".onnx")] + ".out.safetensors")
+            print(json.dumps(found))
+            continue
+        for port, got in ports:
             want = values[f"out:{port.name}"]
             errors[port.name] = normwise(got, want) if got.shape == want.shape else math.inf
         found["error"] = max(errors.values())
