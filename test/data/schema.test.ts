@@ -90,6 +90,12 @@ describe('what cells become', () => {
       schema({ c: ['b', 'a', null, 'b'] }, { columns: { c: { type: 'category', encode: 'index', ...columns } } });
     expect([...of({ unknown: 'ignore' }).encode({ c: ['a', 'b', '', 'z'] }).x.data]).toEqual([0, 1, 2, 3]);
     expect([...of({ missing: 'mostFrequent' }).encode({ c: ['a', null] }).x.data]).toEqual([0, 1]);
+    // Of several as frequent the first.
+    const tied = schema(
+      { c: ['b', 'a', null] },
+      { columns: { c: { type: 'category', encode: 'index', missing: 'mostFrequent' } } },
+    );
+    expect([...tied.encode({ c: [null, 'b'] }).x.data]).toEqual([0, 1]);
     expect([of({}), of({ unknown: 'ignore' }), of({ missing: 'mostFrequent' })].map((made) => made.size('c'))).toEqual([3, 4, 2]);
     expect(() => of({}).size('d')).toThrow(/expected a column of categories, got "d"/);
     expect(of({}).outputs).toEqual(['c']);
@@ -249,6 +255,9 @@ describe('in a trainer', () => {
       /expected 2 numbers a row, one for each class, got rows of \[3\]/,
     );
     expect(() => made.decode({ a: 1 } as never)).toThrow(OptionError);
+    const numbered = schema({ a: [1, 2, 3], y: ['10', '9', '9'] }, { label: 'y', labelType: 'class' });
+    expect(numbered.label!.classes).toEqual(['9', '10']);
+    expect(() => numbered.arrays({ a: [1], y: [null] })).toThrow('expected one of 9, 10 as label, got nothing');
   });
 });
 
