@@ -28,8 +28,13 @@ function run(cwd, command, ...args) {
 /** Everything under a folder of the checkout, as paths from its root. */
 function tree(folder, pattern) {
   if (!existsSync(join(root, folder))) return [];
-  const names = readdirSync(join(root, folder), { recursive: true });
-  return names.map((name) => `${folder}/${name}`).filter((name) => pattern.test(name));
+  // Not into what is installed there: an installed gradclip is a link to the checkout, and has no end.
+  const names = readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (!entry.isDirectory()) return [path];
+    return entry.name === 'node_modules' ? [] : tree(path, /./);
+  });
+  return names.filter((name) => pattern.test(name));
 }
 
 function checkContent(pack) {

@@ -1,7 +1,8 @@
 // circles.test.ts: no files import values of each other in a circle: which of them runs first would decide what the others find.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { filesUnder } from './files.ts';
 
 /** Files, and what each imports: values, or types too. */
 type Arrows = ReadonlyMap<string, ReadonlySet<string>>;
@@ -40,9 +41,9 @@ function circlesOf(arrows: Arrows): string[] {
 const folders = ['lib', 'bench', 'scripts', 'test', 'examples'];
 const tree = new Map(
   folders
-    .flatMap((folder) => (readdirSync(folder, { recursive: true, encoding: 'utf8' }) as string[]).map((f) => join(folder, f)))
-    .filter((file) => /\.(ts|mjs|js)$/.test(file) && !file.includes('node_modules'))
-    .map((file) => [file.replaceAll('\\', '/'), readFileSync(file, 'utf8')]),
+    .flatMap(filesUnder)
+    .filter((file) => /\.(ts|mjs|js)$/.test(file))
+    .map((file) => [file, readFileSync(file, 'utf8')]),
 );
 
 it('sees circles: of three files, of one, of what is imported late, and beside types', () => {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { filesUnder } from './files.ts';
 
 const TREES = ['lib', 'binding', 'test', 'bench', 'scripts', 'docs', 'examples'];
 /** What a path may begin from. */
@@ -12,11 +13,7 @@ const PATH =
   /(?<![\w./@-])((?:[\w-]+\/)+[\w-]+\.(?:ts|mjs|py|h|cc|inc|md|json)|(?:[\w-]+\/)*[\w-]+\.(?:test\.ts|inc))(?![\w/.-])/g;
 
 const there = (path: string, near: string): boolean => [near, ...FROM].some((folder) => existsSync(join(folder, path)));
-const alone = new Set(
-  ['test', 'binding'].flatMap((tree) =>
-    (readdirSync(tree, { recursive: true }) as string[]).map((file) => file.split(/[\\/]/).at(-1)),
-  ),
-);
+const alone = new Set(['test', 'binding'].flatMap(filesUnder).map((file) => file.split('/').at(-1)));
 
 /** Paths that a text names and that are not there. A test or a list may be named alone. */
 function missing(text: string, near = '.'): string[] {
@@ -38,11 +35,8 @@ it('documents', () => {
 
 it('comments', () => {
   const found = TREES.flatMap((tree) => {
-    const all = readdirSync(tree, { recursive: true }) as string[];
-    // scripts/docs installs a package of its own.
-    const files = all.filter((file) => /\.(ts|mjs|h|cc|inc|py)$/.test(file) && !file.includes('node_modules'));
-    return files.flatMap((name) => {
-      const file = join(tree, name);
+    const files = filesUnder(tree).filter((file) => /\.(ts|mjs|h|cc|inc|py)$/.test(file));
+    return files.flatMap((file) => {
       const lines = readFileSync(file, 'utf8').split('\n');
       const comments = lines.filter((line) => /^\s*(\/\/|\/?\*|#(?! *(include|if|define)))/.test(line)).join('\n');
       return missing(comments, join(file, '..')).map((path) => `${file}: ${path}`);

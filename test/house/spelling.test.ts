@@ -1,6 +1,7 @@
 // spelling.test.ts: names and words are spelled the American way, in code, documents and messages alike.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { filesUnder } from './files.ts';
 
 const FOLDERS = ['lib', 'binding', 'docs', 'examples', 'bench', 'scripts', 'test'];
 /** What has old names on purpose, and what others wrote. */
@@ -20,8 +21,8 @@ const BRITISH = new RegExp(
 function* files(): Generator<string> {
   yield* ['README.md', 'CONTRIBUTING.md'];
   for (const folder of FOLDERS) {
-    for (const name of readdirSync(folder, { recursive: true }) as string[]) {
-      if (/\.(ts|mjs|md|py|cc|h|inc)$/.test(name) && !OLD.test(`${folder}/${name}`)) yield `${folder}/${name}`;
+    for (const name of filesUnder(folder)) {
+      if (/\.(ts|mjs|md|py|cc|h|inc)$/.test(name) && !OLD.test(name)) yield name;
     }
   }
 }

@@ -1,13 +1,14 @@
 // words.test.ts: pages, comments and messages use the field's words, and lines of pages fit a screen.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { filesUnder } from './files.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const names = (folder: string, ending: string): string[] =>
-  (readdirSync(join(root, folder), { recursive: true }) as string[])
+  filesUnder(join(root, folder))
     .filter((name) => name.endsWith(ending))
-    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
+    .map((name) => relative(root, name).replaceAll('\\', '/'));
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
 
 /** What `npm run api` and `npm run docs:reference` make is held by tests of its own. */
