@@ -1,4 +1,4 @@
-// random.h: dropout, noise, and single random numbers.
+// random.h: dropout, noise, random numbers, and single ones.
 #pragma once
 #include "math.h"
 #include "philox.h"
@@ -99,5 +99,25 @@ void uniform(const Args& a, const Team& team) {
 void uniform_need(Need& n) {
   if (n.i[kUniformKey] < 0 || n.i[kUniformKey] > 0xffffffffll) return n.fail("wrong key");
   n.out[0] = 8;
+}
+
+enum RandomInts { kRandomElements, kRandomKey, kRandomNormal };
+
+// y[n] = a number of [0, 1) with 24 bits, or one of a standard normal. ints: n, key of the op, 1 for normal
+void random(const Args& a, const Team& team) {
+  float* y = (float*)a.out[0];
+  const bool normal = a.i[kRandomNormal];
+  each_word(a, team, a.i[kRandomElements], 0x72616e64u, (uint32_t)a.i[kRandomKey], [=](int64_t at, int m, I word) {
+    const F v = normal ? normal_quantile(word) : mul(to_float(ishr<8>(word)), set1(0x1p-24f));
+    if (m == L)
+      store(y + at, v);
+    else
+      store_n(y + at, v, m);
+  });
+}
+void random_need(Need& n) {
+  if (n.i[kRandomElements] < 0 || n.i[kRandomElements] > int64_t(1) << 34) return n.fail("wrong number of elements");
+  if (n.i[kRandomKey] < 0 || n.i[kRandomKey] > 0xffffffffll) return n.fail("wrong key");
+  n.out[0] = size_of(n.i[kRandomElements], 4);
 }
 }   // namespace gradclip::GRADCLIP_ISA

@@ -14,6 +14,7 @@ import { SCATTER_ADD } from '../ops/rows/gather.ts';
 import { SCATTER_ROWS } from '../ops/rows/scatter-rows.ts';
 import { LOOKUP_ROWS } from '../ops/rows/sparse-rows.ts';
 import { BROADCAST_TO, reshape } from '../ops/shape/shape.ts';
+import { expand } from './expand.ts';
 import { fuseBatchNorms } from './fuse-batch-norm.ts';
 import { fuseLosses } from './fuse-losses.ts';
 import { fuseNormalize } from './fuse-normalize.ts';
@@ -24,7 +25,7 @@ import { liveNodes } from './simplify.ts';
 
 /** @param slopes whether products may leave the slope of their activation for the backward pass; else that computes it of what was activated */
 export function fuse(graph: Graph, slopes: boolean): Graph {
-  const whole = fuseEpilogues(fuseBatchNorms(fuseLosses(graph)), slopes);
+  const whole = fuseEpilogues(fuseBatchNorms(fuseLosses(expand(graph))), slopes);
   return fuseMaps(fuseScalars(fuseStatistics(fuseRows(fuseNormalize(whole)))));
 }
 

@@ -88,6 +88,8 @@ export interface OpDef<A = unknown> {
   readonly madeOf?: string;
   /** Elementwise ops: the name in maps.inc. They have no kernel of their own: compile/ lowers and fuses them into `map`. */
   readonly map?: string;
+  /** Elementwise, and made of operations of maps.inc, which the compiler puts in its place. */
+  readonly compound?: boolean;
   /** Types of the outputs; throws ShapeError or DTypeError that names the op. */
   infer(ins: readonly TensorType[], attrs: A): TensorType[];
   /** Inputs are broadcast to the output: `vjp` gives gradients in its shape, which `grad` sums to theirs. */

@@ -3,6 +3,7 @@
 export type { AxisOptions, GELUOptions, Operand } from './args.ts';
 export * from './elementwise/activation.ts';
 export * from './elementwise/elementwise.ts';
+export { cos, sin } from './elementwise/sine.ts';
 export {
   type AvgPool2dOptions,
   type AvgPoolOptions,
@@ -26,22 +27,30 @@ export {
   convTranspose2d,
   type Size2d,
 } from './product/convolve.ts';
+export { einsum } from './product/einsum.ts';
 export { type MatmulOptions, matmul } from './product/matmul.ts';
 export type { Places } from './product/places.ts';
 export { type RotaryOptions, rotary } from './product/rotary.ts';
-export { dropout, noise } from './random.ts';
+export { bernoulli, categorical, dropout, noise, randn, type UniformOptions, uniform } from './random.ts';
 export { gru } from './recurrent/gru.ts';
 export { type LSTMStates, lstm } from './recurrent/lstm.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent/recurrent.ts';
 export { type Nonlinearity, type RNNOptions, rnn } from './recurrent/rnn.ts';
 export type { TensorStatistics } from './reduce/describe.ts';
 export { logSumExp } from './reduce/log-sum-exp.ts';
+export { type NormOptions, norm, std, type VarianceOptions, variance } from './reduce/moments.ts';
 export { argmax, max, mean, min, type ReduceOptions, type SumOptions, sum } from './reduce/reduce.ts';
+export { cumprod, cumsum, type ScanOptions } from './reduce/scan.ts';
 export { logSoftmax, softmax } from './reduce/softmax.ts';
+export { type ScatterOptions, scatter, takeAlongAxis } from './rows/along.ts';
 export type { BagMode } from './rows/bag-attrs.ts';
 export { type EmbeddingBagOptions, embeddingBag } from './rows/embedding-bag.ts';
 export { embedding, gather, type LookupOptions, oneHot, type ScatterAddOptions, scatterAdd } from './rows/gather.ts';
+export { type Sorted, type SortOptions, sort, type TopKOptions, topK } from './rows/sort.ts';
 export { concat, stack } from './shape/concat.ts';
+export { type ArangeOptions, arange, type FillOptions, full, ones, zeros } from './shape/fill.ts';
+export { chunk, type DiagonalOptions, flip, repeat, roll, split, tril, triu } from './shape/parts.ts';
 export { broadcastTo, expandDims, reshape, squeeze, type TransposeOptions, transpose } from './shape/shape.ts';
 export { type PadOptions, pad, type SliceOptions, slice } from './shape/slice.ts';
 export { type Printed, type PrintOptions, print } from './step/print.ts';
+export { stopGradient, straightThrough } from './step/stop.ts';

@@ -1,8 +1,10 @@
 // list.ts: every op's record, and the functions of ops that only the library calls; users have index.ts. Adding an op: a line here.
 import type { OpDef } from '../ir/op.ts';
+import { COMPOUNDS } from './elementwise/compounds.ts';
 import { CAST, MAP, SCALARS } from './elementwise/map.ts';
 import { MAPS } from './elementwise/maps.ts';
 import { NARROW, WIDEN } from './elementwise/narrow.ts';
+import { COS, SIN } from './elementwise/sine.ts';
 import { ANALYZE } from './gradient/analyze.ts';
 import { DECIDE } from './gradient/decide.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
@@ -24,23 +26,27 @@ import { APPEND_ROWS, CACHED_ATTENTION } from './product/cached-attention.ts';
 import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './product/conv.ts';
 import { MATMUL } from './product/matmul.ts';
 import { ROTARY } from './product/rotary.ts';
-import { DROPOUT, NOISE, UNIFORM } from './random.ts';
+import { DROPOUT, NOISE, RANDOM, UNIFORM } from './random.ts';
 import { GRU, GRU_GRAD } from './recurrent/gru.ts';
 import { LSTM, LSTM_GRAD } from './recurrent/lstm.ts';
 import { RNN, RNN_GRAD } from './recurrent/rnn.ts';
 import { CROSS_ENTROPIES } from './reduce/cross-entropy.ts';
 import { FUSED_CROSS_ENTROPIES } from './reduce/cross-entropy-fused.ts';
 import { REDUCTIONS } from './reduce/reduce.ts';
+import { SCANS } from './reduce/scan.ts';
 import { SOFTMAXES } from './reduce/softmax.ts';
+import { PUT_ALONG, TAKE_ALONG } from './rows/along.ts';
 import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './rows/embedding-bag.ts';
 import { GATHERS } from './rows/gather.ts';
 import { SCATTER_ROWS } from './rows/scatter-rows.ts';
+import { SORTS } from './rows/sort.ts';
 import { LOOKUP_ROWS, PUT_ROWS, TAKE_ROWS } from './rows/sparse-rows.ts';
 import { CONCAT } from './shape/concat.ts';
 import { BROADCAST_TO, RESHAPE, TRANSPOSE } from './shape/shape.ts';
 import { PAD, SLICE } from './shape/slice.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { FAIL_IF } from './step/control.ts';
+import { STOP, STRAIGHT } from './step/stop.ts';
 import { UPDATE_CHAIN } from './update/own-update.ts';
 import { PROJECT } from './update/project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './update/pruning.ts';
@@ -55,7 +61,7 @@ export { unitStatistic } from './gradient/unit-statistic.ts';
 export { augment } from './image/augment.ts';
 export { resample } from './image/resample.ts';
 export { appendRows, cachedAttention } from './product/cached-attention.ts';
-export { uniform } from './random.ts';
+export { uniformNumber } from './random.ts';
 export { softmaxCrossEntropy, weighedCrossEntropy, weighedNll } from './reduce/cross-entropy.ts';
 export { sumTo } from './reduce/reduce.ts';
 export { windows } from './rows/gather.ts';
@@ -71,9 +77,14 @@ export const OPS: readonly OpDef<any>[] = [
   MAP,
   SCALARS,
   ...MAPS,
+  ...COMPOUNDS,
+  SIN,
+  COS,
   CAST,
   NARROW,
   WIDEN,
+  STOP,
+  STRAIGHT,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,
@@ -83,9 +94,14 @@ export const OPS: readonly OpDef<any>[] = [
   DROPOUT,
   NOISE,
   UNIFORM,
+  RANDOM,
   AUGMENT,
   ...REDUCTIONS,
+  ...SCANS,
   ...GATHERS,
+  TAKE_ALONG,
+  PUT_ALONG,
+  ...SORTS,
   SCATTER_ROWS,
   LOOKUP_ROWS,
   TAKE_ROWS,

@@ -1,11 +1,13 @@
-// random.ts: dropout, noise, and single random numbers. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
-import { DTypeError } from '../errors.ts';
+// random.ts: dropout, noise, random numbers, and single ones. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
+import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { f32, type OpDef, type RefArray, sizeOf } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
 import { log } from '../math/index.ts';
-import { number, signature } from '../options/index.ts';
-import { rate, tensor } from './args.ts';
+import { number, options, signature } from '../options/index.ts';
+import { rate, shape, tensor } from './args.ts';
+import { add, cast, less, log as logOf, mul, neg, sub } from './elementwise/elementwise.ts';
+import { argmax } from './reduce/reduce.ts';
 import { moved } from './shape/axes.ts';
 
 export interface DropoutAttrs {
@@ -151,6 +153,113 @@ export const UNIFORM: OpDef<{ readonly key: number }> = {
 };
 
 /** A number of [0, 1), f64, another one in each step: keyed by seed, batch and this use of the op. */
-export function uniform(graph: Graph): Tensor {
+export function uniformNumber(graph: Graph): Tensor {
   return graph.add(UNIFORM, [], { key: graph.randomKey() }).out;
+}
+
+export interface RandomAttrs {
+  readonly shape: readonly number[];
+  readonly key: number;
+  /** Of a standard normal; else of [0, 1), with 24 bits. */
+  readonly normal: boolean;
+}
+export const RANDOM: OpDef<RandomAttrs> = {
+  name: 'random',
+  infer: (_, { shape }) => [f32(...shape)],
+  lower: ({ attrs: { shape, key, normal } }) => ({ ints: [sizeOf(shape), key, Number(normal)] }),
+  cost: (node) => moved(node, 40 * sizeOf(node.out.shape)),
+  // Words as those of dropout.
+  ref([y], _, { attrs: { key, normal: isNormal } }, { seed, attempt }) {
+    const [k0, k1] = philoxKey(seed);
+    const tag = PHILOX_TAG.random ^ Math.floor(attempt / 2 ** 32);
+    const words = new Uint32Array(4);
+    for (let e = 0; e < y!.length; e++) {
+      philox4x32(words, 16 * Math.floor(e / 64) + (e % 16), attempt >>> 0, tag, key, k0, k1);
+      const word = words[(e >>> 4) & 3]!;
+      y![e] = isNormal ? normal(word) : (word >>> 8) / 2 ** 24;
+    }
+  },
+  samples: () =>
+    [[1], [3, 0], [5, 77], [9001]].flatMap((shape, i) =>
+      [false, true].map((normal) => ({ ins: [], attrs: { shape, key: 7 * i, normal }, noGradient: true, tolerance: 6e-6 })),
+    ),
+};
+
+const drawn = (like: Tensor, shape: readonly number[], normal: boolean): Tensor =>
+  like.graph.add(RANDOM, [], { shape, key: like.graph.randomKey(), normal }).out;
+
+const drawFields = { like: tensor, shape: shape.or(null) } as const;
+const readRandn = signature('ops.randn', drawFields);
+const readUniform = signature(
+  'ops.uniform',
+  drawFields,
+  options<UniformOptions>()({ min: number().default(0), max: number().default(1) }),
+);
+const readBernoulli = signature('ops.bernoulli', { p: tensor });
+const readCategorical = signature('ops.categorical', { logits: tensor });
+
+/**
+ * Normal numbers of mean 0 and deviation 1, within 5.3 deviations, others in each step of a training: keyed by seed, batch and this use
+ * of the op, whatever the threads. In evaluation and prediction they are the same in each call, and others for each batch
+ * of it; `predict(x, { dropout: true })` draws new ones, or those of its `seed`.
+ * @shape like [...] -> f32 [...shape]
+ * @param like any tensor of the model's graph, such as its input
+ * @param shape Default: that of `like`.
+ * @throws OptionError
+ * @see torch.randn_like
+ */
+export function randn(like: TensorLike, shape?: readonly number[]): Tensor {
+  const { like: t, shape: dims } = readRandn(arguments);
+  return drawn(t, dims ?? t.shape, true);
+}
+
+/** Options of `ops.uniform`. */
+export interface UniformOptions {
+  /** The least. Default 0. */
+  readonly min?: number;
+  /** What all are below, or at by rounding; above `min`. Default 1. */
+  readonly max?: number;
+}
+/**
+ * Numbers of [min, max), each of 2^24 equally likely; when they are others, see `ops.randn`.
+ * @shape like [...] -> f32 [...shape]
+ * @param like any tensor of the model's graph, such as its input
+ * @param shape Default: that of `like`.
+ * @throws OptionError
+ * @see torch.rand_like
+ */
+export function uniform(like: TensorLike, shape?: readonly number[], options: UniformOptions = {}): Tensor {
+  const { like: t, shape: dims, min, max } = readUniform(arguments);
+  if (!(min < max)) throw new OptionError(`ops.uniform: option max: expected a number above min, ${min}, got ${max}`);
+  const u = drawn(t, dims ?? t.shape, false);
+  return min === 0 && max === 1 ? u : add(mul(u, max - min), min);
+}
+
+/**
+ * 1 with probability `p`, else 0, of f32; when they are others, see `ops.randn`. It stops the gradient:
+ * `ops.straightThrough` passes it on.
+ * @shape p f32 [...] -> f32 [...]
+ * @throws OptionError; DTypeError unless p is f32
+ * @see torch.bernoulli
+ */
+export function bernoulli(p: TensorLike): Tensor {
+  const { p: t } = readBernoulli(arguments);
+  if (t.dtype !== 'f32') throw new DTypeError(`bernoulli: expected probabilities as f32, got ${t.dtype}`);
+  return less(drawn(t, t.shape, false), t);
+}
+
+/**
+ * A class for each row, drawn by the softmax of its logits (Gumbel's trick); when they are others, see `ops.randn`. It
+ * stops the gradient.
+ * @shape logits f32 [..., classes] -> i32 [...]
+ * @throws OptionError; ShapeError if there is no class; DTypeError unless the logits are f32
+ * @see torch.distributions.Categorical
+ */
+export function categorical(logits: TensorLike): Tensor {
+  const { logits: t } = readCategorical(arguments);
+  if (t.dtype !== 'f32') throw new DTypeError(`categorical: expected logits as f32, got ${t.dtype}`);
+  if (t.shape.length === 0) throw new ShapeError('categorical: expected at least 1 dimension, got a scalar');
+  // In f64, and never 0: both logarithms are finite.
+  const u = add(cast(drawn(t, t.shape, false), 'f64'), 2 ** -25);
+  return argmax(sub(cast(t, 'f64'), logOf(neg(logOf(u)))));
 }

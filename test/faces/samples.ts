@@ -168,6 +168,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
   'nn.checkpointed': () => [(h: unknown) => h, tensor(2)],
   'nn.Upsample': () => [{ size: 3 }],
   'ops.concat': () => [[tensor(4, 6)]],
+  'ops.einsum': () => ['ij,kj->ik', [tensor(4, 6), tensor(4, 6)]],
   'ops.stack': () => [[tensor(4, 6)]],
   'clip.groups': () => [[{ policy: clip.none() }]],
   'clip.parts.perGradient': () => [context(), [1]],

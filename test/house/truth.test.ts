@@ -83,12 +83,17 @@ const KINDS: Readonly<Record<string, Kind>> = {
       dropout: 'philox',
       noise: 'philox',
       uniform: 'philox',
+      uniformNumber: 'philox',
+      ones: 'ops full',
+      zeros: 'ops full',
     },
     exceptions: {
       failIf: 'ends a run, computes nothing',
       print: 'gives back what it is given',
       ...Object.fromEntries(['accumulate', 'carry', 'leave'].map((n) => [n, micro])),
       augment: random,
+      ...Object.fromEntries(['bernoulli', 'categorical', 'randn'].map((n) => [n, random])),
+      ...Object.fromEntries(['stopGradient', 'straightThrough'].map((n) => [n, 'gives back what it is given'])),
     },
   },
   layers: {

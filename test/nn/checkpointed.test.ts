@@ -11,7 +11,7 @@ import { target } from '../../lib/native/program.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { bindParameters, type Module } from '../../lib/nn/module/module.ts';
 import { add, cast, dropout, matmul, mul, relu, square, sub, sum, tanh } from '../../lib/ops/index.ts';
-import { uniform } from '../../lib/ops/random.ts';
+import { uniformNumber } from '../../lib/ops/random.ts';
 import { runGraph } from '../run-graph.ts';
 import { arraysOf } from '../torture/data.ts';
 import { drawProgram, names } from '../torture/draw.ts';
@@ -151,7 +151,7 @@ it('draws that read nothing are the same', () => {
   const of = (around: (graph: Graph, build: () => Tensor) => Tensor): Map<string, unknown> => {
     const graph = new Graph('train');
     const x = graph.input('x', { dtype: 'f32', shape: [4, 4] }, 'feed');
-    const draw = (): Tensor => cast(uniform(graph), 'f32');
+    const draw = (): Tensor => cast(uniformNumber(graph), 'f32');
     const y = around(graph, () => matmul(relu(mul(x, draw())), mul(x, draw())));
     graph.output('dx', grad(sum(y), [x])[0]!);
     return runGraph(graph, { inputs: { x: normal(16) }, seed: 3n, attempt: 8 });

@@ -154,6 +154,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   Round: each((a) => roundEven(a!)),
   Relu: each((a) => Math.max(0, a!)),
   Tanh: each((a) => Math.tanh(a!)),
+  Sin: each((a) => Math.sin(a!)),
+  Cos: each((a) => Math.cos(a!)),
   Sigmoid: each((a) => sigmoid(a!)),
   Softplus: each((a) => Math.max(0, a!) + Math.log1p(Math.exp(-Math.abs(a!)))),
   Gelu(ins, a, opset, outputs) {
@@ -277,6 +279,56 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
         return [...index.slice(0, axis), k, ...index.slice(axis + rank)];
       }),
     ];
+  },
+  GatherElements([x, at], a) {
+    const axis = axisOf(a.number('axis', 0), x!.shape.length);
+    return [
+      moved(x!, at!.shape, (index) => {
+        const k = at!.data[placeOf(index, stridesOf(at!.shape))]!;
+        if (!(k >= 0 && k < x!.shape[axis]!)) throw new Error(`index ${k} of ${x!.shape[axis]}`);
+        return index.map((v, d) => (d === axis ? k : v));
+      }),
+    ];
+  },
+  ScatterElements([x, at, updates], a) {
+    const axis = axisOf(a.number('axis', 0), x!.shape.length);
+    const adds = a.text('reduction', 'none') === 'add';
+    const out = { ...x!, data: x!.data.slice() };
+    for (const [i, k] of at!.data.entries()) {
+      const index = indexOf(i, at!.shape).map((v, d) => (d === axis ? k : v));
+      const to = placeOf(index, stridesOf(x!.shape));
+      out.data[to] = (adds ? out.data[to]! : 0) + updates!.data[i]!;
+    }
+    return [out];
+  },
+  CumSum([x, axisAt], a) {
+    const axis = axisOf(axisAt!.data[0]!, x!.shape.length);
+    if (a.number('exclusive', 0) !== 0) throw new Error('exclusive');
+    const [n, back] = [x!.shape[axis]!, a.number('reverse', 0) === 1];
+    return [
+      filled(x!.shape, x!.type, (i) => {
+        const index = indexOf(i, x!.shape);
+        const before = Array.from({ length: n }, (_, k) => k).filter((k) => (back ? k >= index[axis]! : k <= index[axis]!));
+        return total(before.map((k) => x!.data[placeOf(index.map((v, d) => (d === axis ? k : v)), stridesOf(x!.shape))]!)); // biome-ignore format: one line
+      }),
+    ];
+  },
+  TopK([x, taken], a) {
+    if (axisOf(a.number('axis', -1), x!.shape.length) !== x!.shape.length - 1 || a.number('sorted', 1) !== 1)
+      throw new Error('axis');
+    const [n, k, down] = [x!.shape.at(-1)!, taken!.data[0]!, a.number('largest', 1) === 1];
+    const shape = [...x!.shape.slice(0, -1), k];
+    // Of equal ones the first comes first; NaN the operator leaves open, as above all here.
+    const key = (v: number): number => (Number.isNaN(v) ? Infinity : v);
+    const places = Array.from({ length: sizeOf(shape.slice(0, -1)) }, (_, r) => {
+      const row = [...x!.data.slice(r * n, (r + 1) * n)];
+      const isNaN = (i: number): number => Number(Number.isNaN(row[i]));
+      const above = (i: number, j: number): number => isNaN(i) - isNaN(j) || (key(row[i]!) === key(row[j]!) ? 0 : key(row[i]!) - key(row[j]!)); // biome-ignore format: one line
+      const order = row.map((_, i) => i).sort((i, j) => (down ? above(j, i) : above(i, j)) || i - j);
+      return order.slice(0, k);
+    }).flat();
+    const values = places.map((place, i) => x!.data[Math.floor(i / Math.max(1, k)) * n + place]!);
+    return [filled(shape, x!.type, (i) => values[i]!), filled(shape, INT64, (i) => places[i]!)];
   },
   Shape: ([x]) => [filled([x!.shape.length], INT64, (i) => x!.shape[i]!)],
   Squeeze([x, axes]) {

@@ -8,7 +8,8 @@ import { checkOf, evaluated, normwise, sampleCheck, samplesOf } from './kit.ts';
 /** Without one: what gradients, optimizers, policies and losses are made of, what the compiler makes, what is random, and what keeps states. */
 const NONE = `
 map scalars narrow widen
-dropout noise uniform augment
+dropout noise uniform random augment
+recur
 reluGrad geluGrad geluTanhGrad siluGrad
 windows scatterRows lookupRows takeRows putRows embeddingBagGrad
 softmaxGrad logSoftmaxGrad maxPoolGrad avgPoolGrad resampleGrad batchNormGrad layerNormGrad rmsNormGrad attentionGrad

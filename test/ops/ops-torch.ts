@@ -6,6 +6,8 @@ import { maxAbs, softmaxCrossEntropy, sumSquares, sumTo, windows } from '../../l
 
 type Build = (...ins: Tensor[]) => Tensor | readonly Tensor[];
 
+const sorted = ({ values, indices }: ops.Sorted): Tensor[] => [values, indices];
+
 /** Cases whose op takes more than tensors, or is not the one of that name; others are the op of their name on their tensors. */
 const GIVEN: Readonly<Record<string, Build>> = {
   'gelu tanh': (x) => ops.gelu(x, { approximate: 'tanh' }),
@@ -60,6 +62,45 @@ const GIVEN: Readonly<Record<string, Build>> = {
     const { states, last, cell } = ops.lstm(x, h!, c!, w!);
     return [states, last, cell];
   },
+  'hardswish ends': (x) => ops.hardswish(x),
+  'softsign large': (x) => ops.softsign(x),
+  leakyRelu: (x) => ops.leakyRelu(x, { negativeSlope: 0.125 }),
+  elu: (x) => ops.elu(x, { alpha: 0.75 }),
+  celu: (x) => ops.celu(x, { alpha: 0.75 }),
+  hardtanh: (x) => ops.hardtanh(x, { min: -0.5, max: 3 }),
+  'prelu one': (x, weight) => ops.prelu(x, weight!),
+  glu: (x) => ops.glu(x, { axis: 1 }),
+  'sin far': (x) => ops.sin(x),
+  'cos far': (x) => ops.cos(x),
+  norm: (x) => ops.norm(x, { axes: 1 }),
+  'norm one': (x) => ops.norm(x, { p: 1 }),
+  'norm three': (x) => ops.norm(x, { p: 3, axes: [0, 2], keepDims: true }),
+  'norm most': (x) => ops.norm(x, { p: Infinity, axes: -1 }),
+  'norm of zeros': (x) => ops.norm(x, { axes: -1 }),
+  variance: (x) => ops.variance(x, { axes: 1 }),
+  'variance of the whole': (x) => ops.variance(x, { axes: [0, 2], correction: 0, keepDims: true }),
+  std: (x) => ops.std(x, { axes: -1 }),
+  cumsum: (x) => ops.cumsum(x, { axis: 1 }),
+  'cumsum reverse': (x) => ops.cumsum(x, { reverse: true }),
+  sort: (x) => sorted(ops.sort(x)),
+  'sort descending': (x) => sorted(ops.sort(x, { axis: 0, descending: true })),
+  'sort of equals': (x) => sorted(ops.sort(x)),
+  'sort of equals down': (x) => sorted(ops.sort(x, { descending: true })),
+  topK: (x) => sorted(ops.topK(x, 3)),
+  'topK least': (x) => sorted(ops.topK(x, 2, { axis: 0, largest: false })),
+  takeAlongAxis: (x, at) => ops.takeAlongAxis(x, at!, { axis: 1 }),
+  'scatter add': (x, at, values) => ops.scatter(x, at!, values!, { axis: 1, reduce: 'add' }),
+  scatter: (x, at, values) => ops.scatter(x, at!, values!, { axis: 0 }),
+  triu: (x) => ops.triu(x, { diagonal: -1 }),
+  flip: (x) => ops.flip(x, [0, 2]),
+  roll: (x) => ops.roll(x, [1, -2], [0, 2]),
+  'roll flat': (x) => ops.roll(x, -5),
+  repeat: (x) => ops.repeat(x, [2, 1, 3, 2]),
+  split: (x) => ops.split(x, [1, 0, 3]),
+  'split even': (x) => ops.split(x, 3),
+  chunk: (x) => ops.chunk(x, 3),
+  arange: (x) => ops.arange(x, 2, { start: -1, step: 0.5 }),
+  full: (x) => ops.full(x, [2, 3], 0.25),
   gru: (x, w, h, bias) => {
     const { states, last } = ops.gru(x, h!, w!, bias!);
     return [states, last];
@@ -68,6 +109,7 @@ const GIVEN: Readonly<Record<string, Build>> = {
 
 /** What the case of this name computes here. */
 export function twinOf(name: string): Build {
+  if (name.startsWith('einsum ')) return (...xs) => ops.einsum(name.slice('einsum '.length), xs);
   const twin = GIVEN[name] ?? (ops as Readonly<Record<string, unknown>>)[name];
   if (typeof twin !== 'function') throw new Error(`no twin of ${name}`);
   return twin as Build;

@@ -1,5 +1,6 @@
 // elementwise.ts: cases of elementwise ops by themselves, and of chains of them.
 import { type DType, f64, type TensorType } from '../../lib/ir/op.ts';
+import { COMPOUNDS } from '../../lib/ops/elementwise/compounds.ts';
 import { MAPS } from '../../lib/ops/elementwise/maps.ts';
 import type { OwnArg, OwnChain } from '../../lib/ops/elementwise/own.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
@@ -82,7 +83,24 @@ const cast: Generator = (d) => {
 const narrow: Generator = (d) => ({ ins: [{ dtype: 'f32', shape: d.sizes(d.int(0, 3)) }], attrs: {} });
 const widen: Generator = (d) => ({ ins: [{ dtype: 'u8', shape: [...d.sizes(d.int(0, 3)), 2] }], attrs: {}, fill: [[0, 64]] });
 
+/** A compound with attributes of one of its samples. */
+const compound = (op: (typeof COMPOUNDS)[number]): Generator => {
+  const samples = op.samples();
+  return (d): Case => {
+    const { ins, attrs } = d.pick(...samples);
+    const dtype = d.rarely(3) ? 'f64' : 'f32';
+    return { ins: broadcasting(d, ins.length).map((shape): TensorType => ({ dtype, shape })), attrs, tolerance: 4e-6 };
+  };
+};
+const sine: Generator = (d) => {
+  const most = d.pick(4, 1000, 1e6, 3e38);
+  return { ins: [{ dtype: d.rarely(3) ? 'f64' : 'f32', shape: d.sizes(d.int(0, 3)) }], attrs: {}, fill: [[-most, most]] };
+};
+
 export const ELEMENTWISE_CASES: Readonly<Record<string, Generator>> = {
+  ...Object.fromEntries(COMPOUNDS.map((op) => [op.name, compound(op)])),
+  sin: sine,
+  cos: sine,
   ...Object.fromEntries(MAPS.map((op) => [op.name, alone(op)])),
   map: chain,
   scalars,

@@ -70,5 +70,15 @@ export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
   ...{ reshape, head, transpose, broadcastTo, slice, concat, pad, augment },
   dropout: random((d) => ({ rate: d.pick(0.1, 0.5, 0.9) })),
   noise: random((d) => ({ std: d.pick(0.1, 1, 2) })),
+  random: (d) => ({
+    ins: [],
+    attrs: { shape: d.sizes(d.int(0, 3)), key: d.int(0, 2 ** 31 - 1), normal: d.flag() },
+    tolerance: 1e-5,
+  }),
+  stopGradient: (d) => of(d, [d.sizes(d.int(0, 3))], {}),
+  straightThrough(d) {
+    const shape = d.sizes(d.int(0, 3));
+    return of(d, [shape, shape], {});
+  },
   uniform: (d) => ({ ins: [], attrs: { key: d.int(0, 2 ** 31 - 1) } }),
 };

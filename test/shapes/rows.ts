@@ -132,6 +132,47 @@ const embeddingBagGrad: Generator = (d) => {
   return { ins, attrs: { mode, padding, rows }, fill };
 };
 
+// ---- along an axis -----------------------------------------------------------------------------------------------
+const scan: Generator = (d) => {
+  const shape = d.sizes(d.int(1, 3), 8000);
+  const attrs = { axis: d.int(0, shape.length - 1), reverse: d.flag(), product: d.flag() };
+  const terms = shape[attrs.axis]!;
+  return {
+    ins: [{ dtype: floats(d), shape }],
+    attrs,
+    ...(attrs.product ? { fill: [[-1.1, 1.1]] } : { tolerance: 4 * ofTerms(terms) }),
+  };
+};
+const recur: Generator = (d) => {
+  const type: TensorType = { dtype: floats(d), shape: d.sizes(d.int(1, 3), 8000) };
+  return { ins: [type, type], attrs: { axis: d.int(0, type.shape.length - 1), reverse: d.flag() }, fill: [[-1, 1], 'normal'] };
+};
+const takeAlong: Generator = (d) => {
+  const x = d.sizes(d.int(1, 3), 6000, false);
+  const axis = d.int(0, x.length - 1);
+  const at = x.map((n, i) => (i === axis ? d.int(0, 60) : n));
+  const dtype = d.pick<DType>('f32', 'f32', 'f64', 'u8', 'i32');
+  const fill: FillOf = dtype === 'u8' || dtype === 'i32' ? [0, 99] : 'normal';
+  return { ins: [{ dtype, shape: x }, index(d, x[axis]!, ...at)], attrs: { axis }, fill: [fill, [0, x[axis]!]] };
+};
+const putAlong: Generator = (d) => {
+  const shape = d.sizes(d.int(1, 3), 6000);
+  const size = d.size(60);
+  const attrs = { axis: d.int(0, shape.length - 1), size, last: d.flag() };
+  return { ins: [{ dtype: floats(d), shape }, index(d, size, ...shape)], attrs, fill: ['normal', [0, size]], tolerance: 1e-4 };
+};
+/** Rows, of which some have equal elements. */
+const sorted = (d: Draw): Pick<Case, 'ins' | 'fill'> => {
+  const shape = [...d.sizes(d.int(0, 2), 12), d.rarely(6) ? d.pick(2047, 2049, 5000) : d.size(300)];
+  const values = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => d.rarely(3) ? (i * 7919) % 11 : Math.sin(i)); // biome-ignore format: one line
+  return { ins: [{ dtype: floats(d), shape }], fill: [d.flag() ? 'normal' : { exactly: values }] };
+};
+const sort: Generator = (d) => ({ ...sorted(d), attrs: { descending: d.flag() } });
+const topK: Generator = (d) => {
+  const made = sorted(d);
+  return { ...made, attrs: { descending: d.flag(), k: d.int(0, Math.min(made.ins[0]!.shape.at(-1)!, d.pick(5, 140, 400))) } };
+};
+
 // ---- numbers of lists --------------------------------------------------------------------------------------------
 const sumSegments: Generator = (d) => {
   const counts = d.list(1, 20, () => d.int(0, 70));
@@ -148,6 +189,7 @@ const greedyBudget: Generator = (d): Case => ({
 
 export const ROWS_CASES: Readonly<Record<string, Generator>> = {
   ...{ sum, mean: sum, max: extreme, min: extreme, shift: extreme, argmax },
+  ...{ scan, recur, takeAlong, putAlong, sort, topK },
   ...{ softmax, logSoftmax: softmax, softmaxGrad, logSoftmaxGrad: softmaxGrad },
   ...{ gather, scatterAdd, scatterRows: keptRows, lookupRows: keptRows, oneHot, windows, takeRows, putRows, indices },
   ...{ embeddingBag, embeddingBagGrad, sumSegments, greedyBudget },

@@ -1,7 +1,7 @@
 // budget.ts: a norm shared out greedily among gradients, and a norm clipped with a probability.
 import { div, less, lessEqual, pow, where } from '../../ops/elementwise/elementwise.ts';
 import { greedyBudget as greedy } from '../../ops/gradient/lists.ts';
-import { uniform } from '../../ops/random.ts';
+import { uniformNumber } from '../../ops/random.ts';
 import { number, options, type PerStep, signature } from '../../options/index.ts';
 import type { ClipPolicy } from '../clip.ts';
 import { limit, nonFiniteFields } from '../fields.ts';
@@ -68,7 +68,7 @@ export function stochastic(threshold?: PerStep, options: StochasticOptions = {})
       if (limit.idle) return measureOnly(context, rules);
       const at = limit.at(context);
       const m = measure(context, rules);
-      const chosen = less(uniform(context.graph), pow(b, div(at, m.total)));
+      const chosen = less(uniformNumber(context.graph), pow(b, div(at, m.total)));
       return scaled(context, m, where(chosen, scaleOf(m.total, at), 1), { threshold: at });
     },
   };

@@ -18,6 +18,8 @@ export interface MapRow {
   readonly vjp?: (dy: Tensor, ins: readonly Tensor[], y: Tensor) => (Tensor | null)[];
   /** Its derivative in x, where the gradient reads what went in: it makes `<name>Grad`, of (x, dy), and `vjp`. */
   readonly slope?: (x: number) => number;
+  /** The derivative of `slope`, of operations: what the gradient's gradient reads. */
+  readonly curve?: (x: Tensor) => Tensor;
   /** May end a product: the compiler fuses it into matmul and convolutions. What has a `slope` leaves it behind there. */
   readonly ends?: boolean;
   /** A transcendental function: counted as 20 flops. */
@@ -38,6 +40,7 @@ const flag = (condition: boolean): number => (condition ? 1 : 0);
 /** Nodes of the operations that gradients are made of. */
 const MADE = [
   'add',
+  'clamp',
   'div',
   'equal',
   'exp',
@@ -69,6 +72,10 @@ const share = (dy: Tensor, loses: Tensor, a: Tensor, b: Tensor): Tensor =>
   make.where(loses, 0, make.where(make.equal(a, b), make.mul(dy, 0.5), dy));
 /** A unit that saturates has gradients that come to nothing, and products with denormals are slow. */
 const flushed = (x: Tensor): Tensor => make.flush(x);
+
+/** Beyond these, curves of gelu and of silu are 0. */
+const FAR = 15;
+const FLAT = 200;
 
 const ROWS = {
   add: { arity: 2, of: (a, b) => a + b, vjp: (dy) => [dy, dy] },
@@ -182,6 +189,11 @@ const ROWS = {
     arity: 1,
     of: (x) => x * cdf(x),
     slope: (x) => cdf(x) + (x * exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
+    // (2 - x^2) times the density. Far out the square would be infinite where it is to be multiplied with 0.
+    curve(x) {
+      const square = make.square(make.clamp(x, -FAR, FAR));
+      return make.mul(make.mul(make.exp(make.mul(square, -0.5)), make.sub(2, square)), 1 / Math.sqrt(2 * Math.PI));
+    },
     ends: true,
     costly: true,
   },
@@ -192,6 +204,18 @@ const ROWS = {
       const s = sigmoid(geluTanhArg(x));
       return s + x * s * (1 - s) * 2 * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
     },
+    // With u the argument: 2 s' u' + x (s'' u'^2 + s' u'').
+    curve(given) {
+      const x = make.clamp(given, -FAR, FAR);
+      const unit = 2 * Math.sqrt(2 / Math.PI);
+      const square = make.square(x);
+      const [one, two] = [make.mul(make.add(make.mul(square, 3 * 0.044715), 1), unit), make.mul(x, 6 * 0.044715 * unit)];
+      const s = make.sigmoid(make.mul(make.mul(x, make.add(make.mul(square, 0.044715), 1)), unit));
+      const first = make.mul(s, make.sub(1, s));
+      const second = make.mul(first, make.sub(1, make.mul(s, 2)));
+      const bent = make.add(make.mul(second, make.square(one)), make.mul(first, two));
+      return make.add(make.mul(make.mul(first, one), 2), make.mul(x, bent));
+    },
     ends: true,
     costly: true,
   },
@@ -199,6 +223,11 @@ const ROWS = {
     arity: 1,
     of: (x) => x * sigmoid(x),
     slope: (x) => sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x)),
+    curve(x) {
+      const s = make.sigmoid(x);
+      const bent = make.add(make.mul(make.clamp(x, -FLAT, FLAT), make.sub(1, make.mul(s, 2))), 2);
+      return make.mul(make.mul(s, make.sub(1, s)), bent);
+    },
     ends: true,
     costly: true,
   },
@@ -208,9 +237,9 @@ const ROWS = {
     vjp: (dy, [x]) => [flushed(make.mul(dy, make.sigmoid(x!)))],
     costly: true,
   },
-  reluGrad: { arity: 2, of: (y, dy) => (y <= 0 ? 0 : dy) },
+  reluGrad: { arity: 2, of: (y, dy) => (y <= 0 ? 0 : dy), vjp: (g, [y]) => [null, make.reluGrad(y!, g)] },
   /** What the kernel does in f32 only: 0 in place of a denormal. */
-  flush: { arity: 1, of: (x) => x },
+  flush: { arity: 1, of: (x) => x, vjp: (dy) => [make.flush(dy)] },
 } satisfies Readonly<Record<string, MapRow>>;
 
 // ---- the records -------------------------------------------------------------------------------------------------
@@ -279,12 +308,15 @@ function recordOf(map: string, row: MapRow): OpDef<NoAttrs> {
 /** Rows by name: those above, and the gradients that their slopes make. */
 const TABLE: ReadonlyMap<string, MapRow> = new Map(
   Object.entries<MapRow>(ROWS).flatMap(([name, row]): [string, MapRow][] => {
-    const { slope, costly = false } = row;
-    if (!slope) return [[name, row]];
+    const { slope, curve, costly = false } = row;
+    if (!slope || !curve) return [[name, row]];
     const gradient = `${name}Grad`;
+    const again = (g: Tensor, [x, dy]: readonly Tensor[]): Tensor[] => {
+      return [flushed(make.mul(make.mul(g, dy!), curve(x!))), apply(gradient, x!, g)];
+    };
     return [
       [name, { ...row, vjp: (dy, [x]) => [apply(gradient, x!, dy)] }],
-      [gradient, { arity: 2, of: (x, dy) => dy * slope(x), costly }],
+      [gradient, { arity: 2, of: (x, dy) => dy * slope(x), vjp: again, costly }],
     ];
   }),
 );
@@ -295,13 +327,13 @@ const RECORDS: ReadonlyMap<string, OpDef<NoAttrs>> = new Map(
 /** All elementwise operations' records. */
 export const MAPS: readonly OpDef<NoAttrs>[] = [...RECORDS.values()];
 
-const named = <T>(of: ReadonlyMap<string, T>, name: string): T => {
-  const found = of.get(name);
-  if (!found) throw new GraphError(`map ${name}: there is no elementwise operation of this name`);
-  return found;
+const found = <T>(of: ReadonlyMap<string, T>, name: string): T => {
+  const row = of.get(name);
+  if (!row) throw new GraphError(`map ${name}: there is no elementwise operation of this name`);
+  return row;
 };
 /** The row of an elementwise operation. @throws GraphError for another name */
-export const rowOf = (name: string): MapRow => named(TABLE, name);
+export const rowOf = (name: string): MapRow => found(TABLE, name);
 
 /** Those that may end a product, by name; `sloped`: of them those whose derivative the product can leave behind. */
 export const ENDS: readonly string[] = [...TABLE].flatMap(([name, { ends }]) => (ends ? [name] : []));
@@ -310,14 +342,14 @@ export const SLOPED: readonly string[] = ENDS.filter((name) => rowOf(name).slope
 /** Apply the operation of this name to operands. */
 export function apply(name: string, ...operands: readonly Operand[]): Tensor {
   const ins = tensors(name, ...operands);
-  return ins[0]!.graph.add(named(RECORDS, name), ins, NONE).out;
+  return ins[0]!.graph.add(found(RECORDS, name), ins, NONE).out;
 }
 
 // ---- the public functions ----------------------------------------------------------------------------------------
 /** The public function `ops.name` of one tensor: the operation of that name, or what `build` makes of ops. */
 export function unary(name: string, build: (x: Tensor) => Tensor = (x) => apply(name, x)): (x: TensorLike) => Tensor {
   const read = signature(`ops.${name}`, { x: tensor });
-  return called(name, function (x: TensorLike): Tensor {
+  return named(name, function (x: TensorLike): Tensor {
     return build(read(arguments).x);
   });
 }
@@ -326,11 +358,11 @@ type Binary = (a: Operand, b: Operand) => Tensor;
 /** The public function `ops.name` of two operands: the operation of that name, or what `build` makes of ops. */
 export function binary(name: string, build: Binary = (a, b) => apply(name, a, b)): Binary {
   const read = signature(`ops.${name}`, { a: operand, b: operand });
-  return called(name, function (a: Operand, b: Operand): Tensor {
+  return named(name, function (a: Operand, b: Operand): Tensor {
     read(arguments);
     return build(a, b);
   });
 }
 
 /** With the name that stack traces show. */
-const called = <F extends object>(name: string, f: F): F => Object.defineProperty(f, 'name', { value: name });
+export const named = <F extends object>(name: string, f: F): F => Object.defineProperty(f, 'name', { value: name });

@@ -1,6 +1,8 @@
 // own.ts: elementwise rules of one's own: a function of tensors as a chain that a kernel runs on blocks of what it has at hand (an update, a
 // stage of a clip policy). The twin of kernels/elementwise/chain.h.
-import { CONSTANT, Graph, isOp, type Tensor } from '../../ir/graph.ts';
+import { CONSTANT, Graph, isOp, type Node, type Tensor } from '../../ir/graph.ts';
+import type { MapArg } from './chain.ts';
+import { partsOf } from './compounds.ts';
 import { rowOf } from './maps.ts';
 
 /** Steps read the vectors, then uniform numbers that are given, or earlier steps. All is f32; what is given is f64, rounded once. */
@@ -41,20 +43,31 @@ export function traceChain(outs: readonly Tensor[], vectors: readonly Tensor[], 
     if (at < 0) at = constants.push(value) - 1;
     return { in: first + at };
   };
+  const push = (step: OwnStep): OwnArg => {
+    const key = JSON.stringify(step);
+    const arg = made.get(key) ?? { step: steps.push(step) - 1 };
+    made.set(key, arg);
+    return arg;
+  };
+  const parts = (node: Node): OwnArg => {
+    const ins = node.ins.map(read);
+    const own: OwnArg[] = [];
+    const of = (a: MapArg): OwnArg => (typeof a === 'number' ? constant(a) : 'in' in a ? ins[a.in]! : own[a.step]!);
+    for (const { map, args } of partsOf(node)) own.push(push({ map, args: args.map(of) }));
+    return own.at(-1)!;
+  };
   const read = (t: Tensor): OwnArg => {
     const found = known.get(t);
     if (found) return found;
     const { node } = t;
     let arg: OwnArg = { in: 0 };
     if (isOp(node, CONSTANT) && t.dtype === 'f32' && t.shape.length === 0) arg = constant(node.attrs.data[0] as number);
+    else if (node.op.compound && t.dtype === 'f32') arg = parts(node);
     else if (node.op.map === undefined || t.dtype !== 'f32') reason ??= node.op.name;
     else {
       // The condition of a choice last: the kernel makes a comparison and the choice by it in one.
       if (node.op.map === 'where') for (const t of node.ins.slice(1)) read(t);
-      const step: OwnStep = { map: node.op.map, args: node.ins.map(read) };
-      const key = JSON.stringify(step);
-      arg = made.get(key) ?? { step: steps.push(step) - 1 };
-      made.set(key, arg);
+      arg = push({ map: node.op.map, args: node.ins.map(read) });
     }
     known.set(t, arg);
     return arg;

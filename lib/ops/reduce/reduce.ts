@@ -306,6 +306,7 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
     if ((ins[0] as TensorType).shape[axis] === 0) throw new ShapeError('argmax: expected at least one element, got none');
     return [{ dtype: 'i32', shape }];
   },
+  vjp: () => [null],
   onnx: (node, b) => [b.cast(b.node('ArgMax', [b.value(node.ins[0]!)], { axis: node.attrs.axis, keepdims: 0 }), 'i64', 'i32')],
   lower: (node) => ({ ints: ints(node, [node.attrs.axis]) }),
   cost: (node) => moved(node, sizeOf(input(node).shape)),
@@ -316,11 +317,13 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
     });
   },
   samples: () => [
-    { ins: [f32(5, 10)], attrs: { axis: 1 } },
-    { ins: [f32(5, 10)], attrs: { axis: 0 } },
-    { ins: [f64(2, 3, 4)], attrs: { axis: 1 } },
-    { ins: [f32(1)], attrs: { axis: 0 } },
-    { ins: [f32(0, 3)], attrs: { axis: 1 } },
+    ...[
+      { ins: [f32(5, 10)], attrs: { axis: 1 } },
+      { ins: [f32(5, 10)], attrs: { axis: 0 } },
+      { ins: [f64(2, 3, 4)], attrs: { axis: 1 } },
+      { ins: [f32(1)], attrs: { axis: 0 } },
+      { ins: [f32(0, 3)], attrs: { axis: 1 } },
+    ].map((sample) => ({ ...sample, noGradient: true })),
   ],
 };
 

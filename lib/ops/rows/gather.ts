@@ -1,6 +1,6 @@
 // gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices.
 // Kernels: gather.h.
-import { DTypeError, GraphError, IndexError, ShapeError } from '../../errors.ts';
+import { DTypeError, IndexError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import {
@@ -20,7 +20,9 @@ import {
 } from '../../ir/op.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from '../args.ts';
+import { cast, notEqual, where } from '../elementwise/elementwise.ts';
 import { moved, span } from '../shape/axes.ts';
+import { reshape } from '../shape/shape.ts';
 
 /** Throws unless `type` can hold indices. */
 export function expectIndices(op: string, what: string, type: TensorType): void {
@@ -216,8 +218,12 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   },
   vjp(node, [dy]) {
     const { padding } = node.attrs;
-    if (padding !== undefined && dy) throw new GraphError('scatterAdd: with padding it has no gradient', { op: 'scatterAdd' });
-    return [dy ? gather(dy, node.ins[1] as Tensor) : null, null];
+    const [x, indices] = node.ins as [Tensor, Tensor];
+    const dx = dy ? gather(dy, indices) : null;
+    if (!dx || padding === undefined) return [dx, null];
+    const counts = cast(notEqual(cast(indices, 'f64'), padding), x.dtype);
+    const row = x.shape.slice(indices.shape.length).map(() => 1);
+    return [where(reshape(counts, [...indices.shape, ...row]), dx, 0), null];
   },
   onnx(node, b) {
     const [x, indices] = node.ins as [Tensor, Tensor];
@@ -266,7 +272,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     { ins: [{ dtype: 'f64', shape: [9, 2] }, i32(9)], attrs: { rows: 3 }, fill: ['normal', [0, 3]] },
     { ins: [f32(2), i32()], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
     { ins: [f32(0, 4), i32(0)], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
-    { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 2 }, fill: ['normal', [0, 4]], noGradient: true, tolerance: 1e-5 },
+    { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 2 }, fill: ['normal', [0, 4]], tolerance: 1e-5 },
     {
       ins: [f32(60, 40), i32(60)],
       attrs: { rows: 25, stats: true },
@@ -325,6 +331,7 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
     if (!Number.isInteger(classes) || classes < 1) throw new ShapeError(`oneHot: expected classes >= 1, got ${classes}`);
     return [f32(...indices.shape, classes)];
   },
+  vjp: () => [null],
   onnx({ ins: [indices], attrs: { classes } }, b) {
     const at = b.cast(b.value(indices!), indices!.dtype, 'i64');
     return [b.node('OneHot', [at, b.scalar('i64', classes), b.constant('f32', [2], [0, 1])], { axis: -1 })];

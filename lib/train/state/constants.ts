@@ -102,7 +102,7 @@ function keepsApart(node: Node, made: ReadonlySet<Tensor>, count: number): boole
   const inUnits = (t: Tensor): boolean => t.shape[0] === ROWS && t.shape.length > 1 && t.shape[1] === count;
   /** In place of space, so many neighbors for each unit. */
   const isFlat = (t: Tensor): boolean => t.shape.length === 2 && t.shape[0] === ROWS && t.shape[1]! % count === 0;
-  if (node.op.map !== undefined) {
+  if (node.op.map !== undefined || node.op.compound) {
     // A number for each unit, which the layer owns: [units], or [units, 1, 1].
     const perUnit = (t: Tensor): boolean => {
       const at = t.shape.length - (y.shape.length - 1);

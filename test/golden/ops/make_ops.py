@@ -145,4 +145,64 @@ def rotary(a):  # Su et al. 2021, halves: pairs (j, j + d / 2) turned by positio
 
 
 case("rotary", rotary, f(2, 5, 6))
+
+# Where activations bend, what they saturate to, and what lies between.
+bent = torch.cat([4 * f(3, 5), torch.tensor([[0.0, 3, -3, 6, 0.5], [-0.5, 1, -1, 40, -40]])])
+ends = torch.cat([4 * f(2, 5), torch.tensor([[INF, -INF, 1e30, -1e30, 100]])])
+for name, op in {"selu": F.selu, "mish": F.mish, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "relu6": F.relu6,
+                 "tanhshrink": F.tanhshrink, "softsign": F.softsign, "logSigmoid": F.logsigmoid}.items():
+    case(name, op, bent)
+case("hardswish ends", F.hardswish, ends)
+case("softsign large", F.softsign, 1e6 * f(5))
+case("leakyRelu", lambda a: F.leaky_relu(a, 0.125), bent)
+case("elu", lambda a: F.elu(a, 0.75), bent)
+case("celu", lambda a: F.celu(a, 0.75), bent)
+case("hardtanh", lambda a: F.hardtanh(a, -0.5, 3), bent)
+case("hardshrink", F.hardshrink, bent)
+case("softshrink", lambda a: F.softshrink(a, 0.5), bent)
+case("prelu", F.prelu, f(2, 3, 4), f(3))
+case("prelu one", F.prelu, f(2, 3), f(1))
+case("glu", lambda a: F.glu(a, 1), f(2, 6, 3))
+for name in ["sin", "cos"]:
+    case(name, getattr(torch, name), 3 * f(3, 5))
+    case(name + " far", getattr(torch, name), torch.tensor([1e5, -3e5, 1e22, 3e38, 0.0]).float().double())
+case("norm", lambda a: torch.linalg.vector_norm(a, 2, 1), wide)
+case("norm one", lambda a: torch.linalg.vector_norm(a, 1), wide)
+case("norm three", lambda a: torch.linalg.vector_norm(a, 3, (0, 2), keepdim=True), wide)
+case("norm most", lambda a: torch.linalg.vector_norm(a, INF, -1), wide)
+case("norm of zeros", lambda a: torch.linalg.vector_norm(a, 2, -1), torch.tensor([[0.0, 0, 0], [3, 4, 0]]))
+case("variance", lambda a: a.var(1), wide)
+case("variance of the whole", lambda a: a.var((0, 2), correction=0, keepdim=True), 1000 + wide)
+case("std", lambda a: a.std(-1), wide)
+case("cumsum", lambda a: a.cumsum(1), wide)
+case("cumsum reverse", lambda a: a.flip(-1).cumsum(-1).flip(-1), wide)
+case("cumprod", lambda a: a.cumprod(-1), torch.cat([wide, torch.tensor([1.0, 0, 2, 0]).expand(2, 1, 4), torch.tensor([0.0, 3, 2, -1]).expand(2, 1, 4)], 1))
+case("sort", lambda a: tuple(a.sort(dim=-1, stable=True)), f(3, 7))
+case("sort descending", lambda a: tuple(a.sort(dim=0, descending=True, stable=True)), f(7, 3))
+case("sort of equals", lambda a: tuple(a.sort(stable=True)), torch.tensor([1.0, float("nan"), 0, 1, -INF, 0, INF, 1]))
+case("sort of equals down", lambda a: tuple(a.sort(descending=True, stable=True)), torch.tensor([1.0, float("nan"), 0, 1, -INF, 0, INF, 1]))
+case("topK", lambda a: tuple(a.topk(3)), f(2, 9))
+case("topK least", lambda a: tuple(a.topk(2, 0, largest=False)), f(9, 2))
+case("takeAlongAxis", lambda a, t: a.gather(1, long(t)), wide, i(2, 5, 4, below=3))
+case("scatter add", lambda a, t, v: a.scatter_add(1, long(t), v), wide, i(2, 5, 4, below=3), f(2, 5, 4))
+case("scatter", lambda a, t, v: a.scatter(0, long(t), v), f(5, 2), torch.tensor([[0, 1], [3, 0]], dtype=torch.int32), f(2, 2))
+case("tril", lambda a: a.tril(), f(2, 3, 4))
+case("triu", lambda a: a.triu(-1), f(2, 4, 3))
+case("flip", lambda a: a.flip(0, 2), wide)
+case("roll", lambda a: a.roll((1, -2), (0, 2)), wide)
+case("roll flat", lambda a: a.roll(-5), wide)
+case("repeat", lambda a: a.repeat(2, 1, 3, 2), wide)
+case("split", lambda a: a.split([1, 0, 3], -1), wide)
+case("split even", lambda a: a.split(3, -1), f(2, 8))
+case("chunk", lambda a: a.chunk(3, 1), f(2, 7))
+case("arange", lambda a: torch.arange(-1, 2, 0.5), f(2))
+case("full", lambda a: torch.full((2, 3), 0.25), f(2))
+EINSUMS = {
+    "bij,bjk->bik": [(2, 3, 4), (2, 4, 5)], "ij,kj": [(2, 3), (4, 3)], "ii->i": [(3, 3)], "ii": [(3, 3)], "ij->": [(2, 3)],
+    "i,j->ji": [(2,), (3,)], "...ij,...jk->...ik": [(2, 1, 3, 4), (5, 4, 2)], "bhid,bhjd->bhij": [(2, 2, 3, 4), (2, 2, 5, 4)],
+    "ab,bc,cd->ad": [(2, 3), (3, 4), (4, 2)], "i...,i...": [(3, 2), (3, 2)], "bi,bi->b": [(3, 4), (3, 4)], "aab,bc->ac": [(2, 2, 3), (3, 4)],
+    "Ba,aB": [(2, 3), (3, 2)], "ij,jk->k": [(2, 3), (3, 4)], "ij,ij->ij": [(2, 3), (1, 3)],
+}
+for equation, shapes in EINSUMS.items():
+    case("einsum " + equation, lambda *a, e=equation: torch.einsum(e, *a), *[f(*s) for s in shapes])
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))
