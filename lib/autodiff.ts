@@ -79,7 +79,7 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     const saved = node.op.saved?.find((i) => dys[i]);
     if (saved !== undefined)
       throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
-    if (!node.op.vjp) throw new GraphError(`grad: ${node.op.name} has no gradient`, { op: node.op.name });
+    if (!node.op.vjp) throw withoutGradient(node);
     const read = recomputed.of(node);
     graph.gradientOf = node;
     graph.layer = node.layer;
@@ -105,6 +105,14 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
   graph.gradientOf = null;
   graph.layer = '';
   return { gradients: wrt.map((x) => gradients.get(originalOf(x.toTensor())) ?? null), ends };
+}
+
+/** Of an op that was not meant to be differentiated, or whose gradient was not: second derivatives do not pass through it. */
+function withoutGradient({ op, gradientOf, layer }: Node): GraphError {
+  const where = layer === '' ? '' : ` in ${layer}`;
+  if (!gradientOf) return new GraphError(`grad: ${op.name}${where} has no gradient`, { op: op.name });
+  const text = `grad: the gradient of ${gradientOf.op.name}${where} has no gradient of its own: second derivatives do not pass through it`;
+  return new GraphError(text, { op: op.name });
 }
 
 /** The op that ends the paths from `t` to a loss, of those where paths end; null where the loss does not depend on `t` at all. */

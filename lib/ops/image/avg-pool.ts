@@ -82,6 +82,9 @@ export const AVG_POOL: OpDef<AvgPoolAttrs> = {
 export const AVG_POOL_GRAD: OpDef<AvgPoolGradAttrs> = {
   name: 'avgPoolGrad',
   infer: ([dy], { size }) => [planesLike(dy as TensorType, ...size)],
+  vjp({ attrs: { rows, columns, divisor } }, [g]) {
+    return [g ? g.graph.add(AVG_POOL, [g], { rows, columns, divisor }).out : null];
+  },
   lower: (node) => ({ ints: ints(planesOf(node.out.type).planes, node.attrs.size, node.attrs) }),
   cost: (node) => moved(node, sizeOf(node.out.shape)),
   ref([dx], [dy], node) {

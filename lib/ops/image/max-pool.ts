@@ -4,7 +4,10 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
 import { bool, type OptionsField, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
+import { add, cast, div, floor, mul, notEqual, sub, where } from '../elementwise/elementwise.ts';
+import { takeAlongAxis } from '../rows/along.ts';
 import { moved } from '../shape/axes.ts';
+import { reshape } from '../shape/shape.ts';
 import type { MaxPoolAttrs, MaxPoolGradAttrs } from './pool-attrs.ts';
 import { maxPoolOnnx } from './pool-onnx.ts';
 import {
@@ -121,6 +124,29 @@ export const MAX_POOL_GRAD: OpDef<MaxPoolGradAttrs> = {
       );
     }
     return [planesLike(dy as TensorType, ...attrs.size)];
+  },
+  vjp({ ins: [places], attrs }, [g]) {
+    if (!g) return [null, null];
+    const { kernel, stride, padding, dilation, size } = attrs;
+    const [oh, ow] = pooledSize(attrs, size);
+    const at = (o: number): number => {
+      const [y, x] = [Math.floor(o / ow), o % ow];
+      return (y * stride[0] - padding[0]) * size[1] + x * stride[1] - padding[1];
+    };
+    const starts = g.graph.constant(
+      Float64Array.from({ length: oh * ow }, (_, o) => at(o)),
+      [oh, ow],
+      'f64',
+    );
+    const place = cast(places!, 'f64');
+    const row = floor(div(add(place, 0.5), kernel[1]));
+    const column = sub(place, mul(row, kernel[1]));
+    const within = add(mul(row, dilation[0] * size[1]), mul(column, dilation[1]));
+    const taken = notEqual(place, none(attrs));
+    const planes = sizeOf(g.shape.slice(0, -2));
+    const indices = reshape(cast(mul(add(starts, within), taken), 'i32'), [planes, oh * ow]);
+    const there = takeAlongAxis(reshape(g, [planes, size[0] * size[1]]), indices, { axis: 1 });
+    return [null, where(cast(taken, 'f32'), reshape(there, places!.shape), 0)];
   },
   lower(node) {
     const dy = node.ins[1] as Tensor;

@@ -100,6 +100,7 @@ export const RESAMPLE: OpDef<ResampleAttrs> = {
 export const RESAMPLE_GRAD: OpDef<ResampleGradAttrs> = {
   name: 'resampleGrad',
   infer: ([dy], { axis, size }) => [withAxis(dy as TensorType, axis, size)],
+  vjp: ({ attrs: { axis, taps } }, [g]) => [g ? g.graph.add(RESAMPLE, [g], { axis, taps }).out : null],
   lower: (node) => lowered((node.ins[0] as Tensor).shape, node.attrs, node.attrs.size),
   cost: (node: Node<ResampleGradAttrs>) => moved(node, 3 * sizeOf((node.ins[0] as Tensor).shape)),
   ref([dx], [dy], node) {

@@ -1,5 +1,5 @@
 // batch-norm.ts: batch norm by the statistics of the batch, forward and backward. Kernels: batch_norm.h.
-import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
+import { DTypeError, GraphError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
@@ -7,6 +7,8 @@ import { squareOf } from '../../math/index.ts';
 import { nullable, options, signature } from '../../options/index.ts';
 import { eps, tensor } from '../args.ts';
 import { moved, span } from '../shape/axes.ts';
+import { reshape } from '../shape/shape.ts';
+import { normGradVjp } from './norm-grad.ts';
 
 export interface BatchNormAttrs {
   readonly eps: number;
@@ -141,6 +143,17 @@ export const BATCH_NORM_GRAD: OpDef<BatchNormGradAttrs> = {
     if (affine) for (const [i, what] of ['weight', 'bias'].entries()) expectType('batchNormGrad', what, rest[i], f32(channels));
     if (mask === 'output') expectType('batchNormGrad', 'y', rest.at(-1), x);
     return affine ? [x, f32(channels), f32(channels)] : [x];
+  },
+  vjp(node, [gx = null, gw = null, gb = null]) {
+    const { eps, affine, mask } = node.attrs;
+    if (mask !== 'all') throw new GraphError('batchNormGrad: the fused form is made after differentiation');
+    const [x, , , dy, weight] = node.ins as [Tensor, Tensor, Tensor, Tensor, Tensor?];
+    const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+    const across = (t: Tensor | null): Tensor | null => t && reshape(t, [t.shape[0]!, ...x.shape.slice(2).map(() => 1)]);
+    const given = [gx, across(gw), across(gb)] as const;
+    const made = normGradVjp({ x, dy, weight: across(weight ?? null), axes, eps, centered: true }, given);
+    const line = affine ? [made.weight && reshape(made.weight, [x.shape[1]!]), null] : [];
+    return [made.x, null, null, made.dy, ...line];
   },
   lower: (node) => ({
     ints: [...firstInts(node), +node.attrs.affine, MASKS.indexOf(node.attrs.mask)],

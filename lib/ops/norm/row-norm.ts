@@ -7,6 +7,7 @@ import { squareOf } from '../../math/index.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { eps, optionalTensor, tensor } from '../args.ts';
 import { moved, span } from '../shape/axes.ts';
+import { normGradVjp } from './norm-grad.ts';
 
 export interface RowNormAttrs {
   /** How many of the last dimensions are one row. */
@@ -129,6 +130,15 @@ function normGradOp(name: string, centered: boolean): OpDef<RowNormAttrs> {
       expect(name, 'dy', dy, x.shape);
       if (attrs.weight) expect(name, 'weight', weight, row);
       return [x, ...(attrs.weight ? [f32(...row)] : []), ...(attrs.bias ? [f32(...row)] : [])];
+    },
+    vjp(node, [gx = null, ...rest]) {
+      const [x, , dy, weight = null] = node.ins as [Tensor, Tensor, Tensor, Tensor?];
+      const { dims, eps, weight: hasWeight, bias } = node.attrs;
+      const gw = hasWeight ? rest[0]! : null;
+      const gb = bias ? rest[+hasWeight]! : null;
+      const axes = Array.from({ length: dims }, (_, i) => i - dims);
+      const made = normGradVjp({ x, dy, weight, axes, eps, centered }, [gx, gw, gb]);
+      return [made.x, null, made.dy, ...(hasWeight ? [made.weight] : [])];
     },
     lower: (node) => ({ ints: ints(node) }),
     cost: (node) => moved(node, 14 * nodeRows(node).rows * nodeRows(node).n),

@@ -16,9 +16,12 @@ import {
   typeName,
 } from '../../ir/op.ts';
 import { exp } from '../../math/index.ts';
+import { add, cast, mul, notEqual } from '../elementwise/elementwise.ts';
 import { asIndices, expectIndices } from '../rows/gather.ts';
 import { moved } from '../shape/axes.ts';
-import { rowLogSumExp } from './softmax.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+import { sum } from './reduce.ts';
+import { rowLogSumExp, SOFTMAX_GRAD, softmax } from './softmax.ts';
 
 export interface LabelAttrs {
   /** Rows with this label weigh nothing; null: every label must be a class. */
@@ -131,6 +134,18 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
     expectLosses(op, ins[2]!, rows);
     return [ins[0]!];
   },
+  // dx = dloss (p total - share), where `total` is the sum of a row's shares.
+  vjp(node, [g]) {
+    const [x, labels, dloss, ...weight] = node.ins as [Tensor, Tensor, Tensor, ...Tensor[]];
+    if (!g) return node.ins.map(() => null);
+    const [rows, classes] = x.shape as [number, number];
+    const ones = broadcastTo(x.graph.scalar(1, 'f64'), [rows]);
+    const each = x.graph.add(SOFTMAX_CROSS_ENTROPY_GRAD, [x, labels, ones, ...weight], node.attrs).out;
+    const along = sum(mul(g, each), { axes: 1, dtype: 'f64' });
+    const factor = reshape(cast(mul(dloss, totalShare(node, rows, classes)), 'f32'), [rows, 1]);
+    const p = softmax(x);
+    return [mul(x.graph.add(SOFTMAX_GRAD, [p, g], {}).out, factor), null, along, ...weight.map(() => null)];
+  },
   lower: (node) => ({ ints: labelInts(shapeOf(node as Node), node.ins[1]!, node.attrs), floats: [node.attrs.smoothing] }),
   cost: (node) => moved(node as Node, 20 * sizeOf(shapeOf(node as Node))),
   inplace: () => [[0, 0]],
@@ -158,6 +173,19 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
     gradSample(20, 37, { smoothing: 0.2, ignored: 0 }, true),
   ],
 };
+
+/** The sum of the shares of each row: f64 [rows], 0 where it is ignored. */
+function totalShare({ ins, attrs }: Node<CrossEntropyAttrs>, rows: number, classes: number): Tensor | number {
+  const [, labels, , weight] = ins as [Tensor, Tensor, Tensor, Tensor?];
+  const { graph } = labels;
+  const counts = attrs.ignored === null ? null : notEqual(cast(labels, 'f64'), attrs.ignored);
+  if (!weight) return counts ?? 1;
+  // Minus the log-likelihood under "probabilities" of -1: the weight of each label.
+  const ones = broadcastTo(graph.scalar(-1), [rows, classes]);
+  const [own] = graph.add(NLL, [ones, labels, weight], { ignored: attrs.ignored }).outs;
+  const spread = mul(sum(weight, { dtype: 'f64' }), attrs.smoothing / classes);
+  return add(mul(own!, 1 - attrs.smoothing), counts ? mul(counts, spread) : spread);
+}
 
 // ---- nll ---------------------------------------------------------------------------------------------------------
 
@@ -201,6 +229,9 @@ export const NLL_GRAD: OpDef<LabelAttrs & { readonly classes: number }> = {
     expectLosses('nllGrad', dloss!, rows);
     return [f32(rows, classes)];
   },
+  vjp({ ins: [labels, , ...weight], attrs: { ignored } }, [g]) {
+    return [null, g ? g.graph.add(NLL, [g, labels!, ...weight], { ignored }).outs[0]! : null, ...weight.map(() => null)];
+  },
   lower: (node) => ({ ints: labelInts(node.out.shape, node.ins[0]!, node.attrs) }),
   cost: (node) => moved(node as Node),
   ref([dx], [labels, dloss, weight], { attrs }) {
@@ -229,7 +260,7 @@ function sample<A extends LabelAttrs>(n: number, c: number, dtype: 'i32' | 'u8',
 }
 function gradSample(n: number, c: number, attrs: CrossEntropyAttrs, weighed = false): Sample<CrossEntropyAttrs> {
   const ins = [f32(n, c), i32(n), f64(n), ...(weighed ? [f32(c)] : [])];
-  return { ins, attrs, fill: [[-4, 4], [0, c], 'normal', 'positive'], tolerance: 4e-6 };
+  return { ins, attrs, fill: [[-4, 4], [0, c], 'normal', 'positive'], tolerance: 4e-6, noGradient: weighed };
 }
 
 // ---- what losses call --------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import { f32, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type Te
 import { exp, log } from '../../math/index.ts';
 import { signature } from '../../options/index.ts';
 import { type AxisOptions, axisOptions, tensor } from '../args.ts';
+import { exp as expOf, mul, neg, sub } from '../elementwise/elementwise.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 import { transpose } from '../shape/shape.ts';
+import { sum } from './reduce.ts';
 
 type NoAttrs = Record<string, never>;
 
@@ -80,10 +82,12 @@ function rowGradOp(
   name: string,
   f: (y: number, dy: number, sum: number) => number,
   term: (y: number, dy: number) => number,
+  vjp: (y: Tensor, dy: Tensor, g: Tensor) => [Tensor, Tensor],
 ): OpDef<NoAttrs> {
   return {
     name,
     infer: (ins) => [expectRows(name, ins)],
+    vjp: ({ ins: [y, dy] }, [g]) => (g ? vjp(y!, dy!, g) : [null, null]),
     lower: rowInts,
     cost,
     inplace: () => [
@@ -127,13 +131,20 @@ export const SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
   'softmaxGrad',
   (y, dy, sum) => y * (dy - sum),
   (y, dy) => y * dy,
+  (y, dy, g) => [sub(mul(g, sub(dy, rowSum(mul(y, dy)))), mul(dy, rowSum(mul(g, y)))), y.graph.add(SOFTMAX_GRAD, [y, g], {}).out],
 );
 /** Inputs y (the log-softmax) and dy. */
 export const LOG_SOFTMAX_GRAD: OpDef<NoAttrs> = rowGradOp(
   'logSoftmaxGrad',
   (y, dy, sum) => dy - exp(y) * sum,
   (_, dy) => dy,
+  (y, dy, g) => {
+    const p = expOf(y);
+    return [neg(mul(mul(g, p), rowSum(dy))), sub(g, rowSum(mul(g, p)))];
+  },
 );
+
+const rowSum = (x: Tensor): Tensor => sum(x, { axes: -1, keepDims: true });
 
 function overAxis(op: OpDef<NoAttrs>, t: Tensor, axis: number): Tensor {
   const rank = t.shape.length;

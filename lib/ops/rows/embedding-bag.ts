@@ -15,10 +15,11 @@ import {
 } from '../../ir/op.ts';
 import { choice, type Field, options, signature } from '../../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from '../args.ts';
-import { mul } from '../elementwise/elementwise.ts';
+import { cast, lessEqual, mul, where } from '../elementwise/elementwise.ts';
 import { sum } from '../reduce/reduce.ts';
 import { moved, span } from '../shape/axes.ts';
-import { reshape } from '../shape/shape.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+import { takeAlongAxis } from './along.ts';
 import type { BagAttrs, BagMode } from './bag-attrs.ts';
 import { embeddingBagOnnx } from './embedding-bag-onnx.ts';
 import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
@@ -145,6 +146,40 @@ export const EMBEDDING_BAG_GRAD: OpDef<BagGradAttrs> = {
       throw new ShapeError(`embeddingBagGrad: expected f32[${offsets.shape[0]}, ...], got ${typeName(dy)}`);
     }
     return [f32(indices.shape[0]!, ...dy.shape.slice(1))];
+  },
+  vjp(node, [g]) {
+    const { attrs, ins } = node;
+    if (!g) return ins.map(() => null);
+    const { graph } = g;
+    const dy = ins[0]!;
+    if (attrs.mode === 'max') {
+      // Each element of a bag is one of the column's: the one at its position, or none.
+      const at = ins[1]!;
+      const [bags, row] = [dy.shape[0]!, span(dy.shape, 1)];
+      const some = lessEqual(0, cast(at, 'f64'));
+      const taken = takeAlongAxis(reshape(g, [g.shape[0]!, row]), reshape(cast(mul(cast(at, 'f64'), some), 'i32'), [bags, row]), {
+        axis: 0,
+      });
+      return [where(cast(some, 'f32'), reshape(taken, dy.shape), 0), ...ins.slice(1).map(() => null)];
+    }
+    const [indices, offsets, weights] = ins.slice(1) as [Tensor, Tensor, Tensor?];
+    const n = g.shape[0]!;
+    const rest = [indices, offsets, ...(weights ? [weights] : [])];
+    // What each position weighs in its bag, which a gradient of ones tells: nothing, where it is left out.
+    const ones = broadcastTo(graph.scalar(1), [dy.shape[0]!, 1]);
+    const weigh = graph.add(EMBEDDING_BAG_GRAD, [ones, ...rest], attrs).out;
+    const order = graph.constant(
+      Int32Array.from({ length: n }, (_, k) => k),
+      [n],
+      'i32',
+    );
+    const rows = mul(reshape(g, [n, span(g.shape, 1)]), weigh);
+    const [bags] = graph.add(EMBEDDING_BAG, [rows, order, offsets], { mode: 'sum', padding: null }).outs;
+    const gdy = reshape(bags!, dy.shape);
+    if (!weights) return [gdy, null, null];
+    const spread = graph.add(EMBEDDING_BAG_GRAD, [dy, indices, offsets], attrs).out;
+    const flat = [n, span(g.shape, 1)];
+    return [gdy, null, null, sum(mul(reshape(g, flat), reshape(spread, flat)), { axes: [1] })];
   },
   lower({ ins, attrs }) {
     const first = attrs.mode === 'max' ? 2 : 1;
