@@ -38,6 +38,19 @@ const FITTING: Readonly<Record<string, (of: Input) => readonly unknown[]>> = {
   stack: (of) => [[of('f32', 2), of('f32', 2)]],
   reshape: (of) => [of('f32', 4, 6), [24]],
   squeeze: (of) => [of('f32', 1, 3)],
+  prelu: (of) => [of('f32', 4, 6), of('f32', 6)],
+  takeAlongAxis: (of) => [of('f32', 4, 6), of('i32', 4, 6), { axis: 1 }],
+  scatter: (of) => [of('f32', 4, 6), of('i32', 4, 6), of('f32', 4, 6), { axis: 1 }],
+  repeat: (of) => [of('f32', 2, 3), [2, 1]],
+  roll: (of) => [of('f32', 4), 1],
+  flip: (of) => [of('f32', 4)],
+  split: (of) => [of('f32', 4), 2],
+  chunk: (of) => [of('f32', 4), 2],
+  full: (of) => [of('f32', 4), [2], 1],
+  arange: (of) => [of('f32', 4), 3],
+  topK: (of) => [of('f32', 4), 2],
+  einsum: (of) => ['ij,jk->ik', [of('f32', 2, 3), of('f32', 3, 2)]],
+  categorical: (of) => [of('f32', 2, 3)],
   rotary: (of) => [of('f32', 1, 4, 6)],
 };
 
@@ -50,8 +63,11 @@ export function timesDifferentiable(name: string): string {
   const graph = new Graph('train');
   let count = 0;
   const of: Input = (dtype, ...shape) => graph.input(`x${count++}`, { dtype, shape }, 'feed');
-  const given =
-    FITTING[name]?.(of) ?? argumentsOf(`ops.${name}`).map((arg) => (isTensor(arg) ? of(arg.dtype, ...arg.shape) : arg));
+  const ofThisGraph = (arg: unknown): unknown => {
+    if (Array.isArray(arg)) return arg.map(ofThisGraph);
+    return isTensor(arg) ? of(arg.dtype, ...arg.shape) : arg;
+  };
+  const given = FITTING[name]?.(of) ?? argumentsOf(`ops.${name}`).map(ofThisGraph);
   const op = PUBLIC.find(({ path }) => path === `ops.${name}`)!.value as (...args: readonly unknown[]) => unknown;
   const made = op(...given);
   const outs = (isTensor(made) ? [made] : Object.values(made as object).filter(isTensor)).filter(isFloat);

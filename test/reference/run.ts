@@ -4,6 +4,8 @@ import { readDocumented } from '../tsdoc/read.ts';
 import { PAGES, pageOf } from './make.ts';
 
 const { items } = readDocumented();
+// All of them before the first is removed: what fails leaves the folder as it is.
+const pages = Object.keys(PAGES).map((name) => [name, pageOf(name, items)] as const);
 mkdirSync('docs/reference', { recursive: true });
 for (const name of readdirSync('docs/reference')) rmSync(`docs/reference/${name}`);
-for (const name of Object.keys(PAGES)) writeFileSync(`docs/reference/${name}.md`, pageOf(name, items));
+for (const [name, page] of pages) writeFileSync(`docs/reference/${name}.md`, page);
