@@ -322,8 +322,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const key = (v: number): number => (Number.isNaN(v) ? Infinity : v);
     const places = Array.from({ length: sizeOf(shape.slice(0, -1)) }, (_, r) => {
       const row = [...x!.data.slice(r * n, (r + 1) * n)];
-      const isNaN = (i: number): number => Number(Number.isNaN(row[i]));
-      const above = (i: number, j: number): number => isNaN(i) - isNaN(j) || (key(row[i]!) === key(row[j]!) ? 0 : key(row[i]!) - key(row[j]!)); // biome-ignore format: one line
+      const nan = (i: number): number => Number(Number.isNaN(row[i]));
+      const above = (i: number, j: number): number => nan(i) - nan(j) || (key(row[i]!) === key(row[j]!) ? 0 : key(row[i]!) - key(row[j]!)); // biome-ignore format: one line
       const order = row.map((_, i) => i).sort((i, j) => (down ? above(j, i) : above(i, j)) || i - j);
       return order.slice(0, k);
     }).flat();
