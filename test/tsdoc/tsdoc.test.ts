@@ -89,7 +89,7 @@ describe('docs/reference', () => {
   });
 
   test('how often something can be differentiated', () => {
-    expect(['mul', 'softmax', 'sign', 'argmax'].map(timesDifferentiable)).toEqual(['any', '1', '0', '0']);
+    expect(['mul', 'softmax', 'attention', 'sign', 'argmax'].map(timesDifferentiable)).toEqual(['any', 'any', '1', '0', '0']);
   });
 });
 

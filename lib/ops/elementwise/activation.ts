@@ -144,7 +144,7 @@ export function celu(x: TensorLike, options: AlphaOptions = {}): Tensor {
  */
 export const selu: (x: TensorLike) => Tensor = plain('selu');
 /**
- * `x * tanh(softplus(x))`.
+ * A smooth rectifier: `x * tanh(softplus(x))`.
  * @shape x [...] -> [...]
  * @throws OptionError; DTypeError unless x is f32 or f64
  * @see torch.nn.functional.mish
@@ -228,14 +228,14 @@ export function softshrink(x: TensorLike, options: ShrinkOptions = {}): Tensor {
   return compound('softshrink', [t], { lambda });
 }
 /**
- * `x - tanh(x)`.
+ * What the hyperbolic tangent leaves: `x - tanh(x)`.
  * @shape x [...] -> [...]
  * @throws OptionError; DTypeError unless x is f32 or f64
  * @see torch.nn.functional.tanhshrink
  */
 export const tanhshrink: (x: TensorLike) => Tensor = plain('tanhshrink');
 /**
- * `x / (1 + |x|)`.
+ * A curve from -1 to 1 without exponentials: `x / (1 + |x|)`.
  * @shape x [...] -> [...]
  * @throws OptionError; DTypeError unless x is f32 or f64
  * @see torch.nn.functional.softsign

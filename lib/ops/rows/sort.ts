@@ -157,7 +157,7 @@ const readSort = signature(
 /**
  * The elements along `axis` (default -1) in ascending order, and where each was. Equal elements stay in their order, in
  * descending order too; NaN is above all numbers.
- * @shape x [..., n, ...] -> { values [..., n, ...], indices i32 [..., n, ...] }
+ * @shape x [..., n, ...] -> { values and indices [..., n, ...] }
  * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
  * @see torch.sort
  */
@@ -180,7 +180,7 @@ const readTopK = signature(
 /**
  * The `k` largest (or smallest) elements along `axis` (default -1), in order, and where each was. Of equal ones the
  * first are taken; NaN is above all numbers.
- * @shape x [..., n, ...] -> { values [..., k, ...], indices i32 [..., k, ...] }
+ * @shape x [..., n, ...] -> { values and indices [..., k, ...] }
  * @param k at most n
  * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
  * @see torch.topk

@@ -35,7 +35,7 @@ const readOnes = signature('ops.ones', fields, fillOptions);
 const readFull = signature('ops.full', { like: tensor, shape, value: number({ infinite: true }) }, fillOptions);
 
 /**
- * Zeros.
+ * A tensor of zeros, of a shape.
  * @shape like [...] -> [...shape]
  * @param like any tensor of the model's graph, such as its input
  * @param shape Default: that of `like`.
@@ -48,7 +48,7 @@ export function zeros(like: TensorLike, shape?: readonly number[], options: Fill
 }
 
 /**
- * Ones.
+ * A tensor of ones, of a shape.
  * @shape like [...] -> [...shape]
  * @param like any tensor of the model's graph, such as its input
  * @param shape Default: that of `like`.
@@ -93,7 +93,7 @@ const readArange = signature(
  * The numbers from `start` on, `step` apart, before `end`. Each is `start + k * step` in f64, rounded once.
  * @shape like [...] -> [n], n = ceil((end - start) / step)
  * @param like any tensor of the model's graph, such as its input
- * @throws OptionError, also for a step of 0, or away from `end`, and for numbers that the dtype does not hold
+ * @throws OptionError, also for a step of 0, or away from `end`, and for numbers that the dtype does not hold; ShapeError for more than 2^27
  * @see torch.arange
  */
 export function arange(like: TensorLike, end: number, options: ArangeOptions = {}): Tensor {
