@@ -1,8 +1,8 @@
 // onnx.test.ts: weights of ONNX, in all the ways that the format has for them, into a trainer too; and what is refused.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { io, loss, nn, optim, preprocess, type Tensor, Trainer } from 'gradclip';
+import { dirname, join } from 'node:path';
+import { io, loss, nn, ops, optim, preprocess, type Tensor, Trainer } from 'gradclip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProtoWriter } from '../../lib/io/protobuf.ts';
 
@@ -169,6 +169,77 @@ describe('values', () => {
     expect(io.parseOnnx(some, 'm', { tensors: [] }).tensors.size).toBe(0);
     expect([...io.parseOnnx(bytes, 'm', { tensors: ['a'] }).tensors.keys()]).toEqual(['a']);
     expect(() => io.parseOnnx(bytes, 'm', { tensors: ['b'] })).toThrow(/m: no tensor has the name "b"/);
+  });
+});
+
+/** Models that the onnx package and PyTorch's exporter have written: files in base64 (golden/io/make_onnx.py). */
+interface Golden {
+  readonly models: Readonly<
+    Record<
+      string,
+      {
+        readonly files: Readonly<Record<string, string>>;
+        readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: readonly number[] }>>;
+      }
+    >
+  >;
+  readonly refused: Readonly<Record<string, string>>;
+  readonly sparse: string;
+  readonly exported: { readonly file: string; readonly x: readonly number[]; readonly y: readonly number[] };
+}
+// JSON of Python has infinities.
+const golden = JSON.parse(readFileSync('test/golden/io/onnx.json', 'utf8').replace(/\bInfinity\b/g, '1e999')) as Golden;
+const decoded = (base64: string): Buffer => Buffer.from(base64, 'base64');
+
+describe('what others have written', () => {
+  it.each(Object.keys(golden.models))('%s', async (name) => {
+    const { files, tensors: wanted } = golden.models[name]!;
+    const own = mkdtempSync(join(folder, 'others-'));
+    for (const [file, base64] of Object.entries(files)) {
+      mkdirSync(dirname(join(own, file)), { recursive: true });
+      writeFileSync(join(own, file), decoded(base64));
+    }
+    const { tensors, metadata } = await io.readOnnx(join(own, 'model.onnx'));
+    expect([...tensors.keys()]).toEqual(Object.keys(wanted));
+    for (const [key, { shape, values }] of Object.entries(wanted)) {
+      expect(tensors.get(key)!.shape, key).toEqual(shape);
+      expect([...tensors.get(key)!.data], key).toEqual(values);
+    }
+    expect(metadata).toEqual({ author: 'me' });
+  });
+
+  it('what has no place here is an error, and matters to nobody who does not ask for it', () => {
+    const types = { int4: 'INT4', float8: 'FLOAT8E4M3FN', text: 'STRING', complex: 'COMPLEX64' };
+    for (const [name, type] of Object.entries(types)) {
+      expect(() => io.parseOnnx(decoded(golden.refused[name]!)), name).toThrow(`tensor "t": expected type FLOAT, UINT8`);
+      expect(() => io.parseOnnx(decoded(golden.refused[name]!)), name).toThrow(`got ${type};`);
+    }
+    expect(() => io.parseOnnx(decoded(golden.refused.large!))).toThrow(
+      /"t": element 0 of INT64: expected a whole number within i32/,
+    );
+    const sparse = decoded(golden.sparse);
+    expect(() => io.parseOnnx(sparse)).toThrow(/tensor "few": it is sparse/);
+    expect([...io.parseOnnx(sparse, 'm', { tensors: ['matrix'] }).tensors.keys()]).toEqual(['matrix']);
+  });
+
+  it('a network of PyTorch by its exporter predicts here what it does there', async () => {
+    class Net extends nn.Module {
+      fc1 = new nn.Linear(3, 4);
+      norm = new nn.LayerNorm(4);
+      fc2 = new nn.Linear(4, 2);
+      forward(x: Tensor): Tensor {
+        return this.fc2.forward(ops.relu(this.norm.forward(this.fc1.forward(x))));
+      }
+    }
+    const { file, x, y } = golden.exported;
+    using trainer = new Trainer({
+      model: new Net(),
+      loss: (b, m) => loss.mse(m.forward(b.x), b.y),
+      optimizer: optim.sgd({ lr: 0.1 }),
+    });
+    expect(await trainer.load(decoded(file))).toMatchObject({ missing: [], extra: [] });
+    const { data } = trainer.predictSync({ data: Float32Array.from(x), shape: [5, 3] });
+    for (const [i, value] of y.entries()) expect(data[i]).toBeCloseTo(value, 5);
   });
 });
 
