@@ -112,15 +112,15 @@ void sort_need(Need& n) {
   n.local = kSortCounts + size_mul(2 * count, n.i[kSortF64] ? 16 : 8);
 }
 
-// The lane groups of x in which something may come before `worst`: all others are passed by.
-INLINE bool top_any(const float* x, float worst, bool down) {
+// Which of the 16 elements at x may come before `worst`, a bit each: a NaN may.
+INLINE uint32_t top_some(const float* x, float worst, bool down) {
   const F v = load(x), w = set1(worst);
-  return mbits(down ? le(v, w) : le(w, v)) != 0xffff;   // NaN is neither
+  return (uint32_t)mbits(down ? le(v, w) : le(w, v)) ^ 0xffffu;
 }
-INLINE bool top_any(const double* x, double worst, bool down) {
-  for (int i = 0; i < L; i++)
-    if (!(down ? x[i] <= worst : worst <= x[i])) return true;
-  return false;
+INLINE uint32_t top_some(const double* x, double worst, bool down) {
+  uint32_t some = 0;
+  for (int i = 0; i < L; i++) some |= (uint32_t)!(down ? x[i] <= worst : worst <= x[i]) << i;
+  return some;
 }
 constexpr int64_t kTopFew = 128;   // kept in order while the row is read
 
@@ -137,8 +137,7 @@ static int64_t top_few(const T* x, int64_t n, int64_t k, bool down, Item* best) 
   int64_t i = 0;
   for (; i < n && kept < k; i++) see(i);
   for (; i + L <= n; i += L) {
-    if (!top_any(x + i, x[best[k - 1].at()], down)) continue;
-    for (int64_t j = i; j < i + L; j++) see(j);
+    for (uint32_t some = top_some(x + i, x[best[k - 1].at()], down); some; some &= some - 1) see(i + __builtin_ctz(some));
   }
   for (; i < n; i++) see(i);
   return kept;
