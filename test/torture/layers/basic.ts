@@ -1,6 +1,8 @@
 // basic.ts: linear layers, activations, norms, dropout, and what changes shapes.
+import type { Tensor } from '../../../lib/ir/graph.ts';
 import * as nn from '../../../lib/nn/index.ts';
 import type { GELUOptions } from '../../../lib/ops/index.ts';
+import * as ops from '../../../lib/ops/index.ts';
 import { given, type Random } from '../random.ts';
 import type { Row } from '../spec.ts';
 import { kind, type LayerKind, room, type Unit } from './kind.ts';
@@ -46,6 +48,30 @@ function factors(r: Random, n: number, count: number): number[] {
 /** The last dimensions of a row, so many of them. */
 const tail = (row: Row, dims: number): number | readonly number[] => (dims === 1 ? row.at(-1)! : row.slice(-dims));
 
+/** Ops that change no shape, by what they are called here. */
+const APPLIED = {
+  ...{ celu: ops.celu, elu: ops.elu, hardshrink: ops.hardshrink, hardsigmoid: ops.hardsigmoid, hardswish: ops.hardswish },
+  ...{ hardtanh: ops.hardtanh, leakyRelu: ops.leakyRelu, logSigmoid: ops.logSigmoid, mish: ops.mish, relu6: ops.relu6 },
+  ...{ selu: ops.selu, softshrink: ops.softshrink, softsign: ops.softsign, tanhshrink: ops.tanhshrink },
+  ...{ sin: ops.sin, cos: ops.cos, stopped: (x) => ops.add(x, ops.stopGradient(ops.tanh(x))) },
+  running: (x) => ops.mul(ops.cumsum(x), 1 / x.shape.at(-1)!),
+  rounded: (x) => ops.straightThrough(ops.round(x), x),
+  turned: (x) => ops.roll(ops.flip(x, -1), 1, -1),
+  drawn: (x) => ops.add(x, ops.mul(ops.randn(x), 0.125)),
+  scaled: (x) => ops.div(x, ops.add(ops.norm(x, { axes: -1, keepDims: true }), 1)),
+} satisfies Readonly<Record<string, (x: Tensor) => Tensor>>;
+type Applied = keyof typeof APPLIED;
+class AppliedOp extends nn.Module {
+  readonly name: Applied;
+  constructor(name: Applied) {
+    super();
+    this.name = name;
+  }
+  forward(x: Tensor): Tensor {
+    return APPLIED[this.name](x);
+  }
+}
+
 export const BASIC: Readonly<Record<string, LayerKind>> = {
   Linear: kind<{ out: number; bias?: boolean }>({
     ranks: ANY,
@@ -78,6 +104,13 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
     keepsTime: true,
     draw: (r) => ({ options: given({ approximate: r.maybe(0.5, () => r.pick(['none', 'tanh'] as const)) }) }),
     make: (options) => new nn.GELU(options),
+  }),
+  AppliedOp: kind<{ name: Applied }>({
+    ranks: ANY,
+    keepsTime: true,
+    own: true,
+    draw: (r) => ({ options: { name: r.pick(Object.keys(APPLIED) as Applied[]) } }),
+    make: ({ name }) => new AppliedOp(name),
   }),
   Dropout: kind<{ p: number }>({
     ranks: ANY,
