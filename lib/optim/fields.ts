@@ -1,5 +1,5 @@
 // fields.ts: options that many optimizers have.
-import { type AtStep, type Field, number, type PerStep, pair, perStep } from '../options/index.ts';
+import { type AtStep, bool, type Field, number, type PerStep, pair, perStep } from '../options/index.ts';
 import { LARGEST } from './limits.ts';
 
 /** A learning rate. */
@@ -15,3 +15,11 @@ export const epsilon: Field<number> = number({ min: 0, max: LARGEST });
 export const divisor: Field<number> = number({ above: 0, max: LARGEST });
 /** What something is scaled down to; Infinity: nothing is. */
 export const bound: Field<number> = number({ above: 0, infinite: true });
+
+/** An option of every optimizer that has a rate. */
+export interface Maximize {
+  /** Go up the gradient, rather than down: weights still decay. Default false. */
+  readonly maximize?: boolean;
+}
+/** Whether to go up the gradient. */
+export const ascent: Field<boolean, boolean, false> = bool.default(false);

@@ -3,11 +3,11 @@ import { printed } from '../errors/inspect.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise/elementwise.ts';
-import type { Stage } from '../ops/gradient/stage.ts';
+import { MOST, type Stage, scale } from '../ops/gradient/stage.ts';
 import type { Finish } from '../ops/update/finish.ts';
 import { type Measuring, type StageSums, type UpdateOp, type UpdateOperands, update } from '../ops/update/update.ts';
 import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
-import { fuse } from './apply/build.ts';
+import { clippedGradients, fuse } from './apply/build.ts';
 import { epsilon, rate } from './fields.ts';
 import type { Named } from './standalone/arrays.ts';
 import { type BindOptions, BoundOptimizer, readBind } from './standalone/bound.ts';
@@ -96,6 +96,8 @@ export interface Optimizer {
 export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit'> {
   /** Default false. */
   readonly rowwise?: boolean;
+  /** Go up the gradient. Default false. */
+  readonly maximize?: boolean;
   readonly lr: (step: number) => number;
 }
 
@@ -144,7 +146,16 @@ export function define(spec: OwnOptimizer): Optimizer {
 
 /** An optimizer of the library, which does all that is to be done in its updates. */
 export function defineOptimizer(spec: OptimizerSpec): Optimizer {
-  return optimizer({ ...spec, build: fuse(spec.build) });
+  return optimizer({ ...spec, build: fuse(spec.maximize ? upward(spec.build) : spec.build) });
+}
+
+/** The same with gradients the other way around, after all that the policy does; what that changes is not counted. */
+function upward(build: Optimizer['build']): Optimizer['build'] {
+  return (group) => {
+    if (!group.measure && group.stages.length < MOST) return build({ ...group, stages: [...group.stages, scale(-1)] });
+    const { grads, measured } = clippedGradients(group);
+    return { ...build({ ...group, grads, stages: [scale(-1)], measure: false }), measured };
+  };
 }
 
 function optimizer(spec: OptimizerSpec): Optimizer {
@@ -166,7 +177,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
 }
 
 export interface SinglePassSpec<H extends string, V extends string>
-  extends Pick<OptimizerSpec, 'name' | 'eps' | 'momentum' | 'limit' | 'lr' | 'rowwise'> {
+  extends Pick<OptimizerSpec, 'name' | 'eps' | 'momentum' | 'limit' | 'lr' | 'rowwise' | 'maximize'> {
   // `rowwise`: default true.
   /** The update op and which of its variants. */
   readonly op: UpdateOp<H, V>;

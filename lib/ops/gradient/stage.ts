@@ -32,7 +32,7 @@ export type StageKind = (typeof KINDS)[number];
 // Elements of a tensor that kernels handle at a time: kChunk in stage.h.
 export const CHUNK = 1024;
 // What a kernel keeps at hand: kMaxStages in stage.h.
-const MOST = 16;
+export const MOST = 16;
 
 /**
  * One step between a gradient and what the optimizer sees; make one with the functions below. An operand is a number, an f64 scalar, or

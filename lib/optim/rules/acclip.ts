@@ -2,12 +2,12 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.acclip`. */
-export interface ACClipOptions {
+export interface ACClipOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their powers. Default [0.9, 0.99]. */
@@ -28,6 +28,7 @@ const readAcclip = optionsOnly(
     eps: epsilon.default(1e-5),
     alpha: number({ min: 1, max: 2 }).default(2),
     weightDecay: decay.default(0),
+    maximize: ascent,
   }),
 );
 
@@ -58,9 +59,10 @@ const { at } = ACCLIP;
  * @see Zhang et al. 2020, Why Are Adaptive Methods Good for Attention Models?
  */
 export function acclip(options: ACClipOptions = {}): Optimizer {
-  const { lr, betas, eps, alpha, weightDecay } = readAcclip(arguments);
+  const { lr, betas, eps, alpha, weightDecay, maximize } = readAcclip(arguments);
   const [beta1, beta2] = betas;
   return makeOptimizer({
+    maximize,
     rowwise: false,
     name: 'optim.acclip',
     op: ACCLIP,

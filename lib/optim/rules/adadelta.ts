@@ -1,12 +1,12 @@
 // adadelta.ts: Adadelta (Zeiler 2012).
 import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { decay, epsilon, rate } from '../fields.ts';
+import { ascent, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.adadelta`. */
-export interface AdadeltaOptions {
+export interface AdadeltaOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1. */
   readonly lr?: PerStep;
   /** Decay of the running means of squares. Default 0.9. */
@@ -24,6 +24,7 @@ const readAdadelta = optionsOnly(
     rho: number({ min: 0, max: 1 }).default(0.9),
     eps: epsilon.default(1e-6),
     weightDecay: decay.default(0),
+    maximize: ascent,
   }),
 );
 
@@ -55,8 +56,9 @@ const { at } = ADADELTA;
  * @see torch.optim.Adadelta
  */
 export function adadelta(options: AdadeltaOptions = {}): Optimizer {
-  const { lr, rho, eps, weightDecay } = readAdadelta(arguments);
+  const { lr, rho, eps, weightDecay, maximize } = readAdadelta(arguments);
   return makeOptimizer({
+    maximize,
     name: 'optim.adadelta',
     op: ADADELTA,
     variant: 'adadelta',

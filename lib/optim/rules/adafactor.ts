@@ -12,12 +12,12 @@ import { number, options, optionsOnly, type PerStep, pair } from '../../options/
 import { average } from '../apply/average.ts';
 import { clippedGradients } from '../apply/build.ts';
 import { descend } from '../apply/descend.ts';
-import { bound, decay, divisor, rate } from '../fields.ts';
+import { ascent, bound, decay, divisor, type Maximize, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
 import { defineOptimizer, type Optimizer, perElement, type Slot } from '../optimizer.ts';
 
 /** Options of `optim.adafactor`. */
-export interface AdafactorOptions {
+export interface AdafactorOptions extends Maximize {
   /** Largest learning rate, a number or a schedule; the rate of step t is at most 1 / sqrt(t), too. Default 1e-2. */
   readonly lr?: PerStep;
   /** The means keep 1 - t^beta2Decay of what they were in step t. Default -0.8. */
@@ -38,6 +38,7 @@ const readAdafactor = optionsOnly(
     eps: pair(divisor, divisor).default([2 ** -23, 1e-3]),
     clip: bound.default(1),
     weightDecay: decay.default(0),
+    maximize: ascent,
   }),
 );
 
@@ -49,8 +50,9 @@ const readAdafactor = optionsOnly(
  * @see torch.optim.Adafactor
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer {
-  const { lr, beta2Decay, eps, clip, weightDecay } = readAdafactor(arguments);
+  const { lr, beta2Decay, eps, clip, weightDecay, maximize } = readAdafactor(arguments);
   return defineOptimizer({
+    maximize,
     name: 'optim.adafactor',
     slots: slotsOf,
     limit: SQUARES,

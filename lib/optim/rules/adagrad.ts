@@ -1,12 +1,12 @@
 // adagrad.ts: Adagrad (Duchi, Hazan and Singer 2011).
 import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { decay, epsilon, rate } from '../fields.ts';
+import { ascent, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { LARGEST, SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.adagrad`. */
-export interface AdagradOptions {
+export interface AdagradOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-2. */
   readonly lr?: PerStep;
   /** The learning rate is divided by 1 + step * lrDecay. Default 0. */
@@ -27,6 +27,7 @@ const readAdagrad = optionsOnly(
     eps: epsilon.default(1e-10),
     weightDecay: decay.default(0),
     initialAccumulatorValue: number({ min: 0, max: LARGEST }).default(0),
+    maximize: ascent,
   }),
 );
 
@@ -54,8 +55,9 @@ const { at } = ADAGRAD;
  * @see torch.optim.Adagrad
  */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
-  const { lr, lrDecay, eps, weightDecay, initialAccumulatorValue } = readAdagrad(arguments);
+  const { lr, lrDecay, eps, weightDecay, initialAccumulatorValue, maximize } = readAdagrad(arguments);
   return makeOptimizer({
+    maximize,
     name: 'optim.adagrad',
     op: ADAGRAD,
     variant: 'adagrad',

@@ -2,12 +2,12 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, choice, options, optionsOnly, type PerStep, pair, perStep } from '../../options/index.ts';
-import { decay, epsilon, momentum, rate } from '../fields.ts';
+import { ascent, decay, epsilon, type Maximize, momentum, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.adam` and `optim.adamw`. */
-export interface AdamOptions {
+export interface AdamOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients, a number or a schedule, and of their squares. Default [0.9, 0.999]. */
@@ -36,6 +36,7 @@ const fieldsOf = (weightDecay: number) =>
     weightDecay: decay.default(weightDecay),
     amsgrad: bool.default(false),
     compat: choice('torch', 'keras').default('torch'),
+    maximize: ascent,
   });
 const readAdam = optionsOnly('optim.adam', fieldsOf(0));
 const readAdamw = optionsOnly('optim.adamw', fieldsOf(1e-2));
@@ -101,11 +102,12 @@ const exact = (beta: number, t: number): number => 1 - pow(beta, t);
 const inF32 = (beta: number, t: number): number => Math.fround(1 - Math.fround(pow(Math.fround(beta), t)));
 
 function make(name: string, decoupled: boolean, values: ReturnType<typeof readAdam>): Optimizer {
-  const { lr, betas, eps, weightDecay, amsgrad, compat } = values;
+  const { lr, betas, eps, weightDecay, amsgrad, compat, maximize } = values;
   const [beta1At, beta2] = betas;
   const plain = decoupled ? 'adamw' : 'adam';
   const largest = decoupled ? 'adamwAmsgrad' : 'adamAmsgrad';
   return makeOptimizer({
+    maximize,
     name,
     op: ADAM,
     variant: amsgrad ? largest : plain,

@@ -2,11 +2,11 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.adamax`. */
-export interface AdamaxOptions {
+export interface AdamaxOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 2e-3. */
   readonly lr?: PerStep;
   /** Decay of the running mean, and of the largest abs. Default [0.9, 0.999]. */
@@ -24,6 +24,7 @@ const readAdamax = optionsOnly(
     betas: betas.default([0.9, 0.999]),
     eps: epsilon.default(1e-8),
     weightDecay: decay.default(0),
+    maximize: ascent,
   }),
 );
 
@@ -54,9 +55,10 @@ const { at } = ADAMAX;
  * @see torch.optim.Adamax
  */
 export function adamax(options: AdamaxOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay } = readAdamax(arguments);
+  const { lr, betas, eps, weightDecay, maximize } = readAdamax(arguments);
   const [beta1, beta2] = betas;
   return makeOptimizer({
+    maximize,
     name: 'optim.adamax',
     op: ADAMAX,
     variant: 'adamax',

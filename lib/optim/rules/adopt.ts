@@ -2,12 +2,12 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, options, optionsOnly, type PerStep, perStep } from '../../options/index.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.adopt`. */
-export interface ADOPTOptions {
+export interface ADOPTOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.9999]. */
@@ -31,6 +31,7 @@ const readAdopt = optionsOnly(
     weightDecay: decay.default(0),
     decoupledWeightDecay: bool.default(false),
     clip: perStep({ min: 0, infinite: true }).default((step) => pow(step, 0.25)),
+    maximize: ascent,
   }),
 );
 
@@ -80,9 +81,10 @@ const { at } = ADOPT;
  * @see Taniguchi et al. 2024, ADOPT: Modified Adam Can Converge with Any beta2 with the Optimal Rate
  */
 export function adopt(options: ADOPTOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, clip } = readAdopt(arguments);
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, clip, maximize } = readAdopt(arguments);
   const [beta1, beta2] = betas;
   return makeOptimizer({
+    maximize,
     rowwise: false,
     name: 'optim.adopt',
     op: ADOPT,

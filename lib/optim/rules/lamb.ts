@@ -4,12 +4,12 @@ import { div, less, maximum, minimum, mul, sqrt, where } from '../../ops/element
 import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep, pair } from '../../options/index.ts';
 import { descend } from '../apply/descend.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { defineOptimizer, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.lamb`. */
-export interface LAMBOptions {
+export interface LAMBOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -34,6 +34,7 @@ const readLamb = optionsOnly(
     eps: epsilon.default(1e-6),
     weightDecay: decay.default(0.01),
     normBounds: normBounds.default([0, Number.POSITIVE_INFINITY]),
+    maximize: ascent,
   }),
 );
 
@@ -67,10 +68,11 @@ const { at } = LAMB;
  * @see optax.lamb
  */
 export function lamb(options: LAMBOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, normBounds } = readLamb(arguments);
+  const { lr, betas, eps, weightDecay, normBounds, maximize } = readLamb(arguments);
   const [beta1, beta2] = betas;
   const [lower, upper] = normBounds;
   return defineOptimizer({
+    maximize,
     name: 'optim.lamb',
     eps,
     slots: (type) => slotsLike(LAMB, 'lamb', type),

@@ -3,11 +3,11 @@ import { add, div, less, mul, sqrt, where } from '../../ops/elementwise/elementw
 import { statistic } from '../../ops/gradient/statistics.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { decay, epsilon, rate } from '../fields.ts';
+import { ascent, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { defineOptimizer, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.lars`. */
-export interface LARSOptions {
+export interface LARSOptions extends Maximize {
   /** Learning rate of all layers, a number or a schedule. Default 1. */
   readonly lr?: PerStep;
   /** Decay of the running sum of steps. Default 0.9. */
@@ -28,6 +28,7 @@ const readLars = optionsOnly(
     weightDecay: decay.default(0),
     trust: number({ min: 0 }).default(1e-3),
     eps: epsilon.default(0),
+    maximize: ascent,
   }),
 );
 
@@ -56,8 +57,9 @@ const { at } = LARS;
  * @see You et al. 2017, Large Batch Training of Convolutional Networks
  */
 export function lars(options: LARSOptions = {}): Optimizer {
-  const { lr, momentum, weightDecay, trust, eps } = readLars(arguments);
+  const { lr, momentum, weightDecay, trust, eps, maximize } = readLars(arguments);
   return defineOptimizer({
+    maximize,
     name: 'optim.lars',
     slots: (type) => slotsLike(LARS, 'lars', type),
     lr,

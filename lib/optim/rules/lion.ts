@@ -1,11 +1,11 @@
 // lion.ts: Lion (Chen et al. 2023).
 import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { betas, decay, rate } from '../fields.ts';
+import { ascent, betas, decay, type Maximize, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.lion`. */
-export interface LionOptions {
+export interface LionOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-4. */
   readonly lr?: PerStep;
   /** Weight of the mean in the direction, and decay of the mean. Default [0.9, 0.99]. */
@@ -16,7 +16,12 @@ export interface LionOptions {
 
 const readLion = optionsOnly(
   'optim.lion',
-  options<LionOptions>()({ lr: rate.default(1e-4), betas: betas.default([0.9, 0.99]), weightDecay: decay.default(0) }),
+  options<LionOptions>()({
+    lr: rate.default(1e-4),
+    betas: betas.default([0.9, 0.99]),
+    weightDecay: decay.default(0),
+    maximize: ascent,
+  }),
 );
 
 /** `decay` is the factor 1 - lr * weight decay. Kernel: rules/lion.h. */
@@ -43,9 +48,10 @@ const { at } = LION;
  * @see Chen et al. 2023, Symbolic Discovery of Optimization Algorithms
  */
 export function lion(options: LionOptions = {}): Optimizer {
-  const { lr, betas, weightDecay } = readLion(arguments);
+  const { lr, betas, weightDecay, maximize } = readLion(arguments);
   const [beta1, beta2] = betas;
   return makeOptimizer({
+    maximize,
     name: 'optim.lion',
     op: LION,
     variant: 'lion',

@@ -9,11 +9,11 @@ import { slice } from '../../ops/shape/slice.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, choice, number, options, optionsOnly, type PerStep, triple, whole } from '../../options/index.ts';
 import { descend } from '../apply/descend.ts';
-import { decay, divisor, rate } from '../fields.ts';
+import { ascent, decay, divisor, type Maximize, rate } from '../fields.ts';
 import { defineOptimizer, type GroupContext, type HyperFill, type Optimizer, pass, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.muon`. */
-export interface MuonOptions {
+export interface MuonOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Shrinks p by lr * weightDecay in every step. Default 0.1. */
@@ -51,6 +51,7 @@ const readMuon = optionsOnly(
     iterations: whole({ min: 0, max: 99 }).default(5),
     eps: divisor.default(1e-7),
     adjustLr: choice('original', 'matchRmsAdamw').default('original'),
+    maximize: ascent,
   }),
 );
 
@@ -84,10 +85,11 @@ const { at } = MOMENTUM;
  * @see torch.optim.Muon
  */
 export function muon(options: MuonOptions = {}): Optimizer {
-  const { lr, weightDecay, momentum, nesterov, coefficients, iterations, eps, adjustLr } = readMuon(arguments);
+  const { lr, weightDecay, momentum, nesterov, coefficients, iterations, eps, adjustLr, maximize } = readMuon(arguments);
   const adjust = ADJUST[adjustLr];
   const variant = nesterov ? 'nesterov' : 'plain';
   return defineOptimizer({
+    maximize,
     name: 'optim.muon',
     slots: (type) => slotsLike(MOMENTUM, variant, type),
     lr,

@@ -2,12 +2,12 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.nadam`. */
-export interface NAdamOptions {
+export interface NAdamOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 2e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -31,6 +31,7 @@ const readNadam = optionsOnly(
     weightDecay: decay.default(0),
     decoupledWeightDecay: bool.default(false),
     momentumDecay: number({ min: 0 }).default(4e-3),
+    maximize: ascent,
   }),
 );
 
@@ -76,11 +77,12 @@ const { at } = NADAM;
  * @see torch.optim.NAdam
  */
 export function nadam(options: NAdamOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, momentumDecay } = readNadam(arguments);
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, momentumDecay, maximize } = readNadam(arguments);
   const [beta1, beta2] = betas;
   const mu = (t: number): number => beta1 * (1 - 0.5 * pow(0.96, t * momentumDecay));
   const product = runningProduct(mu);
   return makeOptimizer({
+    maximize,
     name: 'optim.nadam',
     op: NADAM,
     variant: decoupled ? 'decoupled' : 'l2',

@@ -2,12 +2,12 @@
 import { pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { betas, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.radam`. */
-export interface RAdamOptions {
+export interface RAdamOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -28,6 +28,7 @@ const readRadam = optionsOnly(
     eps: epsilon.default(1e-8),
     weightDecay: decay.default(0),
     decoupledWeightDecay: bool.default(false),
+    maximize: ascent,
   }),
 );
 
@@ -63,10 +64,11 @@ const { at } = RADAM;
  * @see torch.optim.RAdam
  */
 export function radam(options: RAdamOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled } = readRadam(arguments);
+  const { lr, betas, eps, weightDecay, decoupledWeightDecay: decoupled, maximize } = readRadam(arguments);
   const [beta1, beta2] = betas;
   const longest = 2 / (1 - beta2) - 1;
   return makeOptimizer({
+    maximize,
     name: 'optim.radam',
     op: RADAM,
     variant: decoupled ? 'decoupled' : 'l2',

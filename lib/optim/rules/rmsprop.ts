@@ -1,12 +1,12 @@
 // rmsprop.ts: RMSprop (Hinton 2012), centered (Graves 2013) and with momentum as PyTorch has it.
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep } from '../../options/index.ts';
-import { decay, epsilon, rate } from '../fields.ts';
+import { ascent, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.rmsprop`. */
-export interface RMSpropOptions {
+export interface RMSpropOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-2. */
   readonly lr?: PerStep;
   /** Decay of the running mean of squares. Default 0.99. */
@@ -30,6 +30,7 @@ const readRmsprop = optionsOnly(
     weightDecay: decay.default(0),
     momentum: number({ min: 0 }).default(0),
     centered: bool.default(false),
+    maximize: ascent,
   }),
 );
 
@@ -77,8 +78,9 @@ const { at } = RMSPROP;
  * @see torch.optim.RMSprop
  */
 export function rmsprop(options: RMSpropOptions = {}): Optimizer {
-  const { lr, alpha, eps, weightDecay, momentum, centered } = readRmsprop(arguments);
+  const { lr, alpha, eps, weightDecay, momentum, centered, maximize } = readRmsprop(arguments);
   return makeOptimizer({
+    maximize,
     name: 'optim.rmsprop',
     op: RMSPROP,
     variant: momentum > 0 ? (centered ? 'centeredMomentum' : 'momentum') : centered ? 'centered' : 'plain',

@@ -2,11 +2,11 @@
 import { OptionError } from '../../errors.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { bool, number, options, optionsOnly, type PerStep, perStep, show } from '../../options/index.ts';
-import { decay, rate } from '../fields.ts';
+import { ascent, decay, type Maximize, rate } from '../fields.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.sgd`. */
-export interface SGDOptions {
+export interface SGDOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** A number or a schedule. Default 0: no momentum. */
@@ -27,6 +27,7 @@ const readSgd = optionsOnly(
     dampening: number().default(0),
     weightDecay: decay.default(0),
     nesterov: bool.default(false),
+    maximize: ascent,
   }),
 );
 
@@ -58,7 +59,7 @@ const { at } = SGD;
  * @see torch.optim.SGD
  */
 export function sgd(options: SGDOptions = {}): Optimizer {
-  const { lr, momentum, dampening, weightDecay, nesterov } = readSgd(arguments);
+  const { lr, momentum, dampening, weightDecay, nesterov, maximize } = readSgd(arguments);
   if (nesterov && (momentum.fixed === 0 || dampening !== 0)) {
     throw new OptionError(
       `optim.sgd: option nesterov: expected momentum > 0 and dampening 0, got momentum ${show(options.momentum ?? 0)} and dampening ${dampening}`,
@@ -67,6 +68,7 @@ export function sgd(options: SGDOptions = {}): Optimizer {
   }
   const variant = momentum.fixed === 0 ? 'plain' : nesterov ? 'nesterov' : 'momentum';
   return makeOptimizer({
+    maximize,
     name: 'optim.sgd',
     op: SGD,
     variant,

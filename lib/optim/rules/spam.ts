@@ -2,12 +2,12 @@
 import { cos, pow } from '../../math/index.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep, whole } from '../../options/index.ts';
-import { betas, bound, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, bound, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { makeOptimizer, type Optimizer } from '../optimizer.ts';
 
 /** Options of `optim.spam`. */
-export interface SPAMOptions {
+export interface SPAMOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.999]. */
@@ -37,6 +37,7 @@ const readSpam = optionsOnly(
     resetEvery: whole({ min: 1, infinite: true }).default(500),
     warmup: whole({ min: 0 }).default(150),
     clipAfter: whole({ min: 0 }).default(20),
+    maximize: ascent,
   }),
 );
 
@@ -104,10 +105,11 @@ const { at } = SPAM;
  * @see Huang et al. 2025, SPAM: Spike-Aware Adam with Momentum Reset for Stable LLM Training
  */
 export function spam(options: SPAMOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, threshold, resetEvery, warmup, clipAfter } = readSpam(arguments);
+  const { lr, betas, eps, weightDecay, threshold, resetEvery, warmup, clipAfter, maximize } = readSpam(arguments);
   const [beta1, beta2] = betas;
   const cycle = Math.min(resetEvery, Number.MAX_SAFE_INTEGER);
   return makeOptimizer({
+    maximize,
     rowwise: false,
     name: 'optim.spam',
     op: SPAM,

@@ -4,12 +4,12 @@ import { div, maximum, sqrt } from '../../ops/elementwise/elementwise.ts';
 import { updateOp } from '../../ops/update/update.ts';
 import { options, optionsOnly, type PerStep } from '../../options/index.ts';
 import { descend } from '../apply/descend.ts';
-import { betas, bound, decay, epsilon, rate } from '../fields.ts';
+import { ascent, betas, bound, decay, epsilon, type Maximize, rate } from '../fields.ts';
 import { SQUARES } from '../limits.ts';
 import { defineOptimizer, type HyperFill, type Optimizer, pass, perElement, slotsLike } from '../optimizer.ts';
 
 /** Options of `optim.stableAdamw`. */
-export interface StableAdamWOptions {
+export interface StableAdamWOptions extends Maximize {
   /** Learning rate, a number or a schedule. Default 1e-3. */
   readonly lr?: PerStep;
   /** Decay of the running means of gradients and of their squares. Default [0.9, 0.99]. */
@@ -30,6 +30,7 @@ const readStableAdamw = optionsOnly(
     eps: epsilon.default(1e-6),
     weightDecay: decay.default(0.01),
     clip: bound.default(1),
+    maximize: ascent,
   }),
 );
 
@@ -60,9 +61,10 @@ const { at } = STABLE_ADAM;
  * @see Wortsman et al. 2023, Stable and Low-Precision Training for Large-Scale Vision-Language Models
  */
 export function stableAdamw(options: StableAdamWOptions = {}): Optimizer {
-  const { lr, betas, eps, weightDecay, clip } = readStableAdamw(arguments);
+  const { lr, betas, eps, weightDecay, clip, maximize } = readStableAdamw(arguments);
   const [beta1, beta2] = betas;
   return defineOptimizer({
+    maximize,
     name: 'optim.stableAdamw',
     eps,
     slots: (type) => slotsLike(STABLE_ADAM, 'stableAdam', type),
