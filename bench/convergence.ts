@@ -58,7 +58,7 @@ export function descendOn(name: string, problem: Problem, rates: readonly number
   return best(rates, Math.min, (rate) => {
     const x = Float32Array.from({ length: m * n }, (_, i) => problem.start(i));
     const lr = optim.schedule.cosine(rate, { steps: problem.steps });
-    const bound = makeOf(name)({ lr, weightDecay: 0 }).bind([x], {
+    const bound = makeOf(name)(name === 'rprop' ? { lr } : { lr, weightDecay: 0 }).bind([x], {
       clip: clip.none({ nonFinite: 'propagate' }),
       shapes: [problem.shape],
       threads: 1,

@@ -13,23 +13,29 @@ export {
   type Slot,
 } from './optimizer.ts';
 export { type ACClipOptions, acclip } from './rules/acclip.ts';
+export { type AdaBeliefOptions, adabelief } from './rules/adabelief.ts';
 export { type AdadeltaOptions, adadelta } from './rules/adadelta.ts';
 export { type AdafactorOptions, adafactor } from './rules/adafactor.ts';
 export { type AdagradOptions, adagrad } from './rules/adagrad.ts';
 export { type AdamOptions, adam, adamw } from './rules/adam.ts';
 export { type AdamaxOptions, adamax } from './rules/adamax.ts';
+export { type AdanOptions, adan } from './rules/adan.ts';
 export { type ADOPTOptions, adopt } from './rules/adopt.ts';
+export { type ASGDOptions, asgd } from './rules/asgd.ts';
 export { type LAMBOptions, lamb } from './rules/lamb.ts';
 export { type LARSOptions, lars } from './rules/lars.ts';
 export { type LionOptions, lion } from './rules/lion.ts';
 export { type LookaheadOptions, lookahead } from './rules/lookahead.ts';
 export { type MuonOptions, muon } from './rules/muon.ts';
 export { type NAdamOptions, nadam } from './rules/nadam.ts';
+export { type NovoGradOptions, novograd } from './rules/novograd.ts';
 export { type RAdamOptions, radam } from './rules/radam.ts';
 export { type RMSpropOptions, rmsprop } from './rules/rmsprop.ts';
+export { type RpropOptions, rprop } from './rules/rprop.ts';
 export { type SGDOptions, sgd } from './rules/sgd.ts';
 export { type SPAMOptions, spam } from './rules/spam.ts';
 export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';
+export { type YogiOptions, yogi } from './rules/yogi.ts';
 /** Values that depend on the step: learning rates, thresholds, momenta. */
 export * as schedule from './schedules/schedule.ts';
 export type { Named } from './standalone/arrays.ts';

@@ -16,6 +16,10 @@ interface Case {
   readonly lookahead?: object;
   readonly tensors: readonly number[];
   readonly values: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** Steps in which the rate rises to that of the options. */
+  readonly warmup?: number;
+  /** A slot, and what it holds after those steps. */
+  readonly average?: { readonly slot: string; readonly values: Readonly<Record<string, readonly (readonly number[])[]>> };
   readonly tolerance?: number;
 }
 const { cases } = JSON.parse(readFileSync(new URL('../golden/optim/optimizers.json', import.meta.url), 'utf8')) as {
@@ -34,9 +38,11 @@ const gradient = (t: number, k: number): Float32Array =>
 const TOLERANCE = 2e-6;
 
 test.each(Object.keys(cases))('%s', (name) => {
-  const { optimizer, options, lookahead, tensors, values, tolerance = TOLERANCE } = cases[name]!;
+  const { optimizer, options, lookahead, tensors, values, average, warmup, tolerance = TOLERANCE } = cases[name]!;
+  const lr = (options as { readonly lr?: number }).lr!;
+  const given = warmup === undefined ? options : { ...options, lr: optim.schedule.warmup({ steps: warmup, to: lr }) };
   const written = Object.values(REWRITTEN).map((make) => make());
-  const makers = [OPTIMIZERS[optimizer]!(options), ...written.filter((w) => w.golden === name).map((w) => w.own)];
+  const makers = [OPTIMIZERS[optimizer]!(given), ...written.filter((w) => w.golden === name).map((w) => w.own)];
   const teams = [1, Math.min(2, addon().threads.count)];
   for (const [made, threads] of makers.flatMap((made) => teams.map((n) => [made, n] as const))) {
     const params = tensors.map(start);
@@ -49,16 +55,24 @@ test.each(Object.keys(cases))('%s', (name) => {
       bound.step(tensors.map((k) => gradient(t, k)));
       const want = values[t + 1];
       if (!want) continue;
-      params.forEach((p, i) => {
-        p.forEach((v, j) => {
-          const error = Math.abs(v - want[i]![j]!) / Math.max(1, Math.abs(want[i]![j]!));
-          if (!(error <= tolerance)) {
-            expect.fail(
-              `${made.name}, step ${t + 1}, tensor ${i}, element ${j}: got ${v}, expected ${want[i]![j]} (error ${error})`,
-            );
+      const check = (what: string, xs: readonly ArrayLike<number>[], want: readonly (readonly number[])[]): void => {
+        for (const [i, x] of xs.entries()) {
+          for (const [j, v] of Array.from(x).entries()) {
+            const error = Math.abs(v - want[i]![j]!) / Math.max(1, Math.abs(want[i]![j]!));
+            if (error <= tolerance) continue;
+            const got = `got ${v}, expected ${want[i]![j]} (error ${error})`;
+            expect.fail(`${made.name}, step ${t + 1}, ${what} ${i}, element ${j}: ${got}`);
           }
-        });
-      });
+        }
+      };
+      check('tensor', params, want);
+      if (!average) continue;
+      const kept = bound.state().tensors;
+      check(
+        average.slot,
+        params.map((_, i) => kept[`optim.${i}.${average.slot}`] as Float32Array),
+        average.values[t + 1]!,
+      );
     }
     bound.dispose();
   }

@@ -67,8 +67,8 @@ const readsEach = (op: (typeof UPDATES)[number]): boolean => {
   const [{ ins }] = op.samples() as [Sample<UpdateAttrs>];
   return ins.at(-1)!.dtype === 'f64' && ins.at(-1)!.shape[0] === 1 && ins.at(-2)!.dtype === 'f64';
 };
-// The sign of a sum, and a threshold on one.
-const JUMPS: ReadonlySet<string> = new Set(['update_lion', 'update_spam', 'update_acclip']);
+// The sign of a sum or of a difference, and a threshold on one.
+const JUMPS: ReadonlySet<string> = new Set(['update_lion', 'update_spam', 'update_acclip', 'update_yogi']);
 
 // What they make of a small element rounds to the element itself, which then did not change.
 const NEAR: ReadonlySet<string> = new Set(['soft', 'tanh']);

@@ -1,7 +1,7 @@
-# Makes optimizers.json: run it with a Python that has PyTorch, and again with one that has optax: each adds its cases to the file.
+# Makes optimizers.json: run it with a Python that has PyTorch, optax, pytorch_optimizer or schedulefree: each adds its cases to the file.
 # 20 steps of every optimizer in f64 on a vector and two matrices, among them a step with a gradient of 0 and one with a huge one; kept
-# are the parameters after steps 1, 6, 10 and 20. `source` says where the values come from: PyTorch 2.13, optax 0.2.8, or a plain
-# transcription of the paper (below) where neither has it, or has it right.
+# are the parameters after steps 1, 6, 10 and 20. `source` says where the values come from: PyTorch 2.13, optax 0.2.8, pytorch_optimizer
+# 4.1.0, schedulefree 1.4.1, or a plain transcription of the paper (below) where none has it, or has it right.
 import json
 import math
 import os
@@ -27,16 +27,26 @@ def gradient(t, k, shape):
     return g * (0 if t == 5 else 1024 if t == 8 else 1)
 
 
-def case(name, source, optimizer, options, run, tolerance=None, only=None, lookahead=None):
-    """run(params) gives a function that takes the gradients of a step and returns the parameters after it."""
+def case(name, source, optimizer, options, run, tolerance=None, only=None, lookahead=None, average=None, warmup=None):
+    """run(params) gives a function that takes the gradients of a step and returns the parameters after it; with `average`, the slot that
+    holds what is to be compared with them, and that as well."""
     kept = [k for k in range(len(SHAPES)) if only is None or k in only]
     step = run([start(k, SHAPES[k]) for k in kept])
-    values = {}
+    values, averages = {}, {}
+    short = lambda xs: [[float(f"{v:.8g}") for v in np.asarray(x).ravel()] for x in xs]
     for t in range(STEPS):
         p = step([gradient(t, k, SHAPES[k]) for k in kept])
+        if average:
+            p, means = p
         if t + 1 in KEPT:
-            values[t + 1] = [[float(f"{v:.8g}") for v in np.asarray(x).ravel()] for x in p]
+            values[t + 1] = short(p)
+            if average:
+                averages[t + 1] = short(means)
     cases[name] = {"source": source, "optimizer": optimizer, "options": options, "tensors": kept, "values": values}
+    if average:
+        cases[name]["average"] = {"slot": average, "values": averages}
+    if warmup:
+        cases[name]["warmup"] = warmup
     if lookahead:
         cases[name]["lookahead"] = lookahead
     if tolerance:
@@ -64,12 +74,14 @@ def transcribed(update):
 
 
 # ---- PyTorch -----------------------------------------------------------------------------------------------------------------
-def from_torch():
+def torch_runner():
     import torch
 
     torch.set_default_dtype(torch.float64)
 
-    def run(make):
+    def run(make, average=None):
+        """average(opt, p): what is to be compared beside the parameters."""
+
         def started(params):
             ps = [torch.nn.Parameter(torch.tensor(p)) for p in params]
             opt = make(ps)
@@ -78,12 +90,18 @@ def from_torch():
                 for p, g in zip(ps, grads):
                     p.grad = torch.tensor(g)
                 opt.step()
-                return [p.detach().numpy() for p in ps]
+                now = [p.detach().numpy() for p in ps]
+                return (now, [average(opt, p).detach().numpy() for p in ps]) if average else now
 
             return step
 
         return started
 
+    return torch, run
+
+
+def from_torch():
+    torch, run = torch_runner()
     o = torch.optim
     one = {"foreach": False}
     for name, ours, options, make in [
@@ -124,6 +142,16 @@ def from_torch():
     ]:
         case(name, f"torch.optim {torch.__version__.split('+')[0]}, f64", ours, options, run(make))
     source = f"torch.optim {torch.__version__.split('+')[0]}, f64"
+    for name, options, make in [
+        ("asgd", {"t0": 8}, lambda ps: o.ASGD(ps, t0=8, **one)),
+        ("asgd, all options", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 0, "weightDecay": 0.1},
+         lambda ps: o.ASGD(ps, lr=0.1, lambd=0.1, alpha=0.5, t0=0, weight_decay=0.1, **one)),
+    ]:
+        case(name, source, "asgd", options, run(make, lambda opt, p: opt.state[p]["ax"]), average="ax")
+    sizes = lambda opt, p: opt.state[p]["step_size"]
+    case("rprop", source, "rprop", {}, run(lambda ps: o.Rprop(ps, **one), sizes), average="step_size")
+    case("rprop, all options", source, "rprop", {"lr": 0.1, "etas": [0.25, 1.5], "stepSizes": [0.03, 0.3]},
+         run(lambda ps: o.Rprop(ps, lr=0.1, etas=(0.25, 1.5), step_sizes=(0.03, 0.3), **one), sizes), average="step_size")
     eps1 = 2.0**-23
     case("adafactor", source, "adafactor", {}, run(lambda ps: o.Adafactor(ps, eps=(eps1, 1e-3), **one)))
     case("adafactor, all options", source, "adafactor",
@@ -139,6 +167,63 @@ def from_torch():
           "adjustLr": "matchRmsAdamw"},
          run(lambda ps: o.Muon(ps, lr=0.1, weight_decay=0.3, momentum=0.8, nesterov=False, ns_steps=3,
                                ns_coefficients=(2, -1.5, 0.5), adjust_lr_fn="match_rms_adamw")), only=(1, 2))
+
+
+# ---- others in PyTorch -------------------------------------------------------------------------------------------------------
+def from_pytorch_optimizer():
+    from importlib.metadata import version
+
+    _, run = torch_runner()
+    import pytorch_optimizer as o
+
+    one = {"foreach": False}
+    source = f"pytorch_optimizer {version('pytorch_optimizer')}, f64"
+    for name, ours, options, make in [
+        ("adabelief", "adabelief", {}, lambda ps: o.AdaBelief(ps, **one)),
+        ("adabelief, all options", "adabelief", {"lr": 0.1, "betas": [0.8, 0.9], "eps": 1e-4, "weightDecay": 0.1},
+         lambda ps: o.AdaBelief(ps, lr=0.1, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1, **one)),
+        ("adabelief, decay in the gradient", "adabelief", {"lr": 0.01, "eps": 1e-8, "weightDecay": 0.1, "decoupledWeightDecay": False},
+         lambda ps: o.AdaBelief(ps, lr=0.01, eps=1e-8, weight_decay=0.1, weight_decouple=False, **one)),
+        ("adan", "adan", {}, lambda ps: o.Adan(ps, **one)),
+        ("adan, proximal decay", "adan", {"lr": 0.1, "betas": [0.8, 0.7, 0.9], "eps": 1e-4, "weightDecay": 0.1},
+         lambda ps: o.Adan(ps, lr=0.1, betas=(0.8, 0.7, 0.9), eps=1e-4, weight_decay=0.1, **one)),
+        ("adan, decay before the step", "adan", {"lr": 0.1, "weightDecay": 0.1, "noProx": True},
+         lambda ps: o.Adan(ps, lr=0.1, weight_decay=0.1, weight_decouple=True, **one)),
+        ("yogi", "yogi", {}, lambda ps: o.Yogi(ps, **one)),
+        ("yogi, all options", "yogi", {"lr": 0.1, "betas": [0.8, 0.9], "eps": 1e-2, "initialAccumulatorValue": 0.1, "weightDecay": 0.1},
+         lambda ps: o.Yogi(ps, lr=0.1, betas=(0.8, 0.9), eps=1e-2, initial_accumulator=0.1, weight_decay=0.1, **one)),
+        ("yogi, decay in the gradient", "yogi", {"weightDecay": 0.1, "decoupledWeightDecay": False},
+         lambda ps: o.Yogi(ps, weight_decay=0.1, weight_decouple=False, **one)),
+        ("novograd", "novograd", {}, lambda ps: o.NovoGrad(ps, **one)),
+        ("novograd, all options", "novograd", {"lr": 0.1, "betas": [0.8, 0.5], "eps": 1e-3, "weightDecay": 0.1, "gradAveraging": True},
+         lambda ps: o.NovoGrad(ps, lr=0.1, betas=(0.8, 0.5), eps=1e-3, weight_decay=0.1, grad_averaging=True, **one)),
+    ]:
+        case(name, source, ours, options, run(make))
+
+
+def from_schedulefree():
+    from importlib.metadata import version
+
+    torch, run = torch_runner()
+    from schedulefree import AdamWScheduleFree
+
+    def trained(ps, **options):
+        opt = AdamWScheduleFree(ps, foreach=False, **options)
+        opt.train()
+        return opt
+
+    def average(opt, p):
+        """What eval() makes of it."""
+        beta1 = opt.param_groups[0]["betas"][0]
+        return torch.lerp(p, opt.state[p]["z"], 1 - 1 / beta1)
+
+    source = f"schedulefree {version('schedulefree')}, f64"
+    for name, options, warmup, make in [
+        ("scheduleFree", {}, None, lambda ps: trained(ps)),
+        ("scheduleFree, all options", {"lr": 0.1, "betas": [0.8, 0.9], "eps": 1e-3, "weightDecay": 0.1, "r": 1, "weightLrPower": 1}, 7,
+         lambda ps: trained(ps, lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1, r=1, weight_lr_power=1, warmup_steps=7)),
+    ]:
+        case(name, source, "scheduleFree", options, run(make, average), average="x", warmup=warmup)
 
 
 # ---- optax -------------------------------------------------------------------------------------------------------------------
@@ -171,6 +256,10 @@ def from_optax():
     case("lamb", source, "lamb", {}, run(optax.lamb(1e-3, weight_decay=0.01)))
     case("lamb, large steps and decay", source, "lamb", {"lr": 0.1, "betas": [0.8, 0.9], "weightDecay": 0.3, "eps": 1e-3},
          run(optax.lamb(0.1, b1=0.8, b2=0.9, eps=1e-3, weight_decay=0.3)))
+    case("adabelief, as optax", source, "adabelief", {}, run(optax.adabelief(1e-3)))
+    case("yogi, as optax", source, "yogi", {"lr": 0.1, "betas": [0.8, 0.99]}, run(optax.yogi(0.1, b1=0.8, b2=0.99)))
+    case("novograd, as optax", source, "novograd", {"lr": 0.01, "betas": [0.9, 0.25], "eps": 1e-6, "weightDecay": 0.1},
+         run(optax.novograd(0.01, weight_decay=0.1)))
     # Without weight decay optax's LARS is the paper's.
     case("lars", source, "lars", {}, run(optax.lars(1.0)))
     case("lars, eps", source, "lars", {"lr": 5, "trust": 0.01, "momentum": 0.5, "eps": 0.1},
@@ -318,6 +407,10 @@ def available(module):
 from_papers()
 if available("torch"):
     from_torch()
+if available("pytorch_optimizer"):
+    from_pytorch_optimizer()
+if available("schedulefree"):
+    from_schedulefree()
 if available("optax"):
     from_optax()
 if os.path.exists(PATH):
