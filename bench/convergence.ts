@@ -116,7 +116,7 @@ export function trainOn(name: string, digits: Digits, epochs: number, rates: rea
     };
     const trainer = new Trainer(options);
     trainer.fitSync(digits.train, { epochs });
-    const { accuracy } = trainer.evaluateSync(digits.test);
+    const { accuracy } = trainer.evaluateSync(digits.test, { weights: optimizer.average === undefined ? 'model' : 'ema' });
     trainer.dispose();
     return accuracy;
   });

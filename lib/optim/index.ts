@@ -32,6 +32,7 @@ export { type NovoGradOptions, novograd } from './rules/novograd.ts';
 export { type RAdamOptions, radam } from './rules/radam.ts';
 export { type RMSpropOptions, rmsprop } from './rules/rmsprop.ts';
 export { type RpropOptions, rprop } from './rules/rprop.ts';
+export { type ScheduleFreeOptions, scheduleFree } from './rules/schedule-free.ts';
 export { type SGDOptions, sgd } from './rules/sgd.ts';
 export { type SPAMOptions, spam } from './rules/spam.ts';
 export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';

@@ -77,6 +77,11 @@ export interface Optimizer {
    * beyond this too. Absent: any.
    */
   readonly limit?: number;
+  /**
+   * The slot, of the parameter's shape, that holds an average of it which is to be evaluated in its place: `weights: 'ema'` of a trainer. Absent: the
+   * optimizer keeps none.
+   */
+  readonly average?: string;
   /** Each element is updated independently, by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
   /** The learning rate of a step. */
@@ -93,7 +98,7 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit'> {
+export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit' | 'average'> {
   /** Default false. */
   readonly rowwise?: boolean;
   /** Go up the gradient. Default false. */
@@ -164,6 +169,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
     ...(spec.eps === undefined ? {} : { eps: spec.eps }),
     ...(spec.momentum === undefined ? {} : { momentum: spec.momentum }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
+    ...(spec.average === undefined ? {} : { average: spec.average }),
     rowwise: spec.rowwise ?? false,
     lr: spec.lr,
     slots: spec.slots,
@@ -177,7 +183,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
 }
 
 export interface SinglePassSpec<H extends string, V extends string>
-  extends Pick<OptimizerSpec, 'name' | 'eps' | 'momentum' | 'limit' | 'lr' | 'rowwise' | 'maximize'> {
+  extends Pick<OptimizerSpec, 'name' | 'eps' | 'momentum' | 'limit' | 'average' | 'lr' | 'rowwise' | 'maximize'> {
   // `rowwise`: default true.
   /** The update op and which of its variants. */
   readonly op: UpdateOp<H, V>;

@@ -242,7 +242,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
   readonly logger?: Logger;
 }
 
-/** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps. */
+/** `model`: the weights that are trained; `ema`: their average, which option `ema` of the trainer keeps, or an optimizer such as `optim.scheduleFree`. */
 export type Weights = 'model' | 'ema';
 
 /** Which weights something is done with. */

@@ -25,6 +25,7 @@ const RATES: Readonly<Record<string, readonly [quadratic: number, rosenbrock: nu
   radam: [0.03, 0.003, 0.3],
   rmsprop: [3, 0.01, 0.01],
   rprop: [30, 0.3, 0.03],
+  scheduleFree: [3, 0.3, 0.1],
   sgd: [0.01, 0.003, 1],
   spam: [1, 0.01, 0.03],
   stableAdamw: [1, 0.3, 0.03],

@@ -23,7 +23,7 @@ import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
 import type { Trainer } from '../../train/trainer.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
-import { makePolicy } from '../config/build.ts';
+import { makePolicy, measuredWeights } from '../config/build.ts';
 import {
   AUTO,
   type CheckpointConfig,
@@ -184,7 +184,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   for (const unknown of data.unknown) view.unknown(unknown);
   const started = performance.now();
   const watched = validation ?? (tries ? null : test);
-  const weights = config.ema === null ? 'model' : 'ema';
+  const weights = measuredWeights(config);
   const run = trainer.fit(train, {
     ...(epochs === null ? {} : { epochs }),
     ...(steps === null ? {} : { steps }),

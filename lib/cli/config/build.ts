@@ -17,7 +17,7 @@ import type { Optimizer } from '../../optim/index.ts';
 import * as optim from '../../optim/index.ts';
 import { number, Place } from '../../options/index.ts';
 import type { Batch } from '../../train/feed/source.ts';
-import type { TrainerOptions } from '../../train/options.ts';
+import type { TrainerOptions, Weights } from '../../train/options.ts';
 import type { Measure, Objective } from '../../train/step/step.ts';
 import type { Named, TrainConfig } from './config.ts';
 import { type DataSet, type Preparing, ROW_WEIGHT } from './data.ts';
@@ -122,6 +122,13 @@ function makeSchedule({ warmup, ...config }: Named, lr: number): (step: number) 
   return warmup === undefined || own
     ? then
     : within('schedule', () => optim.schedule.warmup({ steps: warmup as number, to: then }));
+}
+
+/** Which weights are measured: an average, where one is kept, by option `ema` or by an optimizer. */
+export function measuredWeights({ ema, optimizer, schedule, groups }: TrainConfig): Weights {
+  const optimizers = [optimizer, ...groups.map((group) => group.optimizer)];
+  const kept = ema !== null || optimizers.some((one) => makeOptimizer(one, schedule).average !== undefined);
+  return kept ? 'ema' : 'model';
 }
 
 type Beside = Pick<

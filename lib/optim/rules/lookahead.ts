@@ -1,4 +1,5 @@
 // lookahead.ts: Lookahead (Zhang, Lucas, Hinton and Ba 2019) around any optimizer.
+import { OptionError } from '../../errors.ts';
 import { number, options, signature, whole } from '../../options/index.ts';
 import { average } from '../apply/average.ts';
 import { buildUpdate, optimizer } from '../apply/build.ts';
@@ -28,6 +29,10 @@ const readLookahead = signature(
  */
 export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}): Optimizer {
   const { k, alpha } = readLookahead(arguments);
+  if (optimizer.average !== undefined) {
+    const text = `optim.lookahead: argument optimizer: ${optimizer.name} keeps an average of what it goes through, which steps back would break`;
+    throw new OptionError(text, { optimizer: optimizer.name });
+  }
   const syncs = (step: number): boolean => (step + 1) % k === 0;
   return defineOptimizer({
     name: 'optim.lookahead',

@@ -18,6 +18,9 @@ export function inEpochs<T>(steps: number | null, work: () => T): T {
   }
 }
 
+/** Updates in an epoch, as schedules that are asked now take it; null where that is not known. */
+export const epochNow = (): number | null => epoch;
+
 /** A length as steps. */
 export interface Steps {
   /** Asked when a schedule is. @throws OptionError where an epoch has no known length */

@@ -53,7 +53,8 @@ export class Current {
 
   /** @throws OptionError for averages where there are none */
   weightsOf(where: string, weights: Weights = 'model'): Weights {
-    if (weights === 'ema' && !this.options.ema) throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema`);
+    if (weights === 'ema' && !this.options.ema && this.#setup.averages.size === 0)
+      throw new OptionError(`${where}: weights: 'ema' needs the trainer's option ema, or an optimizer that keeps an average`);
     return weights;
   }
 

@@ -23,7 +23,7 @@ import {
 import { type Values, valuesOf } from '../../nn/module/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
-import { emaState, emaWeight } from '../../optim/weights/ema.ts';
+import { emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
 import type { Batch, NdArray, Tensors } from '../feed/source.ts';
@@ -57,7 +57,7 @@ import {
   traceOutputs,
   traceTrain,
 } from '../step/step.ts';
-import { type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
+import { averagesOf, type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Names, type Since } from './names.ts';
 import { Plateau } from './plateau.ts';
 
@@ -113,7 +113,7 @@ export class Setup {
   readonly trained: readonly string[];
   readonly plateau: Plateau | null;
   readonly guarding: Guarding | null;
-  /** The averages of the trained parameters, neighbors too; none without option `ema`. */
+  /** The averages of the trained parameters, neighbors too: of option `ema`, or slots of optimizers that keep one. */
   readonly averages: ReadonlyMap<Parameter, State>;
   readonly finishing: Finishing;
   readonly kept: Kept;
@@ -175,7 +175,10 @@ export class Setup {
     this.#checkpointed = checkpointed === undefined ? null : new Checkpointed(model, [checkpointed].flat());
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.guarding = guards ? new Guarding(model, trained, guards) : null;
-    this.averages = new Map(ema ? trained.map((p) => [p, emaState(this.#applyStates, p)]) : []);
+    this.averages = averagesOf(this.groups, this.#applyStates, {
+      ema: ema !== undefined,
+      held: [constraints ?? [], prune ?? []].flat().length > 0,
+    });
     this.trained = trained.map((p) => p.name);
     const select = (where: string, match: Match): Parameter[] => {
       const matched = matchParameters(where, model, match);
