@@ -1,9 +1,9 @@
 // rotary.test.ts: rotary positions against turns of complex numbers, and what they are for.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
-import { Graph, type Tensor } from '../../lib/ir/graph.ts';
-import { mul, type RotaryOptions, rotary, sum } from '../../lib/ops/index.ts';
-import { runGraph } from '../run-graph.ts';
+import { grad } from '../../../lib/autodiff.ts';
+import { Graph, type Tensor } from '../../../lib/ir/graph.ts';
+import { mul, type RotaryOptions, rotary, sum } from '../../../lib/ops/index.ts';
+import { runGraph } from '../../run-graph.ts';
 
 const waves = (n: number, k: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(k * i + 0.1 * i * i));
 

@@ -1,15 +1,15 @@
 // cached-attention.test.ts: attention to keys and values that were kept gives the bits of attention over the whole sequence, whatever is given at once.
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { IndexError } from '../../lib/errors.ts';
-import { Graph } from '../../lib/ir/graph.ts';
-import { f32, i32, type Precision, type TensorType } from '../../lib/ir/op.ts';
-import { addon } from '../../lib/native/addon.ts';
-import { headsAttention } from '../../lib/ops/index.ts';
-import { appendRows, cachedAttention } from '../../lib/ops/list.ts';
-import { TEAMS } from '../kit.ts';
-import { runGraph } from '../run-graph.ts';
-import { runNode, sameBits } from '../run-node.ts';
+import { IndexError } from '../../../lib/errors.ts';
+import { Graph } from '../../../lib/ir/graph.ts';
+import { f32, i32, type Precision, type TensorType } from '../../../lib/ir/op.ts';
+import { addon } from '../../../lib/native/addon.ts';
+import { headsAttention } from '../../../lib/ops/index.ts';
+import { appendRows, cachedAttention } from '../../../lib/ops/list.ts';
+import { TEAMS } from '../../kit.ts';
+import { runGraph } from '../../run-graph.ts';
+import { runNode, sameBits } from '../../run-node.ts';
 
 interface Sizes {
   readonly batch: number;

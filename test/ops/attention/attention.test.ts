@@ -1,10 +1,10 @@
 // attention.test.ts: what attention promises beyond the table of ops: layouts agree, queries that see nothing, masks against causal.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
-import { Graph, type Tensor } from '../../lib/ir/graph.ts';
-import { attention, headsAttention, mul, reshape, slice, sum, transpose } from '../../lib/ops/index.ts';
-import { runGraph } from '../run-graph.ts';
-import { sameBits } from '../run-node.ts';
+import { grad } from '../../../lib/autodiff.ts';
+import { Graph, type Tensor } from '../../../lib/ir/graph.ts';
+import { attention, headsAttention, mul, reshape, slice, sum, transpose } from '../../../lib/ops/index.ts';
+import { runGraph } from '../../run-graph.ts';
+import { sameBits } from '../../run-node.ts';
 
 const [B, H, T, D] = [2, 3, 37, 8];
 const waves = (n: number, k: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(k * i + 0.3 * i * k));

@@ -1,12 +1,12 @@
 // attention-bf16.test.ts: each product of attention in bf16, where softmax and its gradient are exact, is the sum of pairs that attention.h says, to the bit.
 import { expect, it } from 'vitest';
-import { Graph, type Node } from '../../lib/ir/graph.ts';
-import { f32, u8 } from '../../lib/ir/op.ts';
-import { attention } from '../../lib/ops/index.ts';
-import { ATTENTION_GRAD } from '../../lib/ops/product/attention.ts';
-import type { AttentionAttrs } from '../../lib/ops/product/attention-shape.ts';
-import { sumOfPairs } from '../pairs.ts';
-import { KINDS_OF_BITS, runNode } from '../run-node.ts';
+import { Graph, type Node } from '../../../lib/ir/graph.ts';
+import { f32, u8 } from '../../../lib/ir/op.ts';
+import { attention } from '../../../lib/ops/index.ts';
+import { ATTENTION_GRAD } from '../../../lib/ops/product/attention.ts';
+import type { AttentionAttrs } from '../../../lib/ops/product/attention-shape.ts';
+import { sumOfPairs } from '../../pairs.ts';
+import { KINDS_OF_BITS, runNode } from '../../run-node.ts';
 
 /** Queries, keys, elements of a head. */
 const SIZES = [
