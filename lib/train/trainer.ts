@@ -17,19 +17,18 @@ import { Computing } from './computing.ts';
 import { exportOnnx } from './exporting.ts';
 import type { Stream } from './feed/batch.ts';
 import type { BatchStream } from './feed/batches.ts';
-import type { Feeder } from './feed/feeder.ts';
-import { asSource, asTables, feederOf, stepBatches } from './feed/inputs.ts';
+import { stepBatches } from './feed/inputs.ts';
 import type { Transforms } from './feed/prepare.ts';
 import type { Sequences } from './feed/sequences.ts';
-import { BATCH_SIZE, gathered } from './feed/shape.ts';
+import { BATCH_SIZE } from './feed/shape.ts';
 import type { ArrayInput, Arrays, Batch, BatchOf, Named, Source } from './feed/source.ts';
-import type { Tables } from './feed/tables.ts';
 import type { Access } from './flow/access.ts';
-import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
+import { drive, driveSync, type Loop } from './flow/effect.ts';
 import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { Warnings } from './flow/warnings.ts';
 import { forgetWriting, hostWriting } from './generate/writers.ts';
-import { type Asked, type AskedOfGradients, type AskedProbe, checkTrainerOptions, readMethod } from './given.ts';
+import { checkTrainerOptions, readMethod } from './given.ts';
+import { Measuring } from './measuring.ts';
 import type {
   BatchOptions,
   ChangeOptions,
@@ -47,14 +46,13 @@ import type {
   TrainerOptions,
 } from './options.ts';
 import type { HeldOf, OutputArrays, OutputTensors, OutputTypes } from './outputs.ts';
-import { givenRows, measurePrecision, type PrecisionOptions } from './precision/precision.ts';
+import type { PrecisionOptions } from './precision/precision.ts';
 import type { PrecisionReport } from './precision/report.ts';
 import { type Predictor, predictorOf } from './predictor.ts';
-import { type DataSet, dataSet, type Gradients, type GradientsOptions } from './programs/gradients.ts';
-import { type Inspection, type InspectOptions, inspectRows } from './programs/inspect.ts';
-import { Copied } from './programs/session.ts';
+import type { Gradients, GradientsOptions } from './programs/gradients.ts';
+import type { Inspection, InspectOptions } from './programs/inspect.ts';
 import { Fit } from './run/fit.ts';
-import { type ProbeOptions, Probes } from './run/probe.ts';
+import type { ProbeOptions } from './run/probe.ts';
 import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
 import { readCheckpoint } from './state/checkpoint.ts';
@@ -70,8 +68,6 @@ import type { Snapshot } from './state/snapshot.ts';
 import { Standing } from './state/standing.ts';
 import type { WeightValues, WriteOptions } from './state/transfer.ts';
 import type { Output } from './step/step.ts';
-
-type Chosen = Required<BatchOptions>;
 
 /**
  * Trains, measures and runs one model.
@@ -97,6 +93,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   readonly #stepping: Stepping;
   readonly #weights: NamedWeights;
   readonly #computing: Computing;
+  readonly #measuring: Measuring;
 
   constructor(given: TrainerOptions<M, K, N, T>) {
     checkTrainerOptions(arguments);
@@ -114,6 +111,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       hurry: () => this.#access.hurry(),
     });
     this.#computing = new Computing(this.#current, this.#standing.seed);
+    this.#measuring = new Measuring(this.#current, this.#standing);
   }
 
   /** Batches drawn, updates applied, place in the epoch. */
@@ -220,10 +218,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: BatchOptions = {},
   ): Promise<Metrics<K>> {
     this.#current.follow('evaluate');
-    const chosen = this.#chosen('evaluate', readMethod.evaluate(arguments));
-    const tables = asTables('evaluate', data);
-    const copied = new Copied(tables.data);
-    return this.#access.use('evaluate', () => this.#evaluated(tables, copied, chosen, drive));
+    return (await this.#measuring.evaluate(data, readMethod.evaluate(arguments))) as Metrics<K>;
   }
 
   /**
@@ -233,10 +228,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
-    const chosen = this.#chosen('evaluateSync', readMethod.evaluateSync(arguments));
-    const tables = asTables('evaluateSync', data);
-    this.#access.checkBetween('evaluateSync');
-    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, !this.#access.idle) as Metrics<K>;
+    return this.#measuring.evaluateSync(data, readMethod.evaluateSync(arguments)) as Metrics<K>;
   }
 
   /**
@@ -493,18 +485,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async inspect(batch: Named<N> | Share<N>, options: InspectOptions = {}): Promise<Inspection> {
     this.#current.follow('inspect');
-    const { match } = readMethod.inspect(arguments);
-    const source = asSource('inspect', batch);
-    const copied = new Copied(source.data);
-    const inspection = (setup: Setup): Promise<Inspection> => {
-      const use = setup.inspection(copied, match);
-      const inspect = (): Promise<Inspection> => {
-        const { programs } = use.hold([gathered(source, source.length)]);
-        return drive(inspectRows(programs[0]!, source, this.#standing.seed, this.counters.attempt));
-      };
-      return settle(inspect, () => use.end());
-    };
-    return this.#access.use('inspect', () => this.#current.ofNext(inspection));
+    return this.#measuring.inspect(batch, readMethod.inspect(arguments).match);
   }
 
   /**
@@ -516,11 +497,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async gradients(data: Named<N> | Share<N> | Source<N>, options: GradientsOptions = {}): Promise<Gradients> {
     this.#current.follow('gradients');
-    const asked = readMethod.gradients(arguments);
-    const set = dataSet(asSource('gradients', data), true);
-    return this.#access.use('gradients', () =>
-      this.#current.ofNext((setup) => drive(this.#differentiated(setup, set, asked, false))),
-    );
+    return this.#measuring.gradients(data, readMethod.gradients(arguments));
   }
 
   /**
@@ -530,13 +507,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   gradientsSync(data: Named<N> | Share<N> | Source<N>, options: GradientsOptions = {}): Gradients {
     this.#current.follow('gradientsSync');
-    const asked = readMethod.gradientsSync(arguments);
-    const source = asSource('gradientsSync', data);
-    this.#access.checkFree('gradientsSync');
-    const set = dataSet(source, false);
-    // In the middle of a call that is awaited the model is what that call found.
-    if (!this.#access.idle) return driveSync(this.#differentiated(this.#setup, set, asked, true));
-    return this.#current.ofNext((setup) => driveSync(this.#differentiated(setup, set, asked, false)));
+    return this.#measuring.gradientsSync(data, readMethod.gradientsSync(arguments));
   }
 
   /**
@@ -554,14 +525,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async precision(data: Named<N> | Share<N> | Source<N>, options: PrecisionOptions = {}): Promise<PrecisionReport> {
     this.#current.follow('precision');
-    const asked = readMethod.precision(arguments);
-    const most = (asked.rows ?? this.#current.batchSize) * asked.batches;
-    const given = givenRows(asSource('precision', data), most);
-    const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
-    const { batchSize } = this.#current;
-    return this.#access.use('precision', () =>
-      this.#current.ofNext((setup) => drive(measurePrecision(setup.rounding, given, asked, batchSize, moment))),
-    );
+    return this.#measuring.precision(data, readMethod.precision(arguments));
   }
 
   /**
@@ -584,10 +548,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: ProbeOptions = {},
   ): Promise<Probe> {
     this.#current.follow('probe');
-    const asked = readMethod.probe(arguments);
-    const feeder = this.#probeFeeder('probe', data, asked);
-    const copied = new Copied(feeder.data);
-    return this.#access.use('probe', () => this.#current.ofNext((setup) => this.#probed(setup, feeder, copied, asked, drive)));
+    return this.#measuring.probe(data, readMethod.probe(arguments));
   }
 
   /**
@@ -602,12 +563,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     options: ProbeOptions = {},
   ): Probe {
     this.#current.follow('probeSync');
-    const asked = readMethod.probeSync(arguments);
-    this.#access.checkStill('probeSync');
-    this.#access.checkIdle('probeSync');
-    const feeder = this.#probeFeeder('probeSync', data as Stream<N>, asked);
-    const copied = new Copied(feeder.data);
-    return this.#current.ofNext((setup) => this.#probed(setup, feeder, copied, asked, driveSync));
+    return this.#measuring.probeSync(data as Stream, readMethod.probeSync(arguments));
   }
 
   /**
@@ -768,48 +724,6 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /** A fit begins. */
   #fit(where: 'fit' | 'fitSync', given: ArrayLike<unknown>): Fit {
     return new Fit(this.#current, this.#standing, this.#saving, where, given);
-  }
-
-  #chosen(where: string, options: Asked): Chosen {
-    const { batchSize = this.#current.batchSize, weights } = options;
-    return { batchSize, weights: this.#current.weightsOf(where, weights) };
-  }
-
-  /** The batches of the next whole epoch. */
-  #probeFeeder(where: string, data: Parameters<Trainer<M, K, N, T>['probe']>[0], { batchSize }: AskedProbe): Feeder {
-    const { epoch, batch } = this.counters;
-    return feederOf(where, data as Named, undefined, {
-      batchSize: batchSize ?? this.#current.batchSize,
-      accumulate: this.#current.accumulate,
-      dropLast: false,
-      seed: this.#standing.seed,
-      place: { epoch: epoch + Number(batch > 0), batch: 0 },
-    });
-  }
-
-  #probed<R>(setup: Setup, feeder: Feeder, data: Copied, { batches }: AskedProbe, driver: (loop: Loop<Probe>) => R): R {
-    const { counters } = this;
-    const from = { ...counters, epoch: counters.epoch + Number(counters.batch > 0), batch: 0 };
-    const use = setup.probing(data);
-    return settle(
-      () => driver(new Probes(setup, use, feeder, { seed: this.#standing.seed, step: counters.step }).take(batches, from)),
-      () => use.end(),
-    );
-  }
-
-  #differentiated(setup: Setup, data: DataSet, asked: AskedOfGradients, alone: boolean): Loop<Gradients> {
-    const { batchSize = this.#current.batchSize } = asked;
-    const moment = { seed: this.#standing.seed, attempt: this.counters.attempt };
-    return setup.gradients.take(data, { ...asked, batchSize }, moment, alone);
-  }
-
-  #evaluated<R>(tables: Tables, data: Copied, chosen: Chosen, driver: (loop: Loop<Metrics<K>>) => R, alone: boolean = false): R {
-    const evaluation = this.#setup.evaluation(tables, data, chosen, alone);
-    return settle(
-      // Without a halt it runs to its end.
-      () => driver(evaluation.measure() as Loop<Metrics<K>>),
-      () => evaluation.dispose(),
-    );
   }
 }
 
