@@ -3,7 +3,6 @@
 export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './layers/activation.ts';
 export { type LoraOptions, lora, mergeLora } from './layers/adapters.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './layers/attention.ts';
-export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.ts';
 export type { CachedAttentionOptions, KeyValueCache } from './layers/cache.ts';
 export {
   Conv1d,
@@ -22,9 +21,11 @@ export {
   type EmbeddingOptions,
 } from './layers/embedding.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './layers/flatten.ts';
-export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './layers/group-norm.ts';
 export { Linear, type LinearOptions } from './layers/linear.ts';
 export { Lora, type LoraTerms } from './layers/lora.ts';
+export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm/batch-norm.ts';
+export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './layers/norm/group-norm.ts';
+export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layers/norm/row-norm.ts';
 export {
   CircularPad1d,
   CircularPad2d,
@@ -50,8 +51,7 @@ export {
   type RecurrentOptions,
   RNN,
   type RNNOptions,
-} from './layers/recurrent.ts';
-export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layers/row-norm.ts';
+} from './layers/recurrent/recurrent.ts';
 export { type Layer, Sequential } from './layers/sequential.ts';
 export {
   type DecoderMasks,

@@ -10,7 +10,7 @@ import { Module } from '../module/module.ts';
 import { type AttentionMasks, MultiheadAttention, maskFields } from './attention.ts';
 import { Dropout } from './dropout.ts';
 import { Linear } from './linear.ts';
-import { LayerNorm } from './row-norm.ts';
+import { LayerNorm } from './norm/row-norm.ts';
 
 /** Options of `nn.TransformerDecoderLayer` and `nn.TransformerEncoderLayer`. */
 export interface TransformerLayerOptions {

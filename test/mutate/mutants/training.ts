@@ -191,7 +191,7 @@ export const TRAINING: Mutants = {
     tests: ['test/train/watch/signs.test.ts'],
   },
   'the running variance is that of the batch, not of what it is drawn from': {
-    file: 'lib/nn/layers/batch-norm.ts',
+    file: 'lib/nn/layers/norm/batch-norm.ts',
     before: 'mul(normed.variance, count / (count - 1))',
     after: 'mul(normed.variance, 1)',
     tests: ['test/nn/batch-norm.test.ts'],

@@ -2,7 +2,7 @@
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { Embedding } from '../../../nn/layers/embedding.ts';
 import { Linear } from '../../../nn/layers/linear.ts';
-import { LSTM } from '../../../nn/layers/recurrent.ts';
+import { LSTM } from '../../../nn/layers/recurrent/recurrent.ts';
 import { Module } from '../../../nn/module/module.ts';
 import { below } from '../../data/draws.ts';
 import { ofClasses } from '../../data/ignorant.ts';

@@ -1,10 +1,10 @@
 // resnet20.ts: a residual network of 20 layers with batch norms, of few filters, on images of 8 x 8 in three colors.
 
 import { ResidualBlock } from '../../../models/resnet20.ts';
-import { BatchNorm2d } from '../../../nn/layers/batch-norm.ts';
 import { Conv2d } from '../../../nn/layers/conv.ts';
 import { Flatten } from '../../../nn/layers/flatten.ts';
 import { Linear } from '../../../nn/layers/linear.ts';
+import { BatchNorm2d } from '../../../nn/layers/norm/batch-norm.ts';
 import { AdaptiveAvgPool2d } from '../../../nn/layers/pool.ts';
 import { Sequential } from '../../../nn/layers/sequential.ts';
 import { relu } from '../../../ops/elementwise/activation.ts';

@@ -1,7 +1,7 @@
 // copying.ts: a tanh RNN whose recurrent weights begin orthogonal (Henaff et al. 2016) says four symbols again after twelve blanks.
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { Linear } from '../../../nn/layers/linear.ts';
-import { RNN } from '../../../nn/layers/recurrent.ts';
+import { RNN } from '../../../nn/layers/recurrent/recurrent.ts';
 import { crossEntropy } from '../../../nn/loss/labels.ts';
 import { orthogonal } from '../../../nn/module/init.ts';
 import { Module } from '../../../nn/module/module.ts';

@@ -1,7 +1,7 @@
 // last-state.ts: a recurrent layer over what is read, and a linear layer over its last state.
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { Linear } from '../../../nn/layers/linear.ts';
-import { RNN, type RNNOptions } from '../../../nn/layers/recurrent.ts';
+import { RNN, type RNNOptions } from '../../../nn/layers/recurrent/recurrent.ts';
 import { Module } from '../../../nn/module/module.ts';
 
 /** x [batch, time, inputs] -> [batch, outputs]. */

@@ -1,17 +1,17 @@
 // batch-norm.ts: batch norm layers.
-import { ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { sizeOf } from '../../ir/op.ts';
-import { eps } from '../../ops/args.ts';
-import { add, cast, div, mul, rsqrt, sub } from '../../ops/elementwise/elementwise.ts';
-import { batchNorm } from '../../ops/norm/batch-norm.ts';
-import { reshape } from '../../ops/shape/shape.ts';
-import { bool, nullable, number, options, signature } from '../../options/index.ts';
-import { forwardOf, type ReadX, size } from '../fields.ts';
-import { Buffer } from '../module/buffer.ts';
-import { ones, zeros } from '../module/init.ts';
-import { Module, Parameter } from '../module/module.ts';
-import { withOptions } from '../module/repr.ts';
+import { ShapeError } from '../../../errors.ts';
+import type { Tensor, TensorLike } from '../../../ir/graph.ts';
+import { sizeOf } from '../../../ir/op.ts';
+import { eps } from '../../../ops/args.ts';
+import { add, cast, div, mul, rsqrt, sub } from '../../../ops/elementwise/elementwise.ts';
+import { batchNorm } from '../../../ops/norm/batch-norm.ts';
+import { reshape } from '../../../ops/shape/shape.ts';
+import { bool, nullable, number, options, signature } from '../../../options/index.ts';
+import { forwardOf, type ReadX, size } from '../../fields.ts';
+import { Buffer } from '../../module/buffer.ts';
+import { ones, zeros } from '../../module/init.ts';
+import { Module, Parameter } from '../../module/module.ts';
+import { withOptions } from '../../module/repr.ts';
 
 /** Options of `nn.BatchNorm1d` and `nn.BatchNorm2d`. */
 export interface BatchNormOptions {

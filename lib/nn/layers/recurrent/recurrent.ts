@@ -1,22 +1,22 @@
 // recurrent.ts: recurrent layers over time, PyTorch's RNN, LSTM and GRU, batch first.
-import { OptionError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { sameShape, typeName } from '../../ir/op.ts';
-import { rate, tensor } from '../../ops/args.ts';
-import { add } from '../../ops/elementwise/elementwise.ts';
-import { dropout } from '../../ops/random.ts';
-import { gru } from '../../ops/recurrent/gru.ts';
-import { lstm } from '../../ops/recurrent/lstm.ts';
-import type { RecurrentOptions as OpOptions } from '../../ops/recurrent/recurrent.ts';
-import { type Nonlinearity, nonlinearity, rnn } from '../../ops/recurrent/rnn.ts';
-import { concat } from '../../ops/shape/concat.ts';
-import { reshape } from '../../ops/shape/shape.ts';
-import { slice } from '../../ops/shape/slice.ts';
-import { bool, options, signature } from '../../options/index.ts';
-import { layers, size } from '../fields.ts';
-import { uniform } from '../module/init.ts';
-import { Buffer, Module, Parameter } from '../module/module.ts';
-import { linear } from './linear-product.ts';
+import { OptionError, ShapeError } from '../../../errors.ts';
+import type { Tensor, TensorLike } from '../../../ir/graph.ts';
+import { sameShape, typeName } from '../../../ir/op.ts';
+import { rate, tensor } from '../../../ops/args.ts';
+import { add } from '../../../ops/elementwise/elementwise.ts';
+import { dropout } from '../../../ops/random.ts';
+import { gru } from '../../../ops/recurrent/gru.ts';
+import { lstm } from '../../../ops/recurrent/lstm.ts';
+import type { RecurrentOptions as OpOptions } from '../../../ops/recurrent/recurrent.ts';
+import { type Nonlinearity, nonlinearity, rnn } from '../../../ops/recurrent/rnn.ts';
+import { concat } from '../../../ops/shape/concat.ts';
+import { reshape } from '../../../ops/shape/shape.ts';
+import { slice } from '../../../ops/shape/slice.ts';
+import { bool, options, signature } from '../../../options/index.ts';
+import { layers, size } from '../../fields.ts';
+import { uniform } from '../../module/init.ts';
+import { Buffer, Module, Parameter } from '../../module/module.ts';
+import { linear } from '../linear-product.ts';
 
 /** Options of `nn.GRU` and `nn.LSTM`. */
 export interface RecurrentOptions {

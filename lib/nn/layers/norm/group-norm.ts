@@ -1,15 +1,15 @@
 // group-norm.ts: group norm and instance norm: each example is normalized separately, so training and evaluation are the same.
-import { OptionError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { sizeOf } from '../../ir/op.ts';
-import { eps as epsField } from '../../ops/args.ts';
-import { add, mul } from '../../ops/elementwise/elementwise.ts';
-import { layerNorm } from '../../ops/norm/row-norm.ts';
-import { reshape } from '../../ops/shape/shape.ts';
-import { bool, options, signature } from '../../options/index.ts';
-import { forwardOf, type ReadX, size } from '../fields.ts';
-import { ones, zeros } from '../module/init.ts';
-import { Module, Parameter } from '../module/module.ts';
+import { OptionError, ShapeError } from '../../../errors.ts';
+import type { Tensor, TensorLike } from '../../../ir/graph.ts';
+import { sizeOf } from '../../../ir/op.ts';
+import { eps as epsField } from '../../../ops/args.ts';
+import { add, mul } from '../../../ops/elementwise/elementwise.ts';
+import { layerNorm } from '../../../ops/norm/row-norm.ts';
+import { reshape } from '../../../ops/shape/shape.ts';
+import { bool, options, signature } from '../../../options/index.ts';
+import { forwardOf, type ReadX, size } from '../../fields.ts';
+import { ones, zeros } from '../../module/init.ts';
+import { Module, Parameter } from '../../module/module.ts';
 
 /** Options of `nn.GroupNorm`, `nn.InstanceNorm1d` and `nn.InstanceNorm2d`. */
 export interface GroupNormOptions {

@@ -1,12 +1,12 @@
 // row-norm.ts: layer norm and RMS norm over the last dimensions.
-import { ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { eps as epsField } from '../../ops/args.ts';
-import { layerNorm, rmsNorm } from '../../ops/norm/row-norm.ts';
-import { bool, either, type Field, list, options, signature } from '../../options/index.ts';
-import { forwardOf, size } from '../fields.ts';
-import { ones, zeros } from '../module/init.ts';
-import { Module, Parameter } from '../module/module.ts';
+import { ShapeError } from '../../../errors.ts';
+import type { Tensor, TensorLike } from '../../../ir/graph.ts';
+import { eps as epsField } from '../../../ops/args.ts';
+import { layerNorm, rmsNorm } from '../../../ops/norm/row-norm.ts';
+import { bool, either, type Field, list, options, signature } from '../../../options/index.ts';
+import { forwardOf, size } from '../../fields.ts';
+import { ones, zeros } from '../../module/init.ts';
+import { Module, Parameter } from '../../module/module.ts';
 
 /** Options of `nn.RMSNorm`. */
 export interface RMSNormOptions {
