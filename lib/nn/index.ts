@@ -9,10 +9,12 @@ export {
   type Conv1dLayerOptions,
   Conv2d,
   type Conv2dLayerOptions,
+  ConvTranspose1d,
+  type ConvTranspose1dLayerOptions,
   ConvTranspose2d,
   type ConvTranspose2dLayerOptions,
 } from './layers/conv.ts';
-export { Dropout } from './layers/dropout.ts';
+export { Dropout, Dropout1d, Dropout2d } from './layers/dropout.ts';
 export {
   type BagInputs,
   Embedding,
@@ -20,11 +22,13 @@ export {
   type EmbeddingBagLayerOptions,
   type EmbeddingOptions,
 } from './layers/embedding.ts';
+export { Transformer, type TransformerMasks, type TransformerOptions } from './layers/encoder-decoder.ts';
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './layers/flatten.ts';
 export { Linear, type LinearOptions } from './layers/linear.ts';
 export { Lora, type LoraTerms } from './layers/lora.ts';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm/batch-norm.ts';
-export { GroupNorm, type GroupNormOptions, InstanceNorm1d, InstanceNorm2d } from './layers/norm/group-norm.ts';
+export { GroupNorm, type GroupNormOptions } from './layers/norm/group-norm.ts';
+export { InstanceNorm1d, InstanceNorm2d, type InstanceNormOptions } from './layers/norm/instance-norm.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layers/norm/row-norm.ts';
 export {
   CircularPad1d,
@@ -39,8 +43,27 @@ export {
   ZeroPad1d,
   ZeroPad2d,
 } from './layers/pad.ts';
-export { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from './layers/pool.ts';
+export { PixelShuffle, PixelUnshuffle } from './layers/pixel-shuffle.ts';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AvgPool1d,
+  AvgPool2d,
+  MaxPool1d,
+  MaxPool2d,
+} from './layers/pool.ts';
 export { LearnedPositions, type LearnedPositionsOptions, type PositionsInput, SinusoidalPositions } from './layers/positions.ts';
+export {
+  type CellOptions,
+  GRUCell,
+  LSTMCell,
+  type LSTMCellInput,
+  type LSTMCellStates,
+  RNNCell,
+  type RNNCellOptions,
+} from './layers/recurrent/cells.ts';
 export {
   GRU,
   LSTM,
@@ -53,6 +76,7 @@ export {
   type RNNOptions,
 } from './layers/recurrent/recurrent.ts';
 export { type Layer, Sequential } from './layers/sequential.ts';
+export { LogSoftmax, Softmax } from './layers/softmax.ts';
 export {
   type DecoderMasks,
   type StackOptions,

@@ -4,6 +4,7 @@ export type { AxisOptions, GELUOptions, Operand } from './args.ts';
 export * from './elementwise/activation.ts';
 export * from './elementwise/elementwise.ts';
 export { cos, sin } from './elementwise/sine.ts';
+export { adaptiveMaxPool1d, adaptiveMaxPool2d } from './image/adaptive-max-pool.ts';
 export {
   type AvgPool2dOptions,
   type AvgPoolOptions,
@@ -21,9 +22,11 @@ export { type AttentionOptions, attention, type HeadsOptions, headsAttention } f
 export {
   type Conv1dOptions,
   type Conv2dOptions,
+  type ConvTranspose1dOptions,
   type ConvTranspose2dOptions,
   conv1d,
   conv2d,
+  convTranspose1d,
   convTranspose2d,
   type Size2d,
 } from './product/convolve.ts';

@@ -80,6 +80,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
       update: 'optimizers adam',
       weighedCrossEntropy: 'losses crossEntropy',
       weighedNll: 'losses nll',
+      // Made of others: the layers are compared.
+      adaptiveMaxPool1d: 'parity adaptiveMaxPool1d',
+      adaptiveMaxPool2d: 'parity adaptiveMaxPool2d',
+      convTranspose1d: 'parity convTranspose1d',
       dropout: 'philox',
       noise: 'philox',
       uniform: 'philox',

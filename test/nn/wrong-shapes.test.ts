@@ -69,12 +69,56 @@ const CASES: Readonly<Record<string, Case>> = {
   Conv1d: { layer: () => new nn.Conv1d(3, 4, 3), calls: [[[3, 5]], [[2, 4, 5]], [[2, 3, 2]]] },
   Conv2d: { layer: () => new nn.Conv2d(3, 4, 3), calls: [[[3, 5, 5]], [[2, 4, 5, 5]], [[2, 3, 5, 2]]] },
   ConvTranspose2d: { layer: () => new nn.ConvTranspose2d(3, 4, 3), calls: [[[3, 5, 5]], [[2, 4, 5, 5]]] },
+  ConvTranspose1d: { layer: () => new nn.ConvTranspose1d(3, 4, 3), calls: [[[3, 5]], [[2, 4, 5]]] },
   MaxPool1d: { layer: () => new nn.MaxPool1d(3), calls: [[[3]], [[2, 3, 2]]] },
   MaxPool2d: { layer: () => new nn.MaxPool2d(3), calls: [[[3, 5]], [[2, 3, 2, 5]]] },
   AvgPool1d: { layer: () => new nn.AvgPool1d(3), calls: [[[3]], [[2, 3, 2]]] },
   AvgPool2d: { layer: () => new nn.AvgPool2d(3), calls: [[[3, 5]], [[2, 3, 2, 5]]] },
   AdaptiveAvgPool1d: { layer: () => new nn.AdaptiveAvgPool1d(3), calls: [[[3]]] },
   AdaptiveAvgPool2d: { layer: () => new nn.AdaptiveAvgPool2d(3), calls: [[[3, 5]]] },
+  AdaptiveMaxPool1d: { layer: () => new nn.AdaptiveMaxPool1d(3), calls: [[[3]], [[2, 3, 0]]] },
+  AdaptiveMaxPool2d: { layer: () => new nn.AdaptiveMaxPool2d(3), calls: [[[3, 5]], [[2, 3, 0, 5]]] },
+  PixelShuffle: { layer: () => new nn.PixelShuffle(2), calls: [[[4, 3, 3]], [[2, 6, 3, 3]]] },
+  PixelUnshuffle: { layer: () => new nn.PixelUnshuffle(2), calls: [[[4, 4, 4]], [[2, 3, 4, 5]]] },
+  Dropout1d: { layer: () => new nn.Dropout1d(), calls: [[[2, 3]], [[2, 3, 4, 5]]] },
+  Dropout2d: { layer: () => new nn.Dropout2d(), calls: [[[2, 3, 4]]] },
+  Softmax: { layer: () => new nn.Softmax({ axis: 2 }), calls: [[[2, 3]], [[]]] },
+  LogSoftmax: { layer: () => new nn.LogSoftmax({ axis: 2 }), calls: [[[2, 3]], [[]]] },
+  RNNCell: {
+    layer: () => new nn.RNNCell(5, 3),
+    calls: [
+      [[2, 4]],
+      [[2, 6, 5]],
+      [
+        [2, 5],
+        [3, 3],
+      ],
+    ],
+  },
+  LSTMCell: { layer: () => new nn.LSTMCell(5, 3), calls: [[[2, 4]], [[5]]] },
+  GRUCell: {
+    layer: () => new nn.GRUCell(5, 3),
+    calls: [
+      [[2, 4]],
+      [
+        [2, 5],
+        [2, 4],
+      ],
+    ],
+  },
+  Transformer: {
+    layer: () => new nn.Transformer(8, 2, { numEncoderLayers: 1, numDecoderLayers: 1 }),
+    calls: [
+      [
+        [2, 3, 7],
+        [2, 3, 8],
+      ],
+      [
+        [2, 3, 8],
+        [3, 3, 8],
+      ],
+    ],
+  },
   BatchNorm1d: { layer: () => new nn.BatchNorm1d(3), calls: [[[2]], [[2, 4]], [[2, 3, 4, 5]], [[1, 3]]] },
   BatchNorm2d: { layer: () => new nn.BatchNorm2d(3), calls: [[[2, 3]], [[2, 4, 5, 5]], [[1, 3, 1, 1]]] },
   GroupNorm: { layer: () => new nn.GroupNorm(2, 4), calls: [[[4]], [[2, 3, 5]], [[2, 4, 0]]] },

@@ -122,6 +122,20 @@ class ResNet20(nn.Module):
         return self.head(self.blocks(torch.relu(self.bn(self.conv(x)))))
 
 
+def unbiased(m):
+    m.register_parameter("bias", None)
+    return m
+
+
+def twice(m, x, before):
+    return m(x, m(x, before))
+
+
+def cell_states(m, x, before=None, cell=None):
+    s = m(x) if before is None else m(x, m(x, (before, cell)))
+    return {"h": s[0], "c": s[1]}
+
+
 DEEP = dict(num_layers=2, bidirectional=True, batch_first=True)
 CASES = {
     # basic.ts
@@ -133,6 +147,8 @@ CASES = {
     "embeddingBagMax": (lambda: nn.EmbeddingBag(7, 4, mode="max"), plain),
     "embeddingBagSum": (lambda: nn.EmbeddingBag(7, 4, mode="sum"), lambda m, x, offsets, w: m(x, offsets, per_sample_weights=w)),
     "activations": (lambda: nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU(), nn.Tanh(), nn.Softplus()), plain),
+    "softmax": (lambda: nn.Softmax(1), plain),
+    "logSoftmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LogSoftmax(-1)), plain),
     "shapes": (lambda: nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Identity(), nn.Flatten(), nn.Linear(6, 2)), plain),
     "sinusoidalPositions": (Sinusoidal, plain),
     "layerNorm": (lambda: nn.LayerNorm(17), plain),
@@ -149,6 +165,8 @@ CASES = {
     "conv2dDepthwise": (lambda: nn.Conv2d(4, 8, 3, padding=1, groups=4), plain),
     "conv1d": (lambda: nn.Conv1d(4, 5, 5, stride=2, padding=2), plain),
     "convTranspose2d": (lambda: nn.ConvTranspose2d(4, 5, 3, stride=2, output_padding=1), plain),
+    "convTranspose1d": (lambda: nn.ConvTranspose1d(4, 5, 3, stride=2, padding=1, output_padding=1), plain),
+    "convTranspose1dGroups": (lambda: nn.ConvTranspose1d(4, 6, 3, dilation=3, groups=2, output_padding=2, bias=False), plain),
     "convTranspose2dGroups": (lambda: nn.ConvTranspose2d(4, 6, 3, padding=1, dilation=2, groups=2), plain),
     "lenet": (lambda: LeNet(), plain),
     # pool.ts
@@ -159,6 +177,11 @@ CASES = {
     "avgPool1d": (lambda: nn.AvgPool1d(2), plain),
     "adaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(4), plain),
     "adaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((3, 2)), plain),
+    "adaptiveMaxPool1d": (lambda: nn.AdaptiveMaxPool1d(4), plain),
+    "adaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d((3, 2)), plain),
+    "adaptiveMaxPool2dColumns": (lambda: nn.AdaptiveMaxPool2d((7, 4)), plain),
+    "adaptiveMaxPool2dEqual": (lambda: nn.AdaptiveMaxPool2d((None, 3)), plain),
+    "adaptiveMaxPool2dMore": (lambda: nn.AdaptiveMaxPool2d((9, 1)), plain),
     # norm.ts
     "batchNorm1d": (lambda: nn.BatchNorm1d(9), plain),
     "batchNorm1dLength": (lambda: nn.BatchNorm1d(5, momentum=None, eps=1e-3), plain),
@@ -166,10 +189,20 @@ CASES = {
     "batchNorm2dPlain": (lambda: nn.BatchNorm2d(6, affine=False, momentum=0.3), plain),
     "batchNorm2dUntracked": (lambda: nn.BatchNorm2d(6, track_running_stats=False), plain),
     "batchNorm2dEval": (lambda: nn.BatchNorm2d(6), plain),
+    "batchNorm2dNoBias": (lambda: unbiased(nn.BatchNorm2d(6)), plain),
+    "batchNorm2dNoBiasEval": (lambda: unbiased(nn.BatchNorm2d(6)), plain),
+    "groupNormNoBias": (lambda: unbiased(nn.GroupNorm(2, 6)), plain),
+    "instanceNorm1dTracked": (lambda: nn.InstanceNorm1d(5, momentum=0.3, track_running_stats=True), plain),
+    "instanceNorm2dTracked": (lambda: nn.InstanceNorm2d(6, affine=True, track_running_stats=True), plain),
+    "instanceNorm2dEval": (lambda: nn.InstanceNorm2d(6, affine=True, track_running_stats=True), plain),
     "groupNorm": (lambda: nn.GroupNorm(3, 6), plain),
     "instanceNorm1d": (lambda: nn.InstanceNorm1d(5), plain),
     "instanceNorm2d": (lambda: nn.InstanceNorm2d(6, affine=True), plain),
     # image.ts
+    "pixelShuffle": (lambda: nn.PixelShuffle(2), plain),
+    "pixelUnshuffle": (lambda: nn.PixelUnshuffle(3), plain),
+    "dropout1dEval": (lambda: nn.Dropout1d(0.4), plain),
+    "dropout2dEval": (lambda: nn.Dropout2d(), plain),
     "zeroPad1d": (lambda: nn.ZeroPad1d((2, 1)), plain),
     "zeroPad2d": (lambda: nn.ZeroPad2d((1, 2, 0, 3)), plain),
     "constantPad2d": (lambda: nn.ConstantPad2d(1, 0.5), plain),
@@ -188,6 +221,11 @@ CASES = {
     "lstmDeep": (lambda: nn.LSTM(5, 7, **DEEP), states),
     "gru": (lambda: nn.GRU(5, 7, batch_first=True), output),
     "gruDeep": (lambda: nn.GRU(5, 7, **DEEP), states),
+    "rnnCell": (lambda: nn.RNNCell(5, 7, nonlinearity="relu"), twice),
+    "lstmCell": (lambda: nn.LSTMCell(5, 7), cell_states),
+    "lstmCellZeros": (lambda: nn.LSTMCell(5, 7, bias=False), cell_states),
+    "gruCell": (lambda: nn.GRUCell(5, 7), twice),
+    "gruCellPlain": (lambda: nn.GRUCell(5, 7, bias=False), plain),
     "charRnn": (lambda: Chars(nn.RNN, 11, 5, 7, 2), plain),
     "charLstm": (lambda: Chars(nn.LSTM, 11, 5, 7, 2), plain),
     "charGru": (lambda: Chars(nn.GRU, 11, 5, 7, 2), plain),
@@ -201,5 +239,10 @@ CASES = {
     "gpt": (lambda: GPT(11, 6, 2, 2, 8), plain),
     "gptNano": (lambda: GPT(65, 64, 4, 4, 128), plain),
     "decoder": (lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), 2), plain),
+    "transformer": (lambda: nn.Transformer(8, 2, 2, 1, 12, 0, batch_first=True), plain),
+    "transformerCausal": (
+        lambda: nn.Transformer(8, 2, 1, 2, 12, 0, batch_first=True, norm_first=True, bias=False),
+        lambda m, src, tgt: m(src, tgt, tgt_mask=torch.ones(5, 5, dtype=torch.bool).triu(1)),
+    ),
     "decoderLayer": (lambda: nn.TransformerDecoderLayer(8, 2, 12, 0, batch_first=True), plain),
 }

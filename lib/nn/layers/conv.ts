@@ -4,11 +4,14 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import {
   type Conv1dOptions,
   type Conv2dOptions,
+  type ConvTranspose1dOptions,
   type ConvTranspose2dOptions,
   conv1d,
   conv1dFields,
   conv2d,
   conv2dFields,
+  convTranspose1d,
+  convTranspose1dFields,
   convTranspose2d,
   convTranspose2dFields,
   type Size2d,
@@ -29,6 +32,8 @@ interface LayerOptions {
 export interface Conv1dLayerOptions extends Conv1dOptions, LayerOptions {}
 /** Options of `nn.Conv2d`. */
 export interface Conv2dLayerOptions extends Conv2dOptions, LayerOptions {}
+/** Options of `nn.ConvTranspose1d`. */
+export interface ConvTranspose1dLayerOptions extends ConvTranspose1dOptions, LayerOptions {}
 /** Options of `nn.ConvTranspose2d`. */
 export interface ConvTranspose2dLayerOptions extends ConvTranspose2dOptions, LayerOptions {}
 
@@ -206,5 +211,54 @@ export class ConvTranspose2d extends Module {
       groups,
       outputPadding,
     });
+  }
+}
+
+const readConvTranspose1d = signature(
+  'nn.ConvTranspose1d',
+  { ...channels, kernelSize: size1d(1) },
+  options<ConvTranspose1dLayerOptions>()({ ...convTranspose1dFields, bias }),
+);
+const readConvTranspose1dForward = forwardOf('ConvTranspose1d');
+
+/**
+ * Transposed convolution over sequences, with out = (length - 1) stride - 2 padding + dilation (kernelSize - 1) + outputPadding + 1. `weight` [inChannels,
+ * outChannels / groups, kernelSize], `bias` [outChannels].
+ * @shape x [n, inChannels, length] -> [n, outChannels, out]
+ * @throws OptionError; ShapeError for another number of channels; DTypeError unless x is f32
+ * @see torch.nn.ConvTranspose1d
+ */
+export class ConvTranspose1d extends Module {
+  /** Kernels [inChannels, outChannels / groups, kernelSize]. */
+  weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
+  bias: Parameter | null;
+  /** Step from one output to the next. */
+  readonly stride: number;
+  /** Taken off each side of the output. */
+  readonly padding: number;
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: number;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
+  /** Added at the end of the output. */
+  readonly outputPadding: number;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: ConvTranspose1dLayerOptions = {}) {
+    super();
+    const read = readConvTranspose1d(arguments);
+    const shape = [inChannels, outChannels / read.groups, read.kernelSize];
+    [this.weight, this.bias] = parametersOf('nn.ConvTranspose1d', read, shape);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
+    this.outputPadding = read.outputPadding;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { stride, padding, dilation, groups, outputPadding } = this;
+    const given = { stride, padding, dilation, groups, outputPadding };
+    return convTranspose1d(readConvTranspose1dForward(arguments).x, this.weight, this.bias, given);
   }
 }

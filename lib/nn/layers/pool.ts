@@ -1,5 +1,6 @@
 // pool.ts: pooling layers.
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { adaptiveMaxPool } from '../../ops/image/adaptive-max-pool.ts';
 import {
   type AdaptiveSize,
   type AvgPool2dOptions,
@@ -159,5 +160,52 @@ export class AdaptiveAvgPool1d extends Module {
 
   forward(x: TensorLike): Tensor {
     return adaptiveAvgPool('AdaptiveAvgPool1d', 1, readAdaptiveAvgPool1dForward(arguments).x, this.outputSize);
+  }
+}
+
+const readAdaptiveMaxPool2d = signature('nn.AdaptiveMaxPool2d', { outputSize: outputSize(2) });
+const readAdaptiveMaxPool2dForward = forwardOf('AdaptiveMaxPool2d');
+
+/**
+ * The largest elements of `outputSize` windows of nearly equal size, whatever the size of x. Quickest where the windows are equal.
+ * @shape x [batch, channels, height, width] -> [batch, channels, rows, columns]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveMaxPool2d
+ */
+export class AdaptiveMaxPool2d extends Module {
+  /** How many rows and columns of windows; null: as many as x has. */
+  readonly outputSize: AdaptiveSize;
+
+  /** @param outputSize [rows, columns], or one number for both; null: as many as x has */
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveMaxPool2d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveMaxPool('AdaptiveMaxPool2d', 2, readAdaptiveMaxPool2dForward(arguments).x, this.outputSize);
+  }
+}
+
+const readAdaptiveMaxPool1d = signature('nn.AdaptiveMaxPool1d', { outputSize: outputSize(1) });
+const readAdaptiveMaxPool1dForward = forwardOf('AdaptiveMaxPool1d');
+
+/**
+ * The largest elements of `outputSize` windows of nearly equal size over one dimension, whatever the length of x.
+ * @shape x [batch, channels, length] -> [batch, channels, outputSize]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveMaxPool1d
+ */
+export class AdaptiveMaxPool1d extends Module {
+  /** How many windows; null: as many as x has elements. */
+  readonly outputSize: AdaptiveSize;
+
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveMaxPool1d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveMaxPool('AdaptiveMaxPool1d', 1, readAdaptiveMaxPool1dForward(arguments).x, this.outputSize);
   }
 }

@@ -4,7 +4,7 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { eps as epsField, optionalTensor, rate, tensor } from '../../ops/args.ts';
 import { gelu, relu } from '../../ops/elementwise/activation.ts';
 import { add } from '../../ops/elementwise/elementwise.ts';
-import { bool, choice, fn, instance, nullable, options, show, signature } from '../../options/index.ts';
+import { bool, choice, type Field, fn, instance, nullable, options, show, signature } from '../../options/index.ts';
 import { layers, size } from '../fields.ts';
 import { Module } from '../module/module.ts';
 import { type AttentionMasks, MultiheadAttention, maskFields } from './attention.ts';
@@ -28,14 +28,23 @@ export interface TransformerLayerOptions {
   readonly bias?: boolean;
 }
 const SIZES = { dModel: size, nhead: size };
-const layerOptions = options<TransformerLayerOptions>()({
+/** The options as fields, which stacks of both kinds have as well. */
+export const layerFields: {
+  readonly dimFeedforward: Field<number, number, false>;
+  readonly dropout: Field<number, number, false>;
+  readonly activation: Field<'relu' | 'gelu', 'relu' | 'gelu', false>;
+  readonly layerNormEps: Field<number, number, false>;
+  readonly normFirst: Field<boolean, boolean, false>;
+  readonly bias: Field<boolean, boolean, false>;
+} = {
   dimFeedforward: size.default(2048),
   dropout: rate.default(0.1),
   activation: choice('relu', 'gelu').default('relu'),
   layerNormEps: epsField.default(1e-5),
   normFirst: bool.default(false),
   bias: bool.default(true),
-});
+};
+const layerOptions = options<TransformerLayerOptions>()(layerFields);
 const readEncoderLayer = signature('nn.TransformerEncoderLayer', SIZES, layerOptions);
 const readDecoderLayer = signature('nn.TransformerDecoderLayer', SIZES, layerOptions);
 const maskOptions = options<AttentionMasks>()(maskFields);

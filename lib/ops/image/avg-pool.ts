@@ -221,7 +221,8 @@ export function outputSize(dims: 1 | 2): Field<OutputSize, AdaptiveSize> {
   });
 }
 
-const adaptiveSpans = (size: number, count: number): Span[] =>
+/** So many windows of nearly equal size: where each begins and ends, and how long it is. */
+export const adaptiveSpans = (size: number, count: number): Span[] =>
   Array.from({ length: count }, (_, i): Span => {
     const [from, end] = [Math.floor((i * size) / count), Math.ceil(((i + 1) * size) / count)];
     return [from, end, end - from];

@@ -32,6 +32,8 @@ export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'pad
   /** Rows and columns added at the end of the output, less than the stride or the dilation; default 0. */
   readonly outputPadding?: Size;
 }
+/** Options of `ops.convTranspose1d`. */
+export type ConvTranspose1dOptions = ConvTransposeOptions<number>;
 /** Options of `ops.convTranspose2d`. */
 export type ConvTranspose2dOptions = ConvTransposeOptions<Size2d>;
 
@@ -68,6 +70,12 @@ export const convTranspose2dFields: ConvTransposeFields<Size2d, Pair> = {
   ...conv2dFields,
   padding: size2d(0).default(0),
   outputPadding: size2d(0).default(0),
+};
+
+export const convTranspose1dFields: ConvTransposeFields<number, number> = {
+  ...conv1dFields,
+  padding: size1d(0).default(0),
+  outputPadding: size1d(0).default(0),
 };
 
 /** What of the options makes attributes, as read. */
@@ -182,6 +190,41 @@ export function convTranspose2d(
   if (w.shape.length !== 4 || t.shape[1] !== w.shape[0]) {
     throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, height, width], got [${w.shape}]`);
   }
+  return transposed(where, t, w, b, read, extra);
+}
+
+const readConvTranspose1d = signature(
+  'ops.convTranspose1d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<ConvTranspose1dOptions>()(convTranspose1dFields),
+);
+
+/**
+ * Transposed convolution over one dimension: what `conv1d` does to the gradient of its output. out = (length - 1) stride - 2 padding + dilation (k - 1) +
+ * outputPadding + 1.
+ * @shape x [n, in, length], weight [in, out / groups, k], bias [out] -> [n, out channels, out]
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless all are f32
+ * @see torch.nn.functional.conv_transpose1d
+ */
+export function convTranspose1d(
+  x: TensorLike,
+  weight: TensorLike,
+  bias?: TensorLike | null,
+  options: ConvTranspose1dOptions = {},
+): Tensor {
+  const where = 'convTranspose1d';
+  const { x: t, weight: w, bias: b, outputPadding: extra, stride, padding, dilation, groups } = readConvTranspose1d(arguments);
+  expectRank(where, 'x', t, 3);
+  if (w.shape.length !== 3 || t.shape[1] !== w.shape[0]) {
+    throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, length], got [${w.shape}]`);
+  }
+  const read: Read = { stride: [1, stride], padding: [0, padding], dilation: [1, dilation], groups };
+  const y = transposed(where, flat(t), flat(w), b, read, [0, extra]);
+  return reshape(y, [y.shape[0]!, y.shape[1]!, y.shape[3]!]);
+}
+
+/** Of images that fit the weight. */
+function transposed(where: string, t: Tensor, w: Tensor, b: Tensor | null, read: Read, extra: Pair): Tensor {
   const attrs = attrsOf(where, read, w);
   const size = [0, 1].map((i) => {
     const [stride, dilation] = [attrs.stride[i]!, attrs.dilation[i]!];

@@ -2,6 +2,7 @@
 import { GPT } from '../../../lib/models/index.ts';
 import {
   MultiheadAttention,
+  Transformer,
   TransformerDecoder,
   TransformerDecoderLayer,
   TransformerEncoder,
@@ -37,6 +38,16 @@ export const ATTENTION: Readonly<Record<string, ParityCase>> = {
   decoder: parity({
     module: () => new TransformerDecoder(() => new TransformerDecoderLayer(8, 2, small), 2),
     inputs: { x, memory },
+  }),
+  transformer: parity({
+    module: () => new Transformer(8, 2, { ...small, numEncoderLayers: 2, numDecoderLayers: 1 }),
+    inputs: { src: memory, tgt: x },
+    run: (m, i) => ({ y: m.forward(i.src!, i.tgt!) }),
+  }),
+  transformerCausal: parity({
+    module: () => new Transformer(8, 2, { ...small, numEncoderLayers: 1, numDecoderLayers: 2, normFirst: true, bias: false }),
+    inputs: { src: memory, tgt: x },
+    run: (m, i) => ({ y: m.forward(i.src!, i.tgt!, { tgtCausal: true }) }),
   }),
   decoderLayer: parity({ module: () => new TransformerDecoderLayer(8, 2, small), inputs: { x, memory } }),
 };

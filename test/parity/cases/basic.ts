@@ -8,10 +8,12 @@ import {
   Identity,
   LayerNorm,
   Linear,
+  LogSoftmax,
   RMSNorm,
   Sequential,
   SiLU,
   SinusoidalPositions,
+  Softmax,
   Softplus,
   Tanh,
   Unflatten,
@@ -35,6 +37,11 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
   }),
   activations: parity({
     module: () => new Sequential(new Linear(6, 8), new GELU(), new Linear(8, 8), new SiLU(), new Tanh(), new Softplus()),
+    inputs: { x: { shape: [3, 6] } },
+  }),
+  softmax: parity({ module: () => new Softmax({ axis: 1 }), inputs: { x: { shape: [3, 4, 5] } } }),
+  logSoftmax: parity({
+    module: () => new Sequential(new Linear(6, 4), new LogSoftmax()),
     inputs: { x: { shape: [3, 6] } },
   }),
   shapes: parity({

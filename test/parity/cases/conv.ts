@@ -1,6 +1,6 @@
 // conv.ts: convolutions and transposed convolutions, lenet.
 import { LeNet } from '../../../lib/models/index.ts';
-import { Conv1d, Conv2d, ConvTranspose2d } from '../../../lib/nn/index.ts';
+import { Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 4, 9, 11] };
@@ -12,6 +12,14 @@ export const CONV: Readonly<Record<string, ParityCase>> = {
   conv2dDepthwise: parity({ module: () => new Conv2d(4, 8, 3, { padding: 1, groups: 4 }), inputs: { x } }),
   conv1d: parity({ module: () => new Conv1d(4, 5, 5, { stride: 2, padding: 2 }), inputs: { x: { shape: [3, 4, 21] } } }),
   convTranspose2d: parity({ module: () => new ConvTranspose2d(4, 5, 3, { stride: 2, outputPadding: 1 }), inputs: { x } }),
+  convTranspose1d: parity({
+    module: () => new ConvTranspose1d(4, 5, 3, { stride: 2, padding: 1, outputPadding: 1 }),
+    inputs: { x: { shape: [3, 4, 9] } },
+  }),
+  convTranspose1dGroups: parity({
+    module: () => new ConvTranspose1d(4, 6, 3, { dilation: 3, groups: 2, outputPadding: 2, bias: false }),
+    inputs: { x: { shape: [3, 4, 9] } },
+  }),
   convTranspose2dGroups: parity({
     module: () => new ConvTranspose2d(4, 6, 3, { padding: 1, dilation: 2, groups: 2 }),
     inputs: { x },

@@ -4,6 +4,10 @@ import { ResidualBlock } from '../../../lib/models/resnet20.ts';
 import {
   CircularPad2d,
   ConstantPad2d,
+  Dropout1d,
+  Dropout2d,
+  PixelShuffle,
+  PixelUnshuffle,
   ReflectionPad2d,
   ReplicationPad1d,
   Upsample,
@@ -14,6 +18,11 @@ import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 3, 5, 4] };
 export const IMAGE: Readonly<Record<string, ParityCase>> = {
+  pixelShuffle: parity({ module: () => new PixelShuffle(2), inputs: { x: { shape: [2, 12, 5, 4] } } }),
+  pixelUnshuffle: parity({ module: () => new PixelUnshuffle(3), inputs: { x: { shape: [2, 2, 6, 9] } } }),
+  // What is drawn in training is tested in test/nn/channel-dropout.test.ts.
+  dropout1dEval: parity({ module: () => new Dropout1d(0.4), inputs: { x: { shape: [2, 3, 5] } }, mode: 'eval' }),
+  dropout2dEval: parity({ module: () => new Dropout2d(), inputs: { x }, mode: 'eval' }),
   zeroPad1d: parity({ module: () => new ZeroPad1d([2, 1]), inputs: { x: { shape: [2, 3, 5] } } }),
   zeroPad2d: parity({ module: () => new ZeroPad2d([1, 2, 0, 3]), inputs: { x } }),
   constantPad2d: parity({ module: () => new ConstantPad2d(1, 0.5), inputs: { x } }),

@@ -1,5 +1,14 @@
 // pool.ts: pooling, which has no weights: what is compared is the gradient of the input.
-import { AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d } from '../../../lib/nn/index.ts';
+import {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AvgPool1d,
+  AvgPool2d,
+  MaxPool1d,
+  MaxPool2d,
+} from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 3, 7, 9] };
@@ -11,4 +20,10 @@ export const POOL: Readonly<Record<string, ParityCase>> = {
   avgPool1d: parity({ module: () => new AvgPool1d(2), inputs: { x: { shape: [2, 3, 11] } } }),
   adaptiveAvgPool1d: parity({ module: () => new AdaptiveAvgPool1d(4), inputs: { x: { shape: [2, 3, 11] } } }),
   adaptiveAvgPool2d: parity({ module: () => new AdaptiveAvgPool2d([3, 2]), inputs: { x } }),
+  adaptiveMaxPool1d: parity({ module: () => new AdaptiveMaxPool1d(4), inputs: { x: { shape: [2, 3, 11] } } }),
+  // Windows that overlap in both dimensions, in one of them, in none, and more windows than rows.
+  adaptiveMaxPool2d: parity({ module: () => new AdaptiveMaxPool2d([3, 2]), inputs: { x } }),
+  adaptiveMaxPool2dColumns: parity({ module: () => new AdaptiveMaxPool2d([7, 4]), inputs: { x } }),
+  adaptiveMaxPool2dEqual: parity({ module: () => new AdaptiveMaxPool2d([null, 3]), inputs: { x } }),
+  adaptiveMaxPool2dMore: parity({ module: () => new AdaptiveMaxPool2d([9, 1]), inputs: { x } }),
 };

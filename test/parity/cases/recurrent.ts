@@ -1,10 +1,11 @@
 // recurrent.ts: RNN, LSTM and GRU: layers, directions, states given and taken.
 import { CharRNN } from '../../../lib/models/index.ts';
-import { GRU, LSTM, RNN } from '../../../lib/nn/index.ts';
+import { GRU, GRUCell, LSTM, LSTMCell, RNN, RNNCell } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [3, 6, 5] };
 const h = { shape: [4, 3, 7] };
+const [row, state] = [{ shape: [3, 5] }, { shape: [3, 7] }];
 const characters = { shape: [3, 6], below: 11 };
 const small = { embedding: 5, hidden: 7, layers: 2 };
 export const RECURRENT: Readonly<Record<string, ParityCase>> = {
@@ -35,6 +36,27 @@ export const RECURRENT: Readonly<Record<string, ParityCase>> = {
       return { y: output, h };
     },
   }),
+  rnnCell: parity({
+    module: () => new RNNCell(5, 7, { nonlinearity: 'relu' }),
+    inputs: { x: row, before: state },
+    run: (m, i) => ({ y: m.forward(i.x!, m.forward(i.x!, i.before!)) }),
+  }),
+  lstmCell: parity({
+    module: () => new LSTMCell(5, 7),
+    inputs: { x: row, before: state, cell: state },
+    run: (m, i) => ({ ...m.forward(i.x!, m.forward(i.x!, { h: i.before!, c: i.cell! })) }),
+  }),
+  lstmCellZeros: parity({
+    module: () => new LSTMCell(5, 7, { bias: false }),
+    inputs: { x: row },
+    run: (m, i) => ({ ...m.forward(i.x!) }),
+  }),
+  gruCell: parity({
+    module: () => new GRUCell(5, 7),
+    inputs: { x: row, before: state },
+    run: (m, i) => ({ y: m.forward(i.x!, m.forward(i.x!, i.before!)) }),
+  }),
+  gruCellPlain: parity({ module: () => new GRUCell(5, 7, { bias: false }), inputs: { x: row } }),
   charRnn: parity({ module: () => new CharRNN(11, { kind: 'rnn', ...small }), inputs: { x: characters } }),
   charLstm: parity({ module: () => new CharRNN(11, small), inputs: { x: characters } }),
   charGru: parity({ module: () => new CharRNN(11, { kind: 'gru', ...small }), inputs: { x: characters } }),

@@ -15,10 +15,18 @@ const eps = (r: Random): { eps?: number } => given({ eps: r.maybe(0.2, () => r.p
 const plain = (make: () => Unit): LayerKind => kind({ ranks: ANY, keepsTime: true, draw: () => ({ options: {} }), make });
 
 /** Norms that look at the channels, which come first. */
-const channels = (ranks: readonly number[], make: (count: number, options: nn.GroupNormOptions) => Unit): LayerKind =>
-  kind<nn.GroupNormOptions & Record<string, unknown>>({
+const channels = (ranks: readonly number[], make: (count: number, options: nn.InstanceNormOptions) => Unit): LayerKind =>
+  kind<nn.InstanceNormOptions & Record<string, unknown>>({
     ranks,
-    draw: (r) => ({ options: { ...affine(r), ...eps(r) } }),
+    draw: (r, row) => ({
+      options: {
+        ...affine(r),
+        ...eps(r),
+        ...given({ bias: r.maybe(0.2, () => false), momentum: r.maybe(0.2, () => 0.5) }),
+        // One value per channel has no variance.
+        ...given({ trackRunningStats: row.slice(1).some((d) => d > 1) ? r.maybe(0.3, () => true) : undefined }),
+      },
+    }),
     make: (options, row) => make(row[0]!, options),
   });
 
@@ -30,6 +38,7 @@ const batchNorm = (ranks: readonly number[], make: (count: number, options: nn.B
         ...affine(r),
         ...eps(r),
         ...given({
+          bias: r.maybe(0.2, () => false),
           momentum: r.maybe(0.3, () => r.pick([null, 0.5, 1])),
           trackRunningStats: r.maybe(0.15, () => false),
         }),
@@ -118,6 +127,26 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
     draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
     make: ({ p }) => new nn.Dropout(p),
   }),
+  Dropout1d: kind<{ p: number }>({
+    ranks: [2],
+    draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
+    make: ({ p }) => new nn.Dropout1d(p),
+  }),
+  Dropout2d: kind<{ p: number }>({
+    ranks: [3],
+    draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
+    make: ({ p }) => new nn.Dropout2d(p),
+  }),
+  Softmax: kind<{ axis: number }>({
+    ranks: ANY,
+    draw: (r, row) => ({ options: { axis: r.between(1, row.length) } }),
+    make: (options) => new nn.Softmax(options),
+  }),
+  LogSoftmax: kind<{ axis: number }>({
+    ranks: ANY,
+    draw: (r, row) => ({ options: { axis: r.between(1, row.length) } }),
+    make: (options) => new nn.LogSoftmax(options),
+  }),
   LayerNorm: kind<{ dims: number; eps?: number; elementwiseAffine?: boolean; bias?: boolean }>({
     ranks: ANY,
     keepsTime: true,
@@ -142,9 +171,11 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
   BatchNorm2d: batchNorm([3], (count, options) => new nn.BatchNorm2d(count, options)),
   InstanceNorm1d: channels([2], (count, options) => new nn.InstanceNorm1d(count, options)),
   InstanceNorm2d: channels([3], (count, options) => new nn.InstanceNorm2d(count, options)),
-  GroupNorm: kind<{ groups: number; affine?: boolean; eps?: number }>({
+  GroupNorm: kind<{ groups: number; affine?: boolean; bias?: boolean; eps?: number }>({
     ranks: ANY,
-    draw: (r, row) => ({ options: { groups: r.divisor(row[0]!), ...affine(r), ...eps(r) } }),
+    draw: (r, row) => ({
+      options: { groups: r.divisor(row[0]!), ...affine(r), ...eps(r), ...given({ bias: r.maybe(0.2, () => false) }) },
+    }),
     make: ({ groups, ...options }, row) => new nn.GroupNorm(groups, row[0]!, options),
   }),
   Flatten: kind<{ startDim?: number; endDim?: number }>({

@@ -54,6 +54,29 @@ function convolution(ranks: readonly number[], make: (ins: number, o: ConvOption
   });
 }
 
+function transposed(ranks: readonly number[], make: (ins: number, o: ConvOptions, options: object) => Unit): LayerKind {
+  return kind<ConvOptions>({
+    ranks,
+    draw(r, row) {
+      const [ins] = row as [number];
+      const stride = r.maybe(0.4, () => 2);
+      const grown = row.map((d, i) => (i === 0 ? d : d * (stride ?? 1) + 2));
+      const grouped = r.chance(0.25);
+      const most = Math.min(room(grown, 0), 30);
+      const out = grouped && ins <= most ? ins : r.size(most);
+      const kernel = each(r, row, () => r.between(1, 3));
+      const padded = Math.min(...[kernel].flat()) === 3 ? r.maybe(0.4, () => 1) : undefined;
+      const outputPadding = stride === undefined ? undefined : r.maybe(0.4, () => 1);
+      const more = given({ stride, padding: padded, outputPadding, bias: r.maybe(0.3, () => false) });
+      return { options: { out, kernel, ...(grouped && { grouped }), ...more } };
+    },
+    make({ out, kernel, grouped, ...options }, row) {
+      const [ins] = row as [number];
+      return make(ins, { out, kernel }, { ...options, ...(grouped && { groups: common(ins, out) }) });
+    },
+  });
+}
+
 interface PoolOptions extends Options {
   readonly kernel: Sizes;
   readonly stride?: number;
@@ -116,26 +139,11 @@ const upTo = (size: number): number => size;
 export const IMAGES: Readonly<Record<string, LayerKind>> = {
   Conv1d: convolution([2], (ins, { out, kernel }, options) => new nn.Conv1d(ins, out, [kernel].flat()[0]!, options)),
   Conv2d: convolution([3], (ins, { out, kernel }, options) => new nn.Conv2d(ins, out, kernel as Size2d, options)),
-  ConvTranspose2d: kind<ConvOptions>({
-    ranks: [3],
-    draw(r, row) {
-      const [ins] = row as [number];
-      const stride = r.maybe(0.4, () => 2);
-      const grown = row.map((d, i) => (i === 0 ? d : d * (stride ?? 1) + 2));
-      const grouped = r.chance(0.25);
-      const most = Math.min(room(grown, 0), 30);
-      const out = grouped && ins <= most ? ins : r.size(most);
-      const kernel = each(r, row, () => r.between(1, 3));
-      const padded = Math.min(...[kernel].flat()) === 3 ? r.maybe(0.4, () => 1) : undefined;
-      const outputPadding = stride === undefined ? undefined : r.maybe(0.4, () => 1);
-      const more = given({ stride, padding: padded, outputPadding, bias: r.maybe(0.3, () => false) });
-      return { options: { out, kernel, ...(grouped && { grouped }), ...more } };
-    },
-    make({ out, kernel, grouped, ...options }, row) {
-      const [ins] = row as [number];
-      const groups = grouped ? { groups: common(ins, out) } : {};
-      return new nn.ConvTranspose2d(ins, out, kernel as Size2d, { ...(options as object), ...groups });
-    },
+  ConvTranspose1d: transposed([2], (ins, { out, kernel }, options) => {
+    return new nn.ConvTranspose1d(ins, out, [kernel].flat()[0]!, options);
+  }),
+  ConvTranspose2d: transposed([3], (ins, { out, kernel }, options) => {
+    return new nn.ConvTranspose2d(ins, out, kernel as Size2d, options);
   }),
   MaxPool1d: pooling([2], true, (kernel, options) => new nn.MaxPool1d(kernel, options)),
   MaxPool2d: pooling([3], true, (kernel, options) => new nn.MaxPool2d(kernel, options)),
@@ -143,6 +151,18 @@ export const IMAGES: Readonly<Record<string, LayerKind>> = {
   AvgPool2d: pooling([3], false, (kernel, options) => new nn.AvgPool2d(kernel, options)),
   AdaptiveAvgPool1d: adaptive([2], (size) => new nn.AdaptiveAvgPool1d(size)),
   AdaptiveAvgPool2d: adaptive([3], (size) => new nn.AdaptiveAvgPool2d(size)),
+  AdaptiveMaxPool1d: adaptive([2], (size) => new nn.AdaptiveMaxPool1d(size)),
+  AdaptiveMaxPool2d: adaptive([3], (size) => new nn.AdaptiveMaxPool2d(size)),
+  PixelShuffle: kind<{ factor: number }>({
+    ranks: [3],
+    draw: (r, row) => (row[0]! % 4 === 0 ? { options: { factor: r.pick([1, 2]) } } : null),
+    make: ({ factor }) => new nn.PixelShuffle(factor),
+  }),
+  PixelUnshuffle: kind<{ factor: number }>({
+    ranks: [3],
+    draw: (r, row) => (row[1]! % 2 === 0 && row[2]! % 2 === 0 ? { options: { factor: r.pick([1, 2]) } } : null),
+    make: ({ factor }) => new nn.PixelUnshuffle(factor),
+  }),
   ZeroPad1d: padding([2], anything, (sides) => new nn.ZeroPad1d(sides)),
   ZeroPad2d: padding([3], anything, (sides) => new nn.ZeroPad2d(sides)),
   ConstantPad1d: padding([2], anything, (sides) => new nn.ConstantPad1d(sides, 0.5)),

@@ -1,7 +1,7 @@
 // sequences.ts: tables of vectors, positions, recurrent layers, attention and transformers.
 import type { Tensor } from '../../../lib/ir/graph.ts';
 import * as nn from '../../../lib/nn/index.ts';
-import { reshape, slice, transpose } from '../../../lib/ops/index.ts';
+import { add, reshape, slice, transpose } from '../../../lib/ops/index.ts';
 import { given, type Random } from '../random.ts';
 import type { Options, Row } from '../spec.ts';
 import { type DrawContext, type Extras, kind, type LayerKind, room } from './kind.ts';
@@ -90,6 +90,30 @@ function recurrent(
           ...(l && { lengths: l() }),
         };
         return (m as nn.GRU).forward(x, inputs)[give];
+      });
+    },
+  });
+}
+
+/** One step, or two of the same x. */
+function cell<M extends nn.Module>(
+  more: (r: Random) => Options,
+  make: (ins: number, hidden: number, options: object) => M,
+  step: (layer: M, x: Tensor, h: Tensor | null) => Tensor,
+): LayerKind {
+  return kind<{ hidden: number; twice?: boolean; bias?: boolean }>({
+    ranks: [1],
+    draw: (r, row) => ({
+      options: {
+        hidden: r.size(Math.min(48, room(row, 0))),
+        ...given({ twice: r.maybe(0.5, () => true), bias: r.maybe(0.2, () => false) }),
+        ...more(r),
+      },
+    }),
+    make({ hidden, twice, ...options }, row) {
+      return new Given(make(row[0]!, hidden, options), (m, x) => {
+        const h = step(m, x, null);
+        return twice ? step(m, x, h) : h;
       });
     },
   });
@@ -210,6 +234,24 @@ export const SEQUENCES: Readonly<Record<string, LayerKind>> = {
     () => ({}),
     (ins, hidden, options) => new nn.GRU(ins, hidden, options),
   ),
+  RNNCell: cell(
+    (r) => given({ nonlinearity: r.maybe(0.4, () => 'relu') }),
+    (ins, hidden, options) => new nn.RNNCell(ins, hidden, options),
+    (m, x, h) => m.forward(x, h),
+  ),
+  LSTMCell: cell(
+    () => ({}),
+    (ins, hidden, options) => new nn.LSTMCell(ins, hidden, options),
+    (m, x, h) => {
+      const { h: next, c } = m.forward(x, h ? { h, c: h } : {});
+      return add(next, c);
+    },
+  ),
+  GRUCell: cell(
+    () => ({}),
+    (ins, hidden, options) => new nn.GRUCell(ins, hidden, options),
+    (m, x, h) => m.forward(x, h),
+  ),
   MultiheadAttention: kind<MaskOptions & { heads: number; kdim?: number; vdim?: number; dropout?: number; bias?: boolean }>({
     ranks: [2],
     keepsTime: true,
@@ -277,6 +319,19 @@ export const SEQUENCES: Readonly<Record<string, LayerKind>> = {
       return new Given(new nn.TransformerDecoder(layer, o.count!, normOf(o, row[1]!)), (m, x) =>
         m.forward(x, memory(x), maskOf(x)),
       );
+    },
+  }),
+  Transformer: kind<TransformerOptions>({
+    ranks: [2],
+    keepsTime: true,
+    draw: (r, row) => (fits(row) ? { options: transformer(r, row, true) } : null),
+    make(o, row, { extras }) {
+      const maskOf = masksFor(o, row[0]!, extras);
+      const layers = { numEncoderLayers: o.count!, numDecoderLayers: 1 };
+      return new Given(new nn.Transformer(row[1]!, o.heads, { ...o.layer, ...layers }), (m, x) => {
+        const { causal, mask, keyPaddingMask } = maskOf(x);
+        return m.forward(memory(x), x, given({ tgtCausal: causal, tgtMask: mask, tgtKeyPaddingMask: keyPaddingMask }));
+      });
     },
   }),
 };

@@ -19,8 +19,10 @@ export interface BatchNormOptions {
   readonly eps?: number;
   /** How much of a batch's statistics enters the running ones; null: those are the mean over all batches so far. Default 0.1. */
   readonly momentum?: number | null;
-  /** Has weight and bias. Default true. */
+  /** Has a weight and, unless `bias` is false, a bias. Default true. */
   readonly affine?: boolean;
+  /** Whether something is added. Default true. */
+  readonly bias?: boolean;
   /** Keeps running statistics, for evaluation. Else the batch's own are used there too. Default true. */
   readonly trackRunningStats?: boolean;
 }
@@ -29,6 +31,7 @@ const OPTIONS = options<BatchNormOptions>()({
   eps: eps.default(1e-5),
   momentum: nullable(number({ min: 0, max: 1 })).default(0.1),
   affine: bool.default(true),
+  bias: bool.default(true),
   trackRunningStats: bool.default(true),
 });
 /** What a layer is made of. */
@@ -64,13 +67,13 @@ abstract class BatchNorm extends Module {
 
   constructor(kind: Kind, given: Made) {
     super();
-    const { numFeatures, affine, trackRunningStats: track } = given;
+    const { numFeatures, affine, bias, trackRunningStats: track } = given;
     this.#kind = kind;
     this.#features = numFeatures;
     this.#eps = given.eps;
     this.#momentum = given.momentum;
     this.weight = affine ? new Parameter([numFeatures], ones()) : null;
-    this.bias = affine ? new Parameter([numFeatures], zeros()) : null;
+    this.bias = affine && bias ? new Parameter([numFeatures], zeros()) : null;
     this.running_mean = track ? new Buffer([numFeatures]) : null;
     this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
     this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
@@ -92,12 +95,15 @@ abstract class BatchNorm extends Module {
     }
     const [mean, variance] = [this.running_mean, this.running_var];
     const training = t.graph.mode === 'train';
-    if (!training && mean && variance) return this.#fixed(t, mean, variance);
+    if (!training && mean && variance)
+      return byRunning(t, { mean, variance, eps: this.#eps, weight: this.weight, bias: this.bias });
     const count = sizeOf(t.shape) / this.#features;
     if (training && count <= 1) {
       throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]`);
     }
-    const normed = batchNorm(t, this.weight, this.bias, { eps: this.#eps });
+    const { weight } = this;
+    const bias = this.bias ?? (weight && t.graph.constant(new Float32Array(this.#features), [this.#features], 'f32'));
+    const normed = batchNorm(t, weight, bias, { eps: this.#eps });
     if (training && mean && variance) {
       const factor = this.#factor();
       follow(mean, normed.mean, factor);
@@ -113,19 +119,28 @@ abstract class BatchNorm extends Module {
     seen.assign(next);
     return this.#momentum ?? div(1, next);
   }
+}
 
-  /** By the running statistics. */
-  #fixed(x: Tensor, mean: Buffer, variance: Buffer): Tensor {
-    const across = (t: TensorLike): Tensor => reshape(t, [this.#features, ...new Array<number>(x.shape.length - 2).fill(1)]);
-    const inverse = rsqrt(add(variance, this.#eps));
-    const centered = sub(x, across(mean));
-    const { weight, bias } = this;
-    return weight && bias ? add(mul(centered, across(mul(inverse, weight))), across(bias)) : mul(centered, across(inverse));
-  }
+/** What a layer has kept of what it has seen, and what it does then. */
+interface Kept {
+  readonly mean: Buffer;
+  readonly variance: Buffer;
+  readonly eps: number;
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+}
+
+/** Each channel of x by running statistics. */
+export function byRunning(x: Tensor, { mean, variance, eps, weight, bias }: Kept): Tensor {
+  const [, channels, ...space] = x.shape as [number, number, ...number[]];
+  const across = (t: TensorLike): Tensor => reshape(t, [channels, ...space.map(() => 1)]);
+  const inverse = rsqrt(add(variance, eps));
+  const scaled = mul(sub(x, across(mean)), across(weight ? mul(inverse, weight) : inverse));
+  return bias ? add(scaled, across(bias)) : scaled;
 }
 
 /** running = (1 - factor) running + factor value, in f64. */
-function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
+export function follow(running: Buffer, value: Tensor, factor: Tensor | number): void {
   const kept = mul(cast(running, 'f64'), typeof factor === 'number' ? 1 - factor : sub(1, factor));
   running.assign(cast(add(kept, mul(value, factor)), 'f32'));
 }

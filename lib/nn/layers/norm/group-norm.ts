@@ -1,4 +1,4 @@
-// group-norm.ts: group norm and instance norm: each example is normalized separately, so training and evaluation are the same.
+// group-norm.ts: group norm: each example is normalized separately, so training and evaluation are the same.
 import { OptionError, ShapeError } from '../../../errors.ts';
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { sizeOf } from '../../../ir/op.ts';
@@ -7,22 +7,22 @@ import { add, mul } from '../../../ops/elementwise/elementwise.ts';
 import { layerNorm } from '../../../ops/norm/row-norm.ts';
 import { reshape } from '../../../ops/shape/shape.ts';
 import { bool, options, signature } from '../../../options/index.ts';
-import { forwardOf, type ReadX, size } from '../../fields.ts';
+import { forwardOf, size } from '../../fields.ts';
 import { ones, zeros } from '../../module/init.ts';
 import { Module, Parameter } from '../../module/module.ts';
 
-/** Options of `nn.GroupNorm`, `nn.InstanceNorm1d` and `nn.InstanceNorm2d`. */
+/** Options of `nn.GroupNorm`. */
 export interface GroupNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
-  /** Has weight and bias. Default true; of instance norm false. */
+  /** Has a weight and, unless `bias` is false, a bias. Default true. */
   readonly affine?: boolean;
+  /** Whether something is added. Default true. */
+  readonly bias?: boolean;
 }
 
-const optionsOf = (affine: boolean) => options<GroupNormOptions>()({ eps: epsField.default(1e-5), affine: bool.default(affine) });
-
 /** Neighboring channels of each example as rows, normalized; then a weight and a bias per channel. */
-function normalized(
+export function normalized(
   where: string,
   x: Tensor,
   groups: number,
@@ -35,10 +35,15 @@ function normalized(
   if (n === 0) throw new ShapeError(`${where}: expected at least one value per channel, got [${x.shape}]`);
   const z = reshape(layerNorm(reshape(x, [batch * groups, n]), { eps }), x.shape);
   const across = (t: TensorLike): Tensor => reshape(t, [channels, ...space.map(() => 1)]);
-  return weight && bias ? add(mul(z, across(weight)), across(bias)) : z;
+  const scaled = weight ? mul(z, across(weight)) : z;
+  return bias ? add(scaled, across(bias)) : scaled;
 }
 
-const readGroupNorm = signature('nn.GroupNorm', { numGroups: size, numChannels: size }, optionsOf(true));
+const readGroupNorm = signature(
+  'nn.GroupNorm',
+  { numGroups: size, numChannels: size },
+  options<GroupNormOptions>()({ eps: epsField.default(1e-5), affine: bool.default(true), bias: bool.default(true) }),
+);
 const readGroupNormForward = forwardOf('GroupNorm');
 
 /**
@@ -62,7 +67,7 @@ export class GroupNorm extends Module {
   /** @throws OptionError if the groups do not divide the channels. */
   constructor(numGroups: number, numChannels: number, options: GroupNormOptions = {}) {
     super();
-    const { eps, affine } = readGroupNorm(arguments);
+    const { eps, affine, bias } = readGroupNorm(arguments);
     this.numGroups = numGroups;
     this.numChannels = numChannels;
     this.eps = eps;
@@ -72,7 +77,7 @@ export class GroupNorm extends Module {
       );
     }
     this.weight = affine ? new Parameter([numChannels], ones()) : null;
-    this.bias = affine ? new Parameter([numChannels], zeros()) : null;
+    this.bias = affine && bias ? new Parameter([numChannels], zeros()) : null;
   }
 
   forward(x: TensorLike): Tensor {
@@ -81,75 +86,5 @@ export class GroupNorm extends Module {
       throw new ShapeError(`GroupNorm: expected x [batch, ${this.numChannels}, ...], got [${t.shape}]`);
     }
     return normalized('GroupNorm', t, this.numGroups, this.eps, this.weight, this.bias);
-  }
-}
-
-/** One of the instance norm layers: the dimensions of x, and its readers. */
-interface Kind {
-  readonly layer: string;
-  readonly rank: number;
-  readonly made: (given: ArrayLike<unknown>) => Required<GroupNormOptions> & { readonly numFeatures: number };
-  readonly forward: ReadX;
-}
-const kind = (layer: string, rank: number): Kind => ({
-  layer,
-  rank,
-  made: signature(`nn.${layer}`, { numFeatures: size }, optionsOf(false)),
-  forward: forwardOf(layer),
-});
-
-/** What the instance norm layers share. */
-abstract class InstanceNorm extends Module {
-  weight: Parameter | null;
-  bias: Parameter | null;
-  readonly #kind: Kind;
-  readonly #features: number;
-  readonly #eps: number;
-
-  constructor(kind: Kind, { numFeatures, eps, affine }: ReturnType<Kind['made']>) {
-    super();
-    this.#kind = kind;
-    this.#features = numFeatures;
-    this.#eps = eps;
-    this.weight = affine ? new Parameter([numFeatures], ones()) : null;
-    this.bias = affine ? new Parameter([numFeatures], zeros()) : null;
-  }
-
-  /** @throws ShapeError if x has another number of dimensions or channels. */
-  forward(x: TensorLike): Tensor {
-    const { layer, rank, forward } = this.#kind;
-    const { x: t } = forward(arguments);
-    if (t.shape.length !== rank || t.shape[1] !== this.#features) {
-      const space = rank === 3 ? 'length' : 'height, width';
-      throw new ShapeError(`${layer}: expected x [batch, ${this.#features}, ${space}], got [${t.shape}]`);
-    }
-    return normalized(layer, t, this.#features, this.#eps, this.weight, this.bias);
-  }
-}
-
-const instanceNorm1d = kind('InstanceNorm1d', 3);
-const instanceNorm2d = kind('InstanceNorm2d', 4);
-
-/**
- * Normalizes each channel of each example, without running statistics.
- * @shape x [batch, features, length] -> as x
- * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
- * @see torch.nn.InstanceNorm1d
- */
-export class InstanceNorm1d extends InstanceNorm {
-  constructor(numFeatures: number, options: GroupNormOptions = {}) {
-    super(instanceNorm1d, instanceNorm1d.made(arguments));
-  }
-}
-
-/**
- * Normalizes each channel of each image, without running statistics.
- * @shape x [batch, features, height, width] -> as x
- * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
- * @see torch.nn.InstanceNorm2d
- */
-export class InstanceNorm2d extends InstanceNorm {
-  constructor(numFeatures: number, options: GroupNormOptions = {}) {
-    super(instanceNorm2d, instanceNorm2d.made(arguments));
   }
 }
