@@ -2,68 +2,34 @@
 // make_losses.py); what is not in PyTorch, by hand; and kernels against refs for whole losses.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
-import { Graph, type Tensor } from '../../lib/ir/graph.ts';
+import { Graph } from '../../lib/ir/graph.ts';
 import type { DType } from '../../lib/ir/op.ts';
+import { Linear, Sequential } from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
-import { sum } from '../../lib/ops/index.ts';
-import { interpret } from '../interpret.ts';
-import { runGraph } from '../run-graph.ts';
+import { reshape } from '../../lib/ops/index.ts';
+import { sgd } from '../../lib/optim/index.ts';
+import { Trainer } from '../../lib/train/trainer.ts';
+import { type Build, close, of, run, type Values, values } from './loss-kit.ts';
 
-const losses = { ...loss };
-
-interface Values {
-  readonly shape: number[];
-  readonly data: number[];
-  readonly dtype: DType;
-}
 interface Case {
   readonly loss: string;
   readonly ins: readonly Values[];
   readonly options: object;
   readonly value: number[];
   readonly grads: number[][];
+  /** Option `sampleWeight`. */
+  readonly weights?: Values;
 }
 const golden = JSON.parse(readFileSync(new URL('../golden/nn/losses.json', import.meta.url), 'utf8')) as { cases: Case[] };
 
-// biome-ignore lint/suspicious/noExplicitAny: losses take more than tensors
-type Build = (...ins: any[]) => Tensor;
-const values = (data: number[], dtype: DType = 'f32', shape = [data.length]): Values => ({ shape, data, dtype });
-
-/** The loss, and the gradients of its sum for the first `wanted` inputs: by refs in f64, and by kernels. */
-function run(ins: readonly Values[], build: Build, wanted: number): { exact: number[][]; native: number[][] } {
-  const graph = new Graph('train');
-  const tensors = ins.map(({ dtype, shape }, i) => graph.input(`x${i}`, { dtype, shape }, 'feed'));
-  const out = build(...tensors);
-  const total = out.shape.length === 0 ? out : sum(out, { dtype: 'f64' });
-  const outs = [out, ...grad(total, tensors.slice(0, wanted))];
-  for (const [i, t] of outs.entries()) graph.output(`y${i}`, t);
-  const inputs = Object.fromEntries(ins.map((x, i) => [`x${i}`, Float64Array.from(x.data)]));
-  const truth = interpret(graph, { inputs, f64: true });
-  const native = runGraph(graph, { inputs });
-  return { exact: outs.map((t) => [...truth.get(t)!]), native: outs.map((_, i) => [...native.get(`y${i}`)!]) };
-}
-
-function close(got: readonly number[], want: readonly number[], tolerance: number): void {
-  expect(got.length).toBe(want.length);
-  for (const [i, w] of want.entries()) {
-    if (!(Math.abs(got[i]! - w) <= tolerance * Math.max(1, Math.abs(w))))
-      throw new Error(`element ${i}: expected ${w}, got ${got[i]}`);
-  }
-}
-
-const of = (name: string, options: object): Build => {
-  const f = losses[name as 'mse'] as unknown as (...args: unknown[]) => Tensor;
-  // PyTorch's order is input, target, variance; goldens list what has gradients first.
-  if (name === 'weightedMean') return (x, w) => loss.weightedMean(x, w);
-  if (name === 'gaussianNll') return (x, v, t) => f(x, t, v, options);
-  return (...ins) => f(...ins, options);
-};
-
 describe('losses as in PyTorch: values and gradients', () => {
   test.each(golden.cases.map((c, i) => [i, c.loss, JSON.stringify(c.options), c] as const))('#%i %s %s', (_, name, __, c) => {
-    const { exact, native } = run(c.ins, of(name, c.options), c.grads.length);
+    const { weights } = c;
+    const weighed: Build = (...given) => of(name, { ...c.options, sampleWeight: given.at(-1) })(...given.slice(0, -1));
+    const { exact, native } = weights
+      ? run([...c.ins, weights], weighed, c.grads.length)
+      : run(c.ins, of(name, c.options), c.grads.length);
     for (const [i, want] of [c.value, ...c.grads].entries()) {
       close(exact[i]!, want, 1e-8);
       close(native[i]!, want, 2e-5);
@@ -122,6 +88,84 @@ test('ignored labels may be u8, and labels of many dimensions keep their shape w
   close(native[0]!, [Math.log(1 + Math.E), 0, Math.log(1 + Math.exp(-1)), 0], 1e-6);
 });
 
+describe('what counts nothing is not read', () => {
+  const nan = Number.NaN;
+  const x = values([1, 2, nan, nan], 'f32', [2, 2]);
+
+  test('a label that is none, as a number of any type', () => {
+    for (const [dtype, none] of [
+      ['i32', -7],
+      ['u8', 200],
+      ['f32', nan],
+      ['f32', 0.5],
+    ] as const) {
+      const ins = [x, values([1, none], dtype), values([1, 0])];
+      for (const f of [loss.crossEntropy, loss.nll, loss.focal, loss.multiMargin] as const) {
+        const { native } = run(ins, (a, y, sampleWeight) => f(a, y, { sampleWeight }), 1);
+        expect(Number.isFinite(native[0]![0])).toBe(true);
+        expect(native[1]!.slice(2).map(Math.abs)).toEqual([0, 0]);
+      }
+      // Without weights it ends the run, or is a NaN.
+      if (!Number.isNaN(none)) expect(() => run(ins, (a, y) => loss.multiMargin(a, y), 1)).toThrow();
+    }
+  });
+
+  test('weights in a column, as integers, as numbers in a list; where all are 0 the mean is 0 without a gradient', () => {
+    const y = values([1, nan], 'f32', [2, 1]);
+    const of = (weights: Values): number[][] =>
+      run([values([3, 5], 'f32', [2, 1]), y, weights], (a, b, sampleWeight) => loss.mse(a, b, { sampleWeight }), 1).native;
+    for (const w of [values([2, 0]), values([2, 0], 'f32', [2, 1]), values([2, 0], 'u8'), values([2, 0], 'i32', [2, 1])]) {
+      expect(of(w).map((g) => [...g])).toEqual([[4], [4, 0]]);
+    }
+    expect(of(values([0, 0])).map((g) => g.map(Math.abs))).toEqual([[0], [0, 0]]);
+    const { native } = run(
+      [values([3, 5]), values([1, nan])],
+      (a, b) => loss.l1(a, b, { sampleWeight: [0.5, 0], reduction: 'none' }),
+      1,
+    );
+    expect(native[0]).toEqual([1, 0]);
+    const all = run([values([3, 5]), values([1, 4])], (a, b) => loss.l1(a, b, { sampleWeight: a.graph.scalar(3, 'f32') }), 1);
+    expect(all.native[0]).toEqual([1.5]);
+  });
+
+  test('a mean over several batches divides once', async () => {
+    const model = new Sequential(new Linear(1, 1));
+    const rows = { x: [[1], [2], [3], [4], [5]], y: [2, nan, 7, 1, nan], w: [1, 0, 3, 0.5, 0] };
+    using trainer = new Trainer({
+      model,
+      loss: ({ x, y, w }, m) => loss.mse(reshape(m.forward(x!), [-1]), y!, { sampleWeight: w! }),
+      optimizer: sgd({ lr: 0 }),
+      batchSize: 2,
+    });
+    const { data } = await trainer.predict({ x: rows.x });
+    const total = rows.w.reduce((s, w, i) => (w === 0 ? s : s + w * (data[i]! - rows.y[i]!) ** 2), 0);
+    expect((await trainer.evaluate(rows)).loss).toBeCloseTo(total / 4.5, 5);
+  });
+
+  test('klDiv with batchmean divides by the sum over rows', () => {
+    const p = [0.25, 0.75, 0.5, 0.5, nan, nan];
+    const logs = [0.5, 0.5, 0.125, 0.875, nan, nan].map(Math.log);
+    const { exact, native } = run(
+      [values(logs, 'f32', [3, 2]), values(p, 'f32', [3, 2]), values([2, 0.5, 0])],
+      (a, b, sampleWeight) => loss.klDiv(a, b, { sampleWeight, reduction: 'batchmean' }),
+      1,
+    );
+    const of = (i: number): number =>
+      [0, 1].reduce((s, k) => s + p[2 * i + k]! * (Math.log(p[2 * i + k]!) - logs[2 * i + k]!), 0);
+    close(exact[0]!, [(2 * of(0) + 0.5 * of(1)) / 2.5], 1e-12);
+    close(native[0]!, exact[0]!, 1e-6);
+    expect(native[1]!.every(Number.isFinite)).toBe(true);
+  });
+});
+
+test('the loss of probabilities that are sure and wrong has a gradient, and probabilities of classes may have one', () => {
+  const { native } = run([values([0, 1, 1e-30]), values([1, 0, 1])], (a, b) => loss.bce(a, b, { reduction: 'none' }), 1);
+  close(native[0]!, [100, 100, 30 * Math.LN10], 1e-6);
+  expect(native[1]!.slice(0, 2).map((v) => v / 1e12)).toEqual([expect.closeTo(-1, 5), expect.closeTo(1, 5)]);
+  // As the composition of its logarithm says.
+  expect(native[1]![2]! / -1e30).toBeCloseTo(1, 5);
+});
+
 describe('refused', () => {
   const refuse = (build: Build, shapes: readonly (readonly number[])[], dtype: DType = 'f32') => {
     const graph = new Graph();
@@ -151,6 +195,26 @@ describe('refused', () => {
       [2, 3],
     ]).toThrow(ShapeError);
     refuse(loss.hinge, [[4], [3]]).toThrow(ShapeError);
+    const weighed = (shapes: readonly (readonly number[])[]) =>
+      refuse((x, y, sampleWeight) => loss.mse(x, y, { sampleWeight }), shapes);
+    weighed([[4, 3], [4, 3], [3]]).toThrow('mse: expected sampleWeight of [4,3], or the first of these dimensions, got [3]');
+    weighed([[4], [4], [4, 1, 2]]).toThrow('mse: expected sampleWeight of [4], got [4,1,2]');
+    refuse(
+      (x, y, sampleWeight) => loss.klDiv(x, y, { sampleWeight, reduction: 'batchmean' }),
+      [
+        [4, 3],
+        [4, 3],
+        [4, 3],
+      ],
+    ).toThrow(/klDiv: expected sampleWeight of \[4\], a weight for each row, with batchmean, got \[4,3\]/);
+    refuse((x, y, v) => loss.gaussianNll(x, y, v), [[4, 3], [4, 3], [4]]).not.toThrow();
+    refuse((x, y, v) => loss.gaussianNll(x, y, v), [[4, 3], [4, 3], [2]]).toThrow(
+      'gaussianNll: expected a variance of [4,3], of [4], one a row, or a number, got [2]',
+    );
+    refuse((x, y) => loss.multiMargin(x, y, { weight: [1, 2] }), [[4, 3], [4]], 'i32').toThrow(
+      'multiMargin: expected class weights [3], got [2]',
+    );
+    refuse(loss.multiLabelMargin, [[4, 3], [4]], 'i32').toThrow(ShapeError);
   });
   test('options that are none', () => {
     const bad = (build: Build) => refuse(build, [[4, 3], [4]], 'i32');
@@ -158,6 +222,16 @@ describe('refused', () => {
     bad((x, y) => loss.crossEntropy(x, y, { weight: [1, Number.NaN, 1] })).toThrow(/option weight: expected finite numbers/);
     bad((x, y) => loss.nll(x, y, { labelSmoothing: 0.1 } as object)).toThrow(OptionError);
     bad((x, y) => loss.focal(x, y, { gamma: -1 })).toThrow(/focal: option gamma: expected a finite number >= 0, got -1/);
+    refuse(
+      (x, y) => loss.crossEntropy(x, y, { ignoreIndex: 0 }),
+      [
+        [4, 3],
+        [4, 3],
+      ],
+    ).toThrow(
+      /option ignoreIndex: is for numbers of classes, and targets of the shape of the logits are their probabilities: sampleWeight 0/,
+    );
+    bad((x, y) => loss.multiMargin(x, y, { p: 3 as 1 })).toThrow(/option p: expected one of 1, 2, got 3/);
     const same = (build: Build) => refuse(build, [[4], [4]]);
     same((x, y) => loss.klDiv(x, y, { reduction: 'avg' as 'mean' })).toThrow(/expected one of mean, batchmean, sum, none/);
     same((x, y) => loss.sigmoidFocal(x, y, { alpha: 2 })).toThrow(/option alpha/);

@@ -1,7 +1,21 @@
 // losses.ts: every loss: what it is given of a prediction, what its targets are, and its options.
 import type { Tensor } from '../../lib/ir/graph.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
-import { logSoftmax, mean, slice, softplus, square, sub } from '../../lib/ops/index.ts';
+import {
+  abs,
+  cast,
+  floor,
+  logSoftmax,
+  mean,
+  mul,
+  relu,
+  reshape,
+  sigmoid,
+  slice,
+  softplus,
+  square,
+  sub,
+} from '../../lib/ops/index.ts';
 import { given, type Random } from './random.ts';
 import type { Options, Row } from './spec.ts';
 
@@ -18,7 +32,9 @@ export interface LossKind {
   apply(parts: readonly Tensor[], y: Tensor, options: Options): Tensor;
 }
 
-const reduction = (r: Random): Options => given({ reduction: r.maybe(0.15, () => 'sum' as const) });
+/** `counting`: elements, or rows, count what follows from their targets, nothing some of them. */
+const reduction = (r: Random): Options =>
+  given({ reduction: r.maybe(0.15, () => 'sum' as const), counting: r.maybe(0.25, () => r.pick(['elements', 'rows'])) });
 const clamped = (r: Random): Options => ({
   ...reduction(r),
   ...given({ clamp: r.maybe(0.15, () => r.pick([1, [-0.5, 2]])) }),
@@ -33,8 +49,15 @@ const classes = (r: Random, width: number): Options => ({
 const alike = (targets: Targets, f: (x: Tensor, y: Tensor, o: Options) => Tensor, draw: LossKind['draw']): LossKind => ({
   targets,
   draw,
-  apply: ([x], y, options) => f(x!, y, options),
+  apply: ([x], y, options) => f(x!, y, counted(y, options)),
 });
+/** Option `sampleWeight` in place of `counting`. */
+function counted(y: Tensor, { counting, ...options }: Options & { readonly counting?: string }): Options {
+  if (counting === undefined) return options;
+  const all = relu(sub(abs(cast(y, 'f32')), 0.3));
+  const rows = reshape(slice(reshape(all, [y.shape[0]!, -1]), { axis: 1, start: 0, end: 1 }), [-1]);
+  return { ...options, sampleWeight: counting === 'rows' ? rows : all };
+}
 const labels = (f: (x: Tensor, y: Tensor, o: Options) => Tensor, draw: LossKind['draw']): LossKind => ({
   ...alike('labels', f, draw),
   perVector: true,
@@ -50,12 +73,31 @@ export const LOSSES: Readonly<Record<string, LossKind>> = {
     targets: 'normal',
     parts: 2,
     draw: (r) => ({ ...clamped(r), ...given({ full: r.maybe(0.5, () => true) }) }),
-    apply: ([x, v], y, options) => loss.gaussianNll(x!, y, softplus(v!), options),
+    apply: ([x, v], y, options) => loss.gaussianNll(x!, y, softplus(v!), counted(y, options)),
   },
   bceWithLogits: alike('unit', loss.bceWithLogits, (r, width) => ({
     ...clamped(r),
     ...given({ posWeight: r.maybe(0.3, () => r.pick([2, weights(width)])), weight: r.maybe(0.2, () => weights(width)) }),
   })),
+  bce: alike(
+    'unit',
+    (x, y, o) => loss.bce(sigmoid(x), y, o),
+    (r, width) => ({ ...reduction(r), ...given({ weight: r.maybe(0.2, () => weights(width)) }) }),
+  ),
+  multiMargin: labels(loss.multiMargin, (r, width) => ({
+    ...reduction(r),
+    ...given({ p: r.maybe(0.4, () => 2), margin: r.maybe(0.4, () => 0.5), weight: r.maybe(0.25, () => weights(width)) }),
+  })),
+  multiLabelMargin: alike(
+    'unit',
+    // Numbers from -1, which ends a row, to that of the last class.
+    (x, y, o) => loss.multiLabelMargin(x, sub(floor(mul(y, 0.999 * (x.shape.at(-1)! + 1))), 1), o),
+    (r) => given({ reduction: r.maybe(0.15, () => 'sum' as const) }),
+  ),
+  multiLabelSoftMargin: alike('unit', loss.multiLabelSoftMargin, (r, width) =>
+    given({ reduction: r.maybe(0.15, () => 'sum' as const), weight: r.maybe(0.2, () => weights(width)) }),
+  ),
+  softMargin: alike('signs', loss.softMargin, reduction),
   sigmoidFocal: alike('unit', loss.sigmoidFocal, (r) => ({
     ...clamped(r),
     ...given({ alpha: r.maybe(0.4, () => r.pick([null, 0.6])), gamma: r.maybe(0.4, () => r.pick([0, 1.5])) }),
@@ -82,19 +124,24 @@ export const LOSSES: Readonly<Record<string, LossKind>> = {
     parts: 2,
     perVector: true,
     draw: (r) => ({ ...reduction(r), ...given({ margin: r.maybe(0.5, () => 0.2) }) }),
-    apply: ([a, b], y, options) => loss.cosineEmbedding(a!, b!, y, options),
+    apply: ([a, b], y, options) => loss.cosineEmbedding(a!, b!, y, counted(y, options)),
   },
   tripletMargin: {
     targets: 'none',
     parts: 3,
-    draw: (r) => ({ ...reduction(r), ...given({ p: r.maybe(0.4, () => r.pick([1, 3])), swap: r.maybe(0.4, () => true) }) }),
+    draw: (r) =>
+      given({
+        reduction: r.maybe(0.15, () => 'sum' as const),
+        p: r.maybe(0.4, () => r.pick([1, 3])),
+        swap: r.maybe(0.4, () => true),
+      }),
     apply: ([a, b, c], _, options) => loss.tripletMargin(a!, b!, c!, options),
   },
   marginRanking: {
     targets: 'signs',
     parts: 2,
     draw: (r) => ({ ...reduction(r), ...given({ margin: r.maybe(0.5, () => 0.2) }) }),
-    apply: ([a, b], y, options) => loss.marginRanking(a!, b!, y, options),
+    apply: ([a, b], y, options) => loss.marginRanking(a!, b!, y, counted(y, options)),
   },
   hinge: alike('signs', loss.hinge, reduction),
   hingeEmbedding: alike('signs', loss.hingeEmbedding, reduction),

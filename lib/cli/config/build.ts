@@ -7,11 +7,9 @@ import { OptionError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { accuracy } from '../../metrics/index.ts';
 import { bceWithLogits, crossEntropy, huber, l1, mse, weightedMean } from '../../nn/loss/index.ts';
-import { numbers, reducedByWeight } from '../../nn/loss/reduction.ts';
 import type { Module } from '../../nn/module/module.ts';
-import { cast, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import { cast, equal } from '../../ops/elementwise/elementwise.ts';
 import { argmax } from '../../ops/reduce/reduce.ts';
-import { gather } from '../../ops/rows/gather.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import type { Optimizer } from '../../optim/index.ts';
 import * as optim from '../../optim/index.ts';
@@ -39,30 +37,25 @@ const REGRESSION = { mse, l1, huber, bceWithLogits } as const;
 export function makeTask(config: TrainConfig, data: DataSet): Task {
   const { loss, labelSmoothing } = config;
   const model = makeModel(config.model, data);
+  // A mean divides by the sum of what its rows weigh, for classes times the weight of the class of each.
+  const counted = (batch: Batch): { sampleWeight?: Tensor } => (data.weighted ? { sampleWeight: weightIn(batch) } : {});
   const outputs = (x: Tensor, net: Module): Tensor => outputsOf(config, net, x);
   const predict: Task['predict'] = ({ x }, net) => outputs(x, net);
   if (loss !== 'crossEntropy') {
     const column = ({ x }: Batch, net: Module): Tensor => reshape(outputs(x, net), [x.shape[0]!]);
-    const objective: Task['loss'] = data.weighted
-      ? (batch, net) => weightedMean(REGRESSION[loss](column(batch, net), batch.y, { reduction: 'none' }), weightIn(batch))
-      : (batch, net) => REGRESSION[loss](column(batch, net), batch.y);
+    const objective: Task['loss'] = (batch, net) => REGRESSION[loss](column(batch, net), batch.y, counted(batch));
     return { model, loss: objective, metrics: {}, predict: column };
   }
   const weight = weightsOf(config, data);
   const options = { labelSmoothing, ...(weight && { weight }) };
-  if (!data.weighted) {
-    return {
-      model,
-      loss: ({ x, y }, net) => crossEntropy(outputs(x, net), y, options),
-      metrics: { accuracy: ({ x, y }, net) => accuracy(outputs(x, net), y) },
-      predict,
-    };
-  }
   return {
     model,
-    loss: (batch, net) => weightedCrossEntropy(outputs(batch.x, net), batch.y, weightIn(batch), options),
+    loss: (batch, net) => crossEntropy(outputs(batch.x, net), batch.y, { ...options, ...counted(batch) }),
     metrics: {
-      accuracy: (batch, net) => weightedMean(isRight(outputs(batch.x, net), batch.y), weightIn(batch)),
+      accuracy: (batch, net) =>
+        data.weighted
+          ? weightedMean(isRight(outputs(batch.x, net), batch.y), weightIn(batch))
+          : accuracy(outputs(batch.x, net), batch.y),
     },
     predict,
   };
@@ -70,20 +63,6 @@ export function makeTask(config: TrainConfig, data: DataSet): Task {
 
 /** Of the rows of a batch. */
 const weightIn = (batch: Batch): Tensor => (batch as unknown as Readonly<Record<string, Tensor>>)[ROW_WEIGHT]!;
-
-/** As `crossEntropy` with weights of classes: a mean that divides by the sum of what its rows weigh, here the weight of the row times that of its class. */
-function weightedCrossEntropy(
-  logits: Tensor,
-  labels: Tensor,
-  weight: Tensor,
-  options: { readonly labelSmoothing: number; readonly weight?: readonly number[] },
-): Tensor {
-  const losses = crossEntropy(logits, labels, { ...options, reduction: 'none' });
-  const ofClass = options.weight && gather(numbers(logits.graph, options.weight), labels);
-  return reducedByWeight(mul(losses, cast(weight, 'f64')), cast(ofClass ? mul(weight, ofClass) : weight, 'f64'), {
-    reduction: 'mean',
-  });
-}
 
 /** 1 for each row whose largest logit is its label. */
 function isRight(logits: Tensor, labels: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // distance.ts: losses that compare distributions and vectors: KL divergence, cosine, triplets, ranking, hinges.
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { sameShape } from '../../ir/op.ts';
+import { sameShape, sizeOf } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
 import {
   abs,
@@ -23,13 +23,26 @@ import {
   where,
 } from '../../ops/elementwise/elementwise.ts';
 import { sum } from '../../ops/reduce/reduce.ts';
+import { broadcastTo, reshape } from '../../ops/shape/shape.ts';
 import { bool, choice, number, type OptionsField, options, signature } from '../../options/index.ts';
-import { alike, type Reduction, type ReductionOptions, reduced, reductionField } from './reduction.ts';
+import {
+  countingOf,
+  type Numbers,
+  operandsOf,
+  type Reduction,
+  type ReductionOptions,
+  type ReductionRead,
+  reducedBy,
+  reducedByWeight,
+  reductionFields,
+} from './reduction.ts';
 
 /** Options of `loss.klDiv`. */
 export interface KLDivOptions {
   /** `batchmean` is the sum divided by the first dimension, which is the divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
   readonly reduction?: Reduction | 'batchmean';
+  /** As of the other losses. With `batchmean` a weight for each row, [rows], by whose sum it divides. */
+  readonly sampleWeight?: Numbers;
   /** The target is in logarithms too. Default false. */
   readonly logTarget?: boolean;
 }
@@ -39,6 +52,7 @@ const readKlDiv = signature(
   { input: tensor, target: tensor },
   options<KLDivOptions>()({
     reduction: choice('mean', 'batchmean', 'sum', 'none').default('mean'),
+    sampleWeight: reductionFields.sampleWeight,
     logTarget: bool.default(false),
   }),
 );
@@ -51,12 +65,22 @@ const readKlDiv = signature(
  * @see torch.nn.functional.kl_div
  */
 export function klDiv(input: TensorLike, target: TensorLike, options: KLDivOptions = {}): Tensor {
-  const { input: x, reduction, logTarget, ...read } = readKlDiv(arguments);
-  const [t] = alike('klDiv', x, read.target);
+  const { reduction, logTarget, ...read } = readKlDiv(arguments);
+  const rule = { reduction: reduction === 'batchmean' ? 'sum' : reduction, sampleWeight: read.sampleWeight } as const;
+  const { x, others, counting } = operandsOf('klDiv', read.input, [read.target], rule);
+  const [t] = others;
   // 0 log 0 is 0.
   const values = logTarget ? mul(exp(t), sub(t, x)) : mul(t, sub(log(maximum(t, 1e-38)), x));
-  if (reduction !== 'batchmean') return reduced(values, { reduction });
-  return div(sum(values, { dtype: 'f64' }), Math.max(1, x.shape[0] ?? 1));
+  if (reduction !== 'batchmean') return reducedBy(values, counting, rule);
+  if (!counting) return div(sum(values, { dtype: 'f64' }), Math.max(1, x.shape[0] ?? 1));
+  if (sizeOf(counting.weight.shape.slice(1)) !== 1) {
+    const [rows] = x.shape;
+    throw new ShapeError(
+      `klDiv: expected sampleWeight of [${rows}], a weight for each row, with batchmean, got [${counting.weight.shape}]`,
+    );
+  }
+  const each = broadcastTo(reshape(cast(counting.weight, 'f64'), counting.weight.shape.slice(0, 1)), x.shape.slice(0, 1));
+  return reducedByWeight(cast(counting.times(values), 'f64'), each, { reduction: 'mean' });
 }
 
 const lastAxis = { axes: [-1], dtype: 'f64' } as const;
@@ -90,8 +114,8 @@ export interface MarginOptions extends ReductionOptions {
   /** The distance that is asked for. Default 1, or 0 of `cosineEmbedding` and `marginRanking`. */
   readonly margin?: number;
 }
-const marginOptions = (usual: number): OptionsField<MarginOptions, Required<MarginOptions>> =>
-  options<MarginOptions>()({ reduction: reductionField, margin: number().default(usual) });
+const marginOptions = (usual: number): OptionsField<MarginOptions, ReductionRead & { readonly margin: number }> =>
+  options<MarginOptions>()({ ...reductionFields, margin: number().default(usual) });
 const readCosineEmbedding = signature('loss.cosineEmbedding', { a: tensor, b: tensor, targets: tensor }, marginOptions(0));
 
 /**
@@ -102,12 +126,14 @@ const readCosineEmbedding = signature('loss.cosineEmbedding', { a: tensor, b: te
  * @see torch.nn.functional.cosine_embedding_loss
  */
 export function cosineEmbedding(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
-  const { a: x, b: y, targets: given, margin, ...read } = readCosineEmbedding(arguments);
-  checkVectors('cosineEmbedding', x, y);
-  const t = expectLead('cosineEmbedding', x, given);
+  const { a: first, b: second, targets: given, margin, ...read } = readCosineEmbedding(arguments);
+  checkVectors('cosineEmbedding', first, second);
+  const counting = countingOf('cosineEmbedding', first.graph, first.shape.slice(0, -1), read);
+  const hide = (v: Tensor): Tensor => (counting ? counting.hide(v) : v);
+  const [x, y, t] = [hide(first), hide(second), hide(expectLead('cosineEmbedding', first, given))];
   const squares = (v: Tensor): Tensor => add(sum(square(v), lastAxis), 1e-12);
   const cosine = div(sum(mul(x, y), lastAxis), sqrt(mul(squares(x), squares(y))));
-  return reduced(where(less(0, t), sub(1, cosine), clamp(sub(cosine, margin), { min: 0 })), read);
+  return reducedBy(where(less(0, t), sub(1, cosine), clamp(sub(cosine, margin), { min: 0 })), counting, read);
 }
 
 /** Options of `loss.tripletMargin`. */
@@ -124,7 +150,7 @@ const readTripletMargin = signature(
   'loss.tripletMargin',
   { anchor: tensor, positive: tensor, negative: tensor },
   options<TripletOptions>()({
-    reduction: reductionField,
+    ...reductionFields,
     margin: number({ above: 0 }).default(1),
     p: number({ above: 0 }).default(2),
     eps: number({ min: 0 }).default(1e-6),
@@ -144,8 +170,11 @@ export function tripletMargin(
   negative: TensorLike,
   options: TripletOptions = {},
 ): Tensor {
-  const { anchor: a, positive: b, negative: c, margin, p, eps, swap, ...read } = readTripletMargin(arguments);
-  checkVectors('tripletMargin', a, b, c);
+  const { anchor: one, positive: like, negative: other, margin, p, eps, swap, ...read } = readTripletMargin(arguments);
+  checkVectors('tripletMargin', one, like, other);
+  const counting = countingOf('tripletMargin', one.graph, one.shape.slice(0, -1), read);
+  // Apart, since a distance of 0 has no gradient.
+  const [a, b, c] = [one, like, other].map((v, i) => (counting ? counting.hide(v, i) : v)) as [Tensor, Tensor, Tensor];
   const distance = (u: Tensor, v: Tensor): Tensor => {
     const d = abs(add(sub(u, v), eps));
     if (p === 1) return sum(d, lastAxis);
@@ -153,7 +182,7 @@ export function tripletMargin(
   };
   const far = distance(a, c);
   const apart = swap ? minimum(far, distance(b, c)) : far;
-  return reduced(clamp(add(sub(distance(a, b), apart), margin), { min: 0 }), read);
+  return reducedBy(clamp(add(sub(distance(a, b), apart), margin), { min: 0 }), counting, read);
 }
 
 const readMarginRanking = signature('loss.marginRanking', { a: tensor, b: tensor, targets: tensor }, marginOptions(0));
@@ -168,9 +197,9 @@ const readHingeEmbedding = signature('loss.hingeEmbedding', { distances: tensor,
  */
 export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
   const { margin, ...read } = readMarginRanking(arguments);
-  const x = read.a;
-  const [y, t] = alike('marginRanking', x, read.b, read.targets);
-  return reduced(clamp(add(mul(neg(t), sub(x, y)), margin), { min: 0 }), read);
+  const { x, others, counting } = operandsOf('marginRanking', read.a, [read.b, read.targets], read);
+  const [y, t] = others;
+  return reducedBy(clamp(add(mul(neg(t), sub(x, y)), margin), { min: 0 }), counting, read);
 }
 
 /**
@@ -180,9 +209,9 @@ export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike,
  * @see Cortes and Vapnik 1995, Support-Vector Networks
  */
 export function hinge(scores: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
-  const { scores: x, margin, ...read } = readHinge(arguments);
-  const [t] = alike('hinge', x, read.targets);
-  return reduced(clamp(sub(margin, mul(t, x)), { min: 0 }), read);
+  const { margin, ...read } = readHinge(arguments);
+  const { x, others, counting } = operandsOf('hinge', read.scores, [read.targets], read);
+  return reducedBy(clamp(sub(margin, mul(others[0], x)), { min: 0 }), counting, read);
 }
 
 /**
@@ -192,9 +221,9 @@ export function hinge(scores: TensorLike, targets: TensorLike, options: MarginOp
  * @see torch.nn.functional.hinge_embedding_loss
  */
 export function hingeEmbedding(distances: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
-  const { distances: x, margin, ...read } = readHingeEmbedding(arguments);
-  const [t] = alike('hingeEmbedding', x, read.targets);
-  return reduced(where(less(0, t), x, clamp(sub(margin, x), { min: 0 })), read);
+  const { margin, ...read } = readHingeEmbedding(arguments);
+  const { x, others, counting } = operandsOf('hingeEmbedding', read.distances, [read.targets], read);
+  return reducedBy(where(less(0, others[0]), x, clamp(sub(margin, x), { min: 0 })), counting, read);
 }
 
 /** @throws ShapeError unless all have one shape, whose last dimension are vectors */

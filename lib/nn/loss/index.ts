@@ -9,5 +9,6 @@ export {
   focal,
   nll,
 } from './labels.ts';
+export * from './margins.ts';
 export { type LossOptions, type Numbers, type Reduction, type ReductionOptions, weightedMean } from './reduction.ts';
 export * from './regression.ts';

@@ -1,26 +1,35 @@
-// labels.ts: losses of classifiers against integer labels.
-import { ShapeError } from '../../errors.ts';
+// labels.ts: losses of classifiers against numbers of classes, or their probabilities.
+import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
-import { exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise/elementwise.ts';
+import { add, cast, exp, maximum, mul, neg, pow, sub } from '../../ops/elementwise/elementwise.ts';
 import { type LabelOptions, weighedCrossEntropy, weighedNll } from '../../ops/reduce/cross-entropy.ts';
+import { sum } from '../../ops/reduce/reduce.ts';
+import { logSoftmax } from '../../ops/reduce/softmax.ts';
 import { reshape } from '../../ops/shape/shape.ts';
 import { number, options, signature, whole } from '../../options/index.ts';
 import {
+  type Counting,
   clamped,
+  countingOf,
   type LossOptions,
   type LossRead,
   lossFields,
   type Numbers,
   numbers,
   numbersField,
+  type ReductionRead,
+  reducedBy,
   reducedByWeight,
 } from './reduction.ts';
 
 /** Options of `loss.nll`. */
 export interface ClassOptions extends LossOptions {
-  /** What a row of each class weighs; a constant. A mean divides by the sum of the weights of the rows' labels. Default: all 1. */
+  /**
+   * What a row of each class weighs; a constant. A mean divides by the sum of the weights of the rows' labels, but for probabilities of classes, of
+   * which it divides by rows, as PyTorch's. Default: all 1.
+   */
   readonly weight?: Numbers;
   /**
    * Rows with this label have no loss, no gradient and no weight. Default: none; PyTorch's is -100. Where all rows are ignored the mean is 0 and has
@@ -42,7 +51,7 @@ interface LabelRead {
 /** Options of `loss.crossEntropy`. */
 export interface CrossEntropyOptions extends ClassOptions {
   /**
-   * What of each row's weight is spread over all classes, its own too (Szegedy et al. 2016); from 0 to 1. Default 0.
+   * What of each row's weight is spread over all classes, its own too (Szegedy et al. 2016); from 0 to 1. Default 0. Of probabilities of classes, too.
    */
   readonly labelSmoothing?: number;
 }
@@ -55,16 +64,41 @@ const readCrossEntropy = signature(
 
 /**
  * Softmax and negative log-likelihood of the label, in one. Unlike PyTorch's, the classes are always the last
- * dimension. Labels may be floats that are whole numbers; one outside the classes ends the run with an IndexError.
- * @shape logits [..., classes], labels [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless logits are f32
+ * dimension. Labels may be floats that are whole numbers; one outside the classes ends the run with an IndexError. Targets of
+ * the shape of the logits are the probabilities of classes: those of a teacher, of `mixup`, or rows of 0 and 1, as floats; they may be
+ * of the model, too, and have a gradient then.
+ * @shape logits [..., classes], labels [...] or [..., classes] -> f64 scalar, or [...] where not reduced
+ * @param labels numbers of classes, or probabilities of all of them, whose rows ought to add to 1
+ * @throws OptionError, also for `ignoreIndex` with probabilities; ShapeError if shapes do not fit; DTypeError unless logits are f32
  * @see torch.nn.functional.cross_entropy
  */
 export function crossEntropy(logits: TensorLike, labels: TensorLike, options: CrossEntropyOptions = {}): Tensor {
   const { logits: x, labels: y, labelSmoothing: smoothing, ...read } = readCrossEntropy(arguments);
-  const { rows, of, lead } = classRows('crossEntropy', clamped(x, read), y);
+  // Whole numbers of that shape are more likely to be labels that somebody has mixed up.
+  const soft = x.shape.length > 0 && x.shape.at(-1) !== 1 && sameShape(x.shape, y.shape) && y.dtype !== 'i32' && y.dtype !== 'u8';
+  if (soft) return softCrossEntropy(x, y, smoothing, read);
+  const labeled = classRows('crossEntropy', x, y, read);
+  const { rows, of } = labeled;
   const { loss, weight } = weighedCrossEntropy(rows, of, { smoothing, ...labelOptions(rows, read) });
-  return perRow(loss, weight, lead, read);
+  return perRow(loss, weight, labeled, read);
+}
+
+/** Against probabilities of classes. */
+function softCrossEntropy(x: Tensor, given: Tensor, smoothing: number, read: LossRead & LabelRead): Tensor {
+  if (read.ignoreIndex !== undefined) {
+    const message =
+      'loss.crossEntropy: option ignoreIndex: is for numbers of classes, and targets of the shape of the logits are their';
+    throw new OptionError(`${message} probabilities: sampleWeight 0 leaves a row out`, { option: 'ignoreIndex' });
+  }
+  if (x.dtype !== 'f32') throw new DTypeError(`crossEntropy: expected f32, got ${x.dtype}`);
+  const classes = x.shape.at(-1)!;
+  const counting = countingOf('crossEntropy', x.graph, x.shape.slice(0, -1), read);
+  const [logits, targets] = counting ? [counting.hide(x), counting.hide(given)] : [x, given];
+  const t = cast(targets, 'f64');
+  const smooth = smoothing === 0 ? t : add(mul(t, 1 - smoothing), smoothing / classes);
+  const share = read.weight === undefined ? smooth : mul(smooth, cast(numbers(x.graph, read.weight), 'f64'));
+  const logs = cast(logSoftmax(clamped(logits, read)), 'f64');
+  return reducedBy(neg(sum(mul(share, logs), { axes: [-1] })), counting, read);
 }
 
 const readNll = signature('loss.nll', { logProbabilities: tensor, labels: tensor }, options<ClassOptions>()(CLASS_FIELDS));
@@ -78,10 +112,10 @@ const readNll = signature('loss.nll', { logProbabilities: tensor, labels: tensor
  */
 export function nll(logProbabilities: TensorLike, labels: TensorLike, options: ClassOptions = {}): Tensor {
   const { logProbabilities: x, labels: y, ...read } = readNll(arguments);
-  const { rows, of, lead } = classRows('nll', clamped(x, read), y);
-  const { loss, weight } = weighedNll(rows, of, labelOptions(rows, read));
+  const labeled = classRows('nll', x, y, read);
+  const { loss, weight } = weighedNll(labeled.rows, labeled.of, labelOptions(labeled.rows, read));
   const isWeighed = read.weight !== undefined || read.ignoreIndex !== undefined;
-  return perRow(loss, isWeighed ? weight : null, lead, read);
+  return perRow(loss, isWeighed ? weight : null, labeled, read);
 }
 
 /** Options of `loss.focal`. */
@@ -105,21 +139,27 @@ const readFocal = signature(
  */
 export function focal(logits: TensorLike, labels: TensorLike, options: FocalOptions = {}): Tensor {
   const { logits: x, labels: y, gamma, ...read } = readFocal(arguments);
-  const { rows, of, lead } = classRows('focal', clamped(x, read), y);
+  const labeled = classRows('focal', x, y, read);
+  const { rows, of } = labeled;
   const { weight, ...ignored } = labelOptions(rows, read);
   const { loss } = weighedCrossEntropy(rows, of, ignored);
   const weights = weight || read.ignoreIndex !== undefined ? weighedNll(rows, of, { ...ignored, weight: weight! }).weight : null;
   const wrong = maximum(sub(1, exp(neg(loss))), 1e-300);
   const values = gamma === 0 ? loss : mul(pow(wrong, gamma), loss);
-  return perRow(weights ? mul(values, weights) : values, weights, lead, read);
+  return perRow(weights ? mul(values, weights) : values, weights, labeled, read);
 }
 
-/** Logits as [rows, classes] and labels as [rows]; `lead` is the shape of the labels. */
-function classRows(
-  op: string,
-  x: Tensor,
-  y: Tensor,
-): { readonly rows: Tensor; readonly of: Tensor; readonly lead: readonly number[] } {
+/** Logits as [rows, classes] and labels as [rows]. */
+export interface Labeled {
+  readonly rows: Tensor;
+  readonly of: Tensor;
+  /** Shape of the labels. */
+  readonly lead: readonly number[];
+  readonly counting: Counting | null;
+}
+
+/** What of rows that do not count is not read. @throws ShapeError unless there is a label for each row */
+export function classRows(op: string, x: Tensor, y: Tensor, read: ReductionRead & Partial<LossRead>): Labeled {
   const lead = x.shape.slice(0, -1);
   // Labels in a column, [n, 1], are labels too.
   if (x.shape.length === 0 || !(sameShape(lead, y.shape) || sameShape([...lead, 1], y.shape))) {
@@ -131,7 +171,9 @@ function classRows(
     throw new ShapeError(`${op}: expected labels [${lead}] for logits [${x.shape}], got [${y.shape}]${hint}`);
   }
   const n = sizeOf(lead);
-  return { rows: reshape(x, [n, x.shape.at(-1) as number]), of: reshape(y, [n]), lead };
+  const counting = countingOf(op, x.graph, lead, read);
+  const [logits, labels] = counting ? [counting.hide(x), counting.hide(reshape(y, lead))] : [x, y];
+  return { rows: reshape(clamped(logits, read), [n, x.shape.at(-1) as number]), of: reshape(labels, [n]), lead, counting };
 }
 
 function labelOptions(rows: Tensor, { weight, ignoreIndex }: LabelRead): LabelOptions {
@@ -141,6 +183,8 @@ function labelOptions(rows: Tensor, { weight, ignoreIndex }: LabelRead): LabelOp
   };
 }
 
-function perRow(loss: Tensor, weight: Tensor | null, lead: readonly number[], read: LossRead): Tensor {
-  return reducedByWeight(read.reduction === 'none' ? reshape(loss, lead) : loss, weight, read);
+/** @param weight of each row by its class, f64 [rows]: the loss has it already; null: all are 1 */
+export function perRow(loss: Tensor, weight: Tensor | null, { lead, counting }: Labeled, read: ReductionRead): Tensor {
+  if (!counting) return reducedByWeight(read.reduction === 'none' ? reshape(loss, lead) : loss, weight, read);
+  return reducedBy(reshape(loss, lead), counting, read, weight && reshape(weight, lead));
 }

@@ -1,7 +1,9 @@
 // regression.ts: losses of predicted numbers.
+import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import { sameShape } from '../../ir/op.ts';
 import { log as ln } from '../../math/index.ts';
-import { tensor } from '../../ops/args.ts';
+import { type Operand, operand, tensor } from '../../ops/args.ts';
 import {
   abs,
   add,
@@ -17,8 +19,9 @@ import {
   sub,
   where,
 } from '../../ops/elementwise/elementwise.ts';
+import { broadcastTo, reshape } from '../../ops/shape/shape.ts';
 import { bool, number, options, signature } from '../../options/index.ts';
-import { alike, clamped, difference, type LossOptions, lossFields, reduced } from './reduction.ts';
+import { type Counting, type LossOptions, type LossRead, lossFields, operandsOf, reducedBy } from './reduction.ts';
 
 const OPERANDS = { prediction: tensor, target: tensor };
 const lossOptions = options<LossOptions>()(lossFields);
@@ -33,7 +36,8 @@ const readL1 = signature('loss.l1', OPERANDS, lossOptions);
  */
 export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
   const { prediction: x, target: y, ...read } = readMse(arguments);
-  return reduced(square(difference('mse', x, y, read)), read);
+  const { apart, counting } = difference('mse', x, y, read);
+  return reducedBy(square(apart), counting, read);
 }
 
 /**
@@ -44,7 +48,8 @@ export function mse(prediction: TensorLike, target: TensorLike, options: LossOpt
  */
 export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
   const { prediction: x, target: y, ...read } = readL1(arguments);
-  return reduced(abs(difference('l1', x, y, read)), read);
+  const { apart, counting } = difference('l1', x, y, read);
+  return reducedBy(abs(apart), counting, read);
 }
 
 /** Options of `loss.huber`. */
@@ -67,7 +72,8 @@ const readHuber = signature(
  */
 export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
   const { prediction: x, target: y, delta, ...read } = readHuber(arguments);
-  return reduced(hubers(difference('huber', x, y, read), delta), read);
+  const { apart, counting } = difference('huber', x, y, read);
+  return reducedBy(hubers(apart, delta), counting, read);
 }
 
 /** Options of `loss.smoothL1`. */
@@ -90,8 +96,18 @@ const readSmoothL1 = signature(
  */
 export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
   const { prediction: x, target: y, beta, ...read } = readSmoothL1(arguments);
-  const apart = difference('smoothL1', x, y, read);
-  return reduced(beta === 0 ? abs(apart) : div(hubers(apart, beta), beta), read);
+  const { apart, counting } = difference('smoothL1', x, y, read);
+  return reducedBy(beta === 0 ? abs(apart) : div(hubers(apart, beta), beta), counting, read);
+}
+
+function difference(
+  op: string,
+  prediction: Tensor,
+  target: Tensor,
+  read: LossRead,
+): { readonly apart: Tensor; readonly counting: Counting | null } {
+  const { x, others, counting } = operandsOf(op, prediction, [target], read);
+  return { apart: sub(x, others[0]), counting };
 }
 
 function hubers(apart: Tensor, delta: number): Tensor {
@@ -129,13 +145,13 @@ const readPoissonNll = signature(
  */
 export function poissonNll(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
   const { logInput, full, eps, ...read } = readPoissonNll(arguments);
-  const x = clamped(read.prediction, read);
-  const [y] = alike('poissonNll', x, read.target);
+  const { x, others, counting } = operandsOf('poissonNll', read.prediction, [read.target], read, logInput ? 0 : 1);
+  const [y] = others;
   const values = logInput ? sub(exp(x), mul(y, x)) : sub(x, mul(y, log(add(x, eps))));
-  if (!full) return reduced(values, read);
+  if (!full) return reducedBy(values, counting, read);
   const atLeast = maximum(y, 1);
   const stirling = add(sub(mul(y, log(atLeast)), y), mul(log(mul(atLeast, 2 * Math.PI)), 0.5));
-  return reduced(add(values, where(less(1, y), stirling, 0)), read);
+  return reducedBy(add(values, where(less(1, y), stirling, 0)), counting, read);
 }
 
 /** Options of `loss.gaussianNll`. */
@@ -148,26 +164,42 @@ export interface GaussianOptions extends LossOptions {
 
 const readGaussianNll = signature(
   'loss.gaussianNll',
-  { ...OPERANDS, variance: tensor },
+  { ...OPERANDS, variance: operand },
   options<GaussianOptions>()({ ...lossFields, full: bool.default(false), eps: number({ above: 0 }).default(1e-6) }),
 );
 
 /**
- * Negative log-likelihood under a normal distribution of predicted mean and variance, without broadcasting.
- * @shape prediction, target and variance [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * Negative log-likelihood under a normal distribution of predicted mean and variance.
+ * @shape prediction and target [...], variance [...] -> f64 scalar, or [...] where not reduced
+ * @param variance of the shape of the prediction; one a row, without the last dimension or with 1 in its place; of any dimensions of 1; or a number
+ * @throws OptionError; ShapeError unless prediction and target are of one shape, and the variance of one of these; DTypeError unless all are f32 or
+ * all f64
  * @see torch.nn.functional.gaussian_nll_loss
  */
 export function gaussianNll(
   prediction: TensorLike,
   target: TensorLike,
-  variance: TensorLike,
+  variance: Operand,
   options: GaussianOptions = {},
 ): Tensor {
-  const { full, eps, ...read } = readGaussianNll(arguments);
-  const x = clamped(read.prediction, read);
-  const [y, v] = alike('gaussianNll', x, read.target, read.variance);
+  const { prediction: mean, variance: given, full, eps, ...read } = readGaussianNll(arguments);
+  const { x, others, counting } = operandsOf('gaussianNll', mean, [read.target, spreadOf(mean, given)], read);
+  const [y, v] = others;
   const spread = clamp(v, { min: eps });
   const values = mul(add(log(spread), div(square(sub(x, y)), spread)), 0.5);
-  return reduced(full ? add(values, 0.5 * ln(2 * Math.PI)) : values, read);
+  return reducedBy(full ? add(values, 0.5 * ln(2 * Math.PI)) : values, counting, read);
+}
+
+/** A variance for each element. */
+function spreadOf(x: Tensor, given: Operand): Tensor {
+  const v = typeof given === 'number' ? x.graph.scalar(given, x.dtype === 'f64' ? 'f64' : 'f32') : given.toTensor();
+  const lead = x.shape.slice(0, -1);
+  if (sameShape(v.shape, x.shape)) return v;
+  // One a row goes before what numpy would make of a square.
+  if (x.shape.length > 0 && sameShape(v.shape, lead)) return broadcastTo(reshape(v, [...lead, 1]), x.shape);
+  const fits = v.shape.length <= x.shape.length && v.shape.every((d, i) => d === 1 || d === x.shape.at(i - v.shape.length));
+  if (fits) return broadcastTo(v, x.shape);
+  throw new ShapeError(
+    `gaussianNll: expected a variance of [${x.shape}], of [${lead}], one a row, or a number, got [${v.shape}]`,
+  );
 }

@@ -43,7 +43,7 @@ const readSequences = signature(
 /**
  * Sequences of any length, each padded to the length of the first bucket that has room for it. A batch has sequences of one bucket, so there is one
  * program for each, and one for its shorter last batch. Arrays of the names that are asked for say what was padded: `lengths` for recurrent layers,
- * `padding` for attention, `mask` for a loss (`loss.weightedMean`).
+ * `padding` for attention, `mask` for a loss (its `sampleWeight`).
  *
  * ```ts
  * const data = sequences({ x: [[5, 3, 8], [2, 9]], y: [0, 1] }, { buckets: [16, 32, 64], lengths: 'lengths' });

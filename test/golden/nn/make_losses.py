@@ -116,4 +116,93 @@ for o in [{"p": 1, "swap": True}, {"p": 3, "margin": 2.5}, {"swap": True, "eps":
     case("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, **o), [u, v, s], o, 3)
 case("weightedMean", lambda i, j: (i * j).sum() / j.sum(), [u, v.abs()], {}, 1)
 case("hinge", lambda i, t: torch.clamp(1 - t * i, min=0).mean(), [u[:, 0], sides], {}, 1)
+
+# Probabilities of classes as targets.
+soft = F.softmax(f32(5, 4), -1).float().double()
+soft[0] = torch.tensor([0.0, 1, 0, 0])
+for r in REDUCTIONS:
+    for smoothing in [0.0, 0.25]:
+        o = {"reduction": r, **({"labelSmoothing": smoothing} if smoothing else {})}
+        case("crossEntropy", lambda a, t: F.cross_entropy(a, t, reduction=r, label_smoothing=smoothing), [x, soft], o, 2)
+        case("crossEntropy", lambda a, t: F.cross_entropy(a, t, weight=w, reduction=r, label_smoothing=smoothing), [x, soft], {**o, **weights}, 1)
+
+# Probabilities of yes or no: at 0 and 1 PyTorch's gradient is cut off where it is wrong, so there values alone.
+chance = torch.sigmoid(f32(3, 4)).float().double()
+edge = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5])
+for r in REDUCTIONS:
+    case("bce", lambda i, t: F.binary_cross_entropy(i, t, reduction=r), [chance, p], {"reduction": r}, 1)
+    case("bce", lambda i, t: F.binary_cross_entropy(i, t, weight=w, reduction=r), [chance, p], {"reduction": r, **weights}, 1)
+case("bce", lambda i, t: F.binary_cross_entropy(i, t, reduction="none"), [edge, torch.tensor([0.0, 1, 0, 1, 1])], {"reduction": "none"}, 0)
+
+# Margins of classes, and several labels.
+several = torch.tensor([[2, 0, -1, 1], [3, -1, -1, -1], [-1, 0, 1, 2], [0, 1, 2, 3], [1, 1, 3, -1]])
+hot = (torch.rand(5, 4) < 0.5).double()
+for r in REDUCTIONS:
+    case("multiMargin", lambda a, k: F.multi_margin_loss(a, k, reduction=r), [x, y], {"reduction": r}, 1)
+    case("multiMargin", lambda a, k: F.multi_margin_loss(a, k, p=2, margin=0.75, weight=w, reduction=r), [x, y], {"reduction": r, "p": 2, "margin": 0.75, **weights}, 1)
+    case("multiLabelMargin", lambda a, k: F.multilabel_margin_loss(a, k, reduction=r), [x, several], {"reduction": r}, 1)
+    case("multiLabelSoftMargin", lambda a, k: F.multilabel_soft_margin_loss(a, k, reduction=r), [x, hot], {"reduction": r}, 1)
+    case("multiLabelSoftMargin", lambda a, k: F.multilabel_soft_margin_loss(a, k, weight=w, reduction=r), [x, hot], {"reduction": r, **weights}, 1)
+    case("softMargin", lambda a, k: F.soft_margin_loss(a, k, reduction=r), [x, 2 * hot - 1], {"reduction": r}, 1)
+
+# A variance for each row, and one for all.
+spread = torch.tensor([0.5, 2.0, 0.125])
+for shape in [(3,), (3, 1)]:
+    case("gaussianNll", lambda i, s, t: F.gaussian_nll_loss(i, t, s), [a, spread.reshape(shape), b], {}, 2)
+case("gaussianNll", lambda i, s, t: F.gaussian_nll_loss(i, t, s.expand(3, 4)), [a, torch.tensor(0.75), b], {}, 2)
+case("gaussianNll", lambda i, s, t: F.gaussian_nll_loss(i, t, s.expand(3, 4), reduction="none"), [a, (f32(1, 4).abs() + 0.5).float().double(), b], {"reduction": "none"}, 2)
+
+# Weights of elements or rows: what PyTorch gives without a reduction, times them; a mean divides by their sum. Where they are 0 what is not finite
+# is not read: PyTorch is given something else there.
+
+
+def weighed(name, f, ins, options, weight, wanted, missing=(), own=1.0):
+    """`missing`: inputs that hold NaN where the weight is 0; `own`: weights that f has applied, and a mean divides by."""
+    for r in REDUCTIONS:
+        def loss(*given):
+            each = f(*given)
+            w = weight.reshape(weight.shape + (1,) * (each.dim() - weight.dim())).expand(each.shape)
+            total = (w * each).sum()
+            return total / (own * w).sum() if r == "mean" else total if r == "sum" else w * each
+        case(name, loss, ins, {**options, "reduction": r}, wanted)
+        one = CASES[-1]
+        one["weights"] = {"shape": list(weight.shape), "data": flat(weight), "dtype": "f32"}
+        for i in missing:
+            t = ins[i]
+            gone = (weight == 0).reshape(weight.shape + (1,) * (t.dim() - weight.dim())).expand(t.shape)
+            one["ins"][i]["data"] = [None if g else v for v, g in zip(flat(t), gone.reshape(-1).tolist())]
+
+
+each, of_rows, of_labels = torch.tensor([0.5, 0, 2, 1, 1, 0, 0.25, 3, 0, 1, 1, 2]).reshape(3, 4), torch.tensor([2.0, 0, 0.5]), torch.tensor([1.0, 0, 0.5, 2, 0])
+n = {"reduction": "none"}
+for weight in [each, of_rows]:
+    weighed("mse", lambda i, t: F.mse_loss(i, t, **n), [a, b], {}, weight, 1, (0, 1))
+    weighed("l1", lambda i, t: F.l1_loss(i, t, **n), [a, b], {}, weight, 1, (1,))
+    weighed("huber", lambda i, t: F.huber_loss(i, t, **n), [a, b], {}, weight, 1, (1,))
+    weighed("smoothL1", lambda i, t: F.smooth_l1_loss(i, t, beta=0.5, **n), [a, b], {"beta": 0.5}, weight, 1, (1,))
+    weighed("poissonNll", lambda i, t: F.poisson_nll_loss(i, t, **n), [a, counts], {}, weight, 1, (1,))
+    weighed("poissonNll", lambda i, t: F.poisson_nll_loss(i, t, log_input=False, eps=0, **n), [((a.abs() + 0.5) * 64).round() / 64, counts], {"logInput": False, "eps": 0}, weight, 1, (0, 1))
+    weighed("gaussianNll", lambda i, s, t: F.gaussian_nll_loss(i, t, s, **n), [a, b.abs() + 0.125, b], {}, weight, 2, (0, 2))
+    weighed("bceWithLogits", lambda i, t: bce(i, t, **n), [z, p], {}, weight, 1, (0, 1))
+    weighed("bceWithLogits", lambda i, t: bce(i, t, weight=w, **n), [z, p], weights, weight, 1, (1,))
+    weighed("bce", lambda i, t: F.binary_cross_entropy(i, t, **n), [chance, p], {}, weight, 1, (0, 1))
+    weighed("sigmoidFocal", lambda i, t: sigmoid_focal(i, t, 0.25, 2, "none"), [z2, p], {}, weight, 1, (1,))
+    weighed("klDiv", lambda i, t: F.kl_div(i, t, **n), [F.log_softmax(a, -1), F.softmax(b, -1)], {}, weight, 1, (1,))
+    weighed("hinge", lambda i, t: torch.clamp(1 - t * i, min=0), [a, b.sign()], {}, weight, 1, (1,))
+    weighed("hingeEmbedding", lambda i, t: F.hinge_embedding_loss(i, t, **n), [a.abs(), b.sign()], {}, weight, 1, (1,))
+    weighed("marginRanking", lambda i, j, t: F.margin_ranking_loss(i, j, t, **n), [a, chance, b.sign()], {}, weight, 2, (0, 2))
+    weighed("softMargin", lambda i, t: F.soft_margin_loss(i, t, **n), [a, b.sign()], {}, weight, 1, (1,))
+weighed("crossEntropy", lambda i, k: F.cross_entropy(i, k, **n), [x, y], {}, of_labels, 1, (0,))
+weighed("crossEntropy", lambda i, k: F.cross_entropy(i, k, label_smoothing=0.25, **n), [x, y], {"labelSmoothing": 0.25}, of_labels, 1)
+weighed("crossEntropy", lambda i, k: F.cross_entropy(i, k, weight=w, **n), [x, y], weights, of_labels, 1, (0,), w[y])
+weighed("crossEntropy", lambda i, t: F.cross_entropy(i, t, **n), [x, soft], {}, of_labels, 2, (0, 1))
+weighed("nll", lambda i, k: F.nll_loss(i, k, **n), [F.log_softmax(x, -1), y], {}, of_labels, 1)
+weighed("nll", lambda i, k: F.nll_loss(i, k, weight=w, **n), [F.log_softmax(x, -1), y], weights, of_labels, 1, (), w[y])
+weighed("focal", lambda i, k: (1 - torch.exp(-F.cross_entropy(i, k, **n))) ** 2 * F.cross_entropy(i, k, **n), [x, y], {}, of_labels, 1)
+weighed("multiMargin", lambda i, k: F.multi_margin_loss(i, k, **n), [x, y], {}, of_labels, 1, (0,))
+weighed("multiLabelMargin", lambda i, k: F.multilabel_margin_loss(i, k, **n), [x, several], {}, of_labels, 1)
+weighed("multiLabelSoftMargin", lambda i, k: F.multilabel_soft_margin_loss(i, k, **n), [x, hot], {}, of_labels, 1, (0, 1))
+sides_of = torch.tensor([1.0, 0, 2, 0.5])
+weighed("cosineEmbedding", lambda i, j, t: F.cosine_embedding_loss(i, j, t, **n), [u, v, sides], {}, sides_of, 2, (0, 2))
+weighed("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, eps=0, **n), [u, v, s], {"eps": 0}, sides_of, 3, (0, 1, 2))
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))

@@ -280,4 +280,28 @@ export const TRAINING: Mutants = {
     after: 'const zero = sub(1, less(0, max(abs(apart), { axes: [2] })));',
     tests: ['test/train/step/guard.test.ts'],
   },
+  'what counts nothing is read': {
+    file: 'lib/nn/loss/reduction.ts',
+    before: 'return where(reshape(cast(counts, x.dtype), dims), x, instead);',
+    after: 'return mul(reshape(cast(counts, x.dtype), dims), x);',
+    tests: ['test/nn/losses.test.ts', 'what counts nothing is not read'],
+  },
+  'a row counts as one element': {
+    file: 'lib/nn/loss/reduction.ts',
+    before: "return repeated === 1 ? cast(this.weight, 'f64') : mul(cast(this.weight, 'f64'), repeated);",
+    after: "return cast(this.weight, 'f64');",
+    tests: ['test/nn/losses.test.ts', 'losses as in PyTorch'],
+  },
+  'probabilities of classes are smoothed by all of the smoothing': {
+    file: 'lib/nn/loss/labels.ts',
+    before: 'add(mul(t, 1 - smoothing), smoothing / classes)',
+    after: 'add(mul(t, 1 - smoothing), smoothing)',
+    tests: ['test/nn/losses.test.ts', 'losses as in PyTorch'],
+  },
+  'a margin of several labels is larger than 1': {
+    file: 'lib/nn/loss/margins.ts',
+    before: 'const missing = relu(add(sub(reshape(x, [n, 1, classes]), reshape(x, [n, classes, 1])), 1));',
+    after: 'const missing = relu(add(sub(reshape(x, [n, 1, classes]), reshape(x, [n, classes, 1])), 1.001));',
+    tests: ['test/nn/torch-losses.test.ts'],
+  },
 };

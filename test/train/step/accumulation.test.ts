@@ -145,6 +145,10 @@ const weighed: Loss = (b, m) =>
   loss.crossEntropy(logits(b, m), b.y, { ignoreIndex: -100, weight: [0.5, 2, 0, 1.25], labelSmoothing: 0.1 });
 const positive = (b: Batch, m: Product): Tensor => ops.softplus(logits(b, m));
 
+const classesOf = (b: Batch): Tensor => ops.cast(ops.maximum(ops.cast(b.y, 'f32'), 0), 'i32');
+/** Some rows count nothing. */
+const counting = (b: Batch): { readonly sampleWeight: Tensor } => ({ sampleWeight: ops.relu(ops.sub(column(b.p!), 0.2)) });
+
 /** Every loss of `loss`. */
 const LOSSES: Readonly<Record<string, Loss>> = {
   crossEntropy: (b, m) => loss.crossEntropy(logits(b, m), ops.cast(ops.maximum(ops.cast(b.y, 'f32'), 0), 'i32')),
@@ -168,6 +172,21 @@ const LOSSES: Readonly<Record<string, Loss>> = {
   marginRanking: (b, m) => loss.marginRanking(column(logits(b, m)), column(b.t!), b.s!),
   hinge: (b, m) => loss.hinge(column(logits(b, m)), b.s!),
   hingeEmbedding: (b, m) => loss.hingeEmbedding(ops.abs(column(logits(b, m))), b.s!),
+  bce: (b, m) => loss.bce(ops.sigmoid(logits(b, m)), b.p!, { weight: [1, 2, 3, 4] }),
+  softMargin: (b, m) => loss.softMargin(column(logits(b, m)), b.s!),
+  multiMargin: (b, m) => loss.multiMargin(logits(b, m), classesOf(b), { weight: [1, 2, 3, 4], p: 2 }),
+  multiLabelMargin: (b, m) => loss.multiLabelMargin(logits(b, m), ops.sub(ops.floor(ops.mul(b.p!, 4)), 1)),
+  multiLabelSoftMargin: (b, m) => loss.multiLabelSoftMargin(logits(b, m), b.p!, { weight: [1, 2, 3, 4] }),
+  'crossEntropy, of probabilities': (b, m) => loss.crossEntropy(logits(b, m), b.p!, { labelSmoothing: 0.1 }),
+  'crossEntropy, counting rows': (b, m) =>
+    loss.crossEntropy(logits(b, m), classesOf(b), { weight: [1, 2, 3, 4], ...counting(b) }),
+  'crossEntropy, of probabilities, counting rows': (b, m) => loss.crossEntropy(logits(b, m), b.p!, counting(b)),
+  'mse, counting rows': (b, m) => loss.mse(logits(b, m), b.t!, counting(b)),
+  'mse, counting elements': (b, m) => loss.mse(logits(b, m), b.t!, { sampleWeight: ops.relu(ops.sub(b.p!, 0.2)) }),
+  'klDiv, counting rows, batchmean': (b, m) =>
+    loss.klDiv(ops.logSoftmax(logits(b, m)), b.p!, { reduction: 'batchmean', ...counting(b) }),
+  'multiMargin, counting rows': (b, m) => loss.multiMargin(logits(b, m), classesOf(b), counting(b)),
+  'tripletMargin, counting rows': (b, m) => loss.tripletMargin(logits(b, m), b.t!, b.p!, counting(b)),
   weightedMean: (b, m) => loss.weightedMean(column(ops.square(logits(b, m))), column(b.p!)),
 };
 
