@@ -43,6 +43,11 @@ function around<T>(of: {
   return of as unknown as AroundKind;
 }
 
+/** An average of its own, beside which others, and what would not hold for it, are refused. */
+const averages = ({ average }: Optimizer): boolean => average !== undefined;
+/** For matrices, and one with such an average, beside which there may be no other group's: they are the trainer's own alone. */
+const ALONE: ReadonlySet<string> = new Set(['muon', 'scheduleFree']);
+
 const headWeight = (names: readonly string[]): string => names.filter((n) => n.endsWith('.weight')).at(-1)!;
 const call = <T>(functions: object, name: string, args: readonly unknown[]): T =>
   (functions as Record<string, (...args: readonly unknown[]) => T>)[name]!(...args);
@@ -55,11 +60,11 @@ interface Call {
 export const AROUND: Readonly<Record<string, AroundKind>> = {
   lookahead: around<Options>({
     draw: (r, { sparse }) => (sparse ? null : { k: r.between(1, 3), alpha: r.pick([0.5, 0.8]) }),
-    apply: (options, { optimizer }) => ({ optimizer: lookahead(optimizer, options) }),
+    apply: (options, { optimizer }) => (averages(optimizer) ? {} : { optimizer: lookahead(optimizer, options) }),
   }),
   group: around<OptimizerSpec>({
     draw: (r, { sparse }) =>
-      drawOptimizer(r, r.pick(Object.keys(MAKERS).filter((n) => n !== 'muon' && (!sparse || isRowwise(n))))),
+      drawOptimizer(r, r.pick(Object.keys(MAKERS).filter((n) => !ALONE.has(n) && (!sparse || isRowwise(n))))),
     apply(of, { names }, { groups = [] }) {
       // One that no group before has, as those beside Muon; and one is left for the trainer's own optimizer.
       const free = names.filter((name) => !groups.some(({ match }) => match === name));
@@ -69,7 +74,7 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
   }),
   ema: around<Options>({
     draw: (r) => given({ decay: r.pick([0.5, 0.99, 'mean']), start: r.maybe(0.3, () => 1), every: r.maybe(0.3, () => 2) }),
-    apply: (options) => ({ ema: options }),
+    apply: (options, { optimizer }) => (averages(optimizer) ? {} : { ema: options }),
   }),
   lossScale: around<number | Options>({
     draw: (r) => (r.chance(0.5) ? r.pick([1, 1024]) : { interval: r.between(1, 2), init: r.pick([2, 2 ** 60]) }),
@@ -97,7 +102,8 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
       ];
       return r.pick(sparse ? bounds : [...bounds, { name: 'maxNorm', args: [0.5, axis] }, { name: 'unitNorm', args: [axis] }]);
     },
-    apply: ({ name, args }) => ({ constraints: [{ match: '*', constraint: call(constraint, name, args) }] }),
+    apply: ({ name, args }, { optimizer }) =>
+      averages(optimizer) ? {} : { constraints: [{ match: '*', constraint: call(constraint, name, args) }] },
   }),
   prune: around<Call>({
     draw(r, { sparse }) {
@@ -105,7 +111,8 @@ export const AROUND: Readonly<Record<string, AroundKind>> = {
       const schedule = { sparsity: r.pick([0.3, 0.9]), begin: r.between(0, 1), end: r.between(2, 4), every: r.between(1, 2) };
       return { name: r.pick(['magnitude', 'rows']), args: [{ ...schedule, ...given({ scope: r.maybe(0.4, () => 'tensor') }) }] };
     },
-    apply({ name, args: [options] }, { names }) {
+    apply({ name, args: [options] }, { names, optimizer }) {
+      if (averages(optimizer)) return {};
       const { scope, ...schedule } = options as prune.MagnitudeOptions;
       if (name === 'magnitude') return { prune: [prune.magnitude(options as prune.MagnitudeOptions)] };
       return { prune: [prune.rows({ ...schedule, match: headWeight(names) })] };

@@ -36,6 +36,9 @@ const OWN: Readonly<Record<string, Draw>> = {
     const nesterov = momentum !== undefined && r.chance(0.5);
     return { momentum, nesterov, dampening: nesterov ? undefined : r.maybe(0.3, () => 0.1) };
   },
+  adan: (r) => ({ betas: r.maybe(0.5, () => [0.5, 0.8, 0.9]) }),
+  asgd: (r) => ({ t0: r.maybe(0.6, () => r.between(0, 2)) }),
+  rprop: (r) => ({ etas: r.maybe(0.4, () => [0.25, 1.5]), stepSizes: r.maybe(0.4, () => [1e-3, 0.3]) }),
   spam: (r) => ({
     resetEvery: r.between(2, 4),
     warmup: r.between(1, 3),

@@ -282,7 +282,8 @@ async function tellAnswers(
   source: Source,
 ): Promise<void> {
   const { y: _, ...inputs } = arrays as Record<string, NdArray>;
-  for (const weights of spec.around.ema ? (['model', 'ema'] as const) : (['model'] as const)) {
+  const averaged = spec.around.ema || spec.optimizer.name === 'scheduleFree';
+  for (const weights of averaged ? (['model', 'ema'] as const) : (['model'] as const)) {
     const measured = sync ? trainer.evaluateSync(source, { weights }) : await trainer.evaluate(source, { weights });
     for (const [key, value] of Object.entries(measured)) tell(told, `evaluate ${weights} ${key}`, value);
     const predicted = sync ? trainer.predictSync(inputs, { weights }) : await trainer.predict(inputs, { weights });
