@@ -57,7 +57,7 @@ const { at } = NOVOGRAD;
 
 /**
  * NovoGrad: momentum of gradients that are divided by a running norm of their tensor. Slots `exp_avg`, and
- * `exp_avg_sq`, one f64 number per tensor, which the first step begins.
+ * `grads_ema`, one f64 number per tensor, which the first step begins.
  * @throws OptionError
  * @see Ginsburg et al. 2019, Stochastic Gradient Methods with Layer-wise Adaptive Moments for Training of Deep Networks
  * @see optax.novograd
@@ -69,7 +69,7 @@ export function novograd(options: NovoGradOptions = {}): Optimizer {
     maximize,
     name: 'optim.novograd',
     eps,
-    slots: (type) => [...slotsLike(NOVOGRAD, 'novograd', type), { name: 'exp_avg_sq', type: { dtype: 'f64', shape: [] } }],
+    slots: (type) => [...slotsLike(NOVOGRAD, 'novograd', type), { name: 'grads_ema', type: { dtype: 'f64', shape: [] } }],
     lr,
     build(group) {
       const hyper: HyperFill = (step, lr, out) => {

@@ -1,6 +1,7 @@
 // change.test.ts: other options between two calls: what is compiled, what is kept, and that numbers count from the next step on.
 import { describe, expect, it } from 'vitest';
 import { clip, GradclipError, loss, optim, type Tensor, Trainer } from '../../../lib/index.ts';
+import { OPTIMIZERS } from '../../../lib/optim/list.ts';
 import { thrown } from '../../kit.ts';
 import { bits, MLP, points } from '../models.ts';
 
@@ -214,4 +215,13 @@ describe('refused, and nothing has changed', () => {
     t.dispose();
     expect(thrown(() => t.change({ lr: 1 }))).toMatchObject({ code: 'ERR_DISPOSED' });
   });
+});
+
+// What it keeps of a parameter may have the name of something else that the other kept.
+it.each(Object.keys(OPTIMIZERS).filter((name) => name !== 'muon'))('%s takes the place of adamw within a run', (name) => {
+  const t = make();
+  t.fitSync(data, { steps: 20 });
+  t.change({ optimizer: OPTIMIZERS[name]!({ lr: 1e-4 }) });
+  t.fitSync(data, { steps: 3 });
+  for (const [what, { data }] of t.readParametersSync()) expect(data.every(Number.isFinite), what).toBe(true);
 });
