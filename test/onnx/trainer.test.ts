@@ -294,6 +294,16 @@ describe('weights in a file of their own', () => {
     }
   });
 
+  it('tensors of any length begin at a multiple of 64 bytes', async () => {
+    const model = new nn.Sequential(new nn.Linear(300, 7), new nn.Linear(7, 300));
+    using trainer = new Trainer({ model, loss: mse, optimizer: optim.sgd({ lr: 1 }) });
+    await trainer.exportOnnx(at('odd.onnx'), { inputs: { shape: ['batch', 300] }, externalData: true });
+    const { tensors } = decodeFile(at('odd.onnx'));
+    const offsets = [...tensors.values()].flatMap(({ external }) => (external ? [Number(external.offset)] : []));
+    expect(offsets.map((offset) => offset % 64)).toEqual([0, 0, 0]);
+    for (const [name, p] of model.namedParameters()) expect(tensors.get(name)!.data, name).toEqual(p.data);
+  });
+
   it('where it is asked for', async () => {
     using trainer = new Trainer({ model: new nn.Linear(100, 10), loss: mse, optimizer: optim.sgd({ lr: 1 }) });
     const told = await trainer.exportOnnx(at('apart.onnx'), { inputs: { shape: ['batch', 100] }, externalData: true });
