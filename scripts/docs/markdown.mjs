@@ -18,8 +18,13 @@ const isThere = (path) => !path.startsWith('..') && !MADE.test(path) && existsSy
 
 /** Pages whose links are followed, as paths from the root. */
 export function pages() {
+  // Not into what is installed there: an installed gradclip is a link to the checkout, and has no end.
   const within = (folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
+    readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      if (!entry.isDirectory()) return [path];
+      return entry.name === 'node_modules' ? [] : within(path);
+    });
   const all = [...readdirSync(root), ...['docs', 'examples', 'lib', 'binding', 'test'].flatMap(within)];
   return all.filter((name) => name.endsWith('.md') && !name.startsWith('test/fuzz/corpus/')).sort();
 }

@@ -7,13 +7,13 @@ import { type Name, readReport } from './report.ts';
 
 // A name is a value that a program can say: `gradclip.Trainer`, `gradclip.ops.relu`, `gradclip.ops` itself. Types are apart: whoever writes
 // JavaScript never sees them, and a function's options need one.
-const MOST = 430;
+const MOST = 450;
 const MOST_OPS = 150;
 /** Spaces inside a space, for those who look for them: not counted above, each with its own limit. */
 const INNER = { 'nn.init': 12, 'optim.schedule': 20, 'clip.parts': 14, 'clip.parts.stage': 14 } as const;
-const MOST_TYPES = 500;
+const MOST_TYPES = 540;
 /** Types in declarations that have no public name: the fewer, the better. */
-const MOST_HIDDEN = 60;
+const MOST_HIDDEN = 64;
 
 const report = readReport();
 const { names, twice } = report;

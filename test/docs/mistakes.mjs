@@ -56,7 +56,7 @@ const mistakes = [
   () => fit({ model: new nn.Linear(64, 1), loss: ({ x, y }, model) => loss.mse(model.forward(x), y) }, { x, y: values }),
   () => trainer({ ...column(new nn.Linear(64, 1)), preprocess: { y: preprocess.standardize().fit(values) } }).predict(x),
   () => fit({}, { x, y: y.map((label) => label + 1) }),
-  () => fit({}, { x, y: { data: new Float32Array(40960), shape: [4096, 10] } }),
+  () => fit({}, { x, y: { data: new Int32Array(40960), shape: [4096, 10] } }),
   () => fit({}, { x: [[1, 2], [3]], y: [0, 1] }),
   () => fit({}, { x: [['a', 'b']], y: [0] }),
   () => fit({ loss: ({ x, z }, model) => loss.crossEntropy(model.forward(x), z) }),

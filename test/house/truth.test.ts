@@ -60,7 +60,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     names: [...functions(ops), ...functions(list)],
     covered: firsts(golden('ops').cases.map((c: { name: string }) => c.name)),
     through: {
-      // Together they give the bits of headsAttention (ops/cached-attention.test.ts).
+      // Together they give the bits of headsAttention (ops/attention/cached-attention.test.ts).
       appendRows: 'ops headsAttention',
       cachedAttention: 'ops headsAttention',
       resample: 'resample Upsample',

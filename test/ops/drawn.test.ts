@@ -66,7 +66,12 @@ it('in prediction: the same in each call, others for another batch, and new ones
       return ops.add(ops.mul(this.fc.forward(x), 0), ops.randn(x, [x.shape[0]!, 1]));
     }
   }
-  using trainer = new Trainer({ model: new Drawing(), loss: (batch, model) => loss.mse(model.forward(batch.x), batch.y), optimizer: optim.sgd({ lr: 0.1 }), seed: 7 });
+  using trainer = new Trainer({
+    model: new Drawing(),
+    loss: (batch, model) => loss.mse(model.forward(batch.x), batch.y),
+    optimizer: optim.sgd({ lr: 0.1 }),
+    seed: 7,
+  });
   const x = { data: new Float32Array(8), shape: [4, 2] };
   const predict = (options: object): number[] => [...(trainer.predictSync(x, { batchSize: 2, ...options }).data as Float32Array)];
   const first = predict({});

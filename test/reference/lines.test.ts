@@ -87,7 +87,7 @@ test('lines say each option that has a value to spell, once', () => {
       const hasDefault = field.schema !== null && 'default' in field.schema;
       const shown = hasDefault && !COMMON[path.split('.')[0]!]!.includes(key);
       expect([path, key, key in own || !shown]).toEqual([path, key, true]);
-      if (shown && options && key in options) expect(code.split(`${key}: `).length, `${path}: ${key}`).toBe(2);
+      if (shown && options && key in options) expect(code.split(new RegExp(`\\b${key}: `)).length, `${path}: ${key}`).toBe(2);
     }
   }
 });

@@ -41,7 +41,7 @@ import {
 export interface KLDivOptions {
   /** `batchmean` is the sum divided by the first dimension, which is the divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
   readonly reduction?: Reduction | 'batchmean';
-  /** As of the other losses. With `batchmean` a weight for each row, [rows], by whose sum it divides. */
+  /** As of the other losses. With `batchmean` a weight for each row, [rows], by whose sum it divides. Default: all 1. */
   readonly sampleWeight?: Numbers;
   /** The target is in logarithms too. Default false. */
   readonly logTarget?: boolean;

@@ -285,6 +285,8 @@ const CASES: readonly (readonly [readonly number[], AvgPoolAttrs])[] = [
   sampleOf([2, 11, 13], [3, 2], { stride: [3, 4], padding: [1, 1], ceil: true }),
   sampleOf([2, 11, 13], [3, 2], { stride: [5, 1], divisor: 7 }),
   sampleOf([3, 1, 33], [1, 5]),
+  // One window, behind which x goes on.
+  sampleOf([2, 8, 3], [3, 3], { stride: [3, 3], padding: [1, 1], countPadding: false }),
   sampleOf([1, 1, 1], [1, 1]),
   sampleOf([0, 4, 4], [2, 2]),
   [[2, 7, 19], { rows: adaptiveSpans(7, 3), columns: adaptiveSpans(19, 8), divisor: 0 }],

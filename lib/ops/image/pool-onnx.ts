@@ -102,11 +102,15 @@ function lineOf(spans: readonly Span[], size: number, divides: Divides): Line | 
     const divisor = divides === 'window' ? kernel : Math.max(1, e - f);
     return f === from && e === end && (divides === 'number' || count === divisor);
   });
-  return same ? line : null;
+  // As many windows as ours: the operator takes each that fits.
+  const count = Math.floor((size + before + line.after - kernel) / stride) + 1;
+  return same && count === spans.length ? line : null;
 }
 
 /** From one window to the next, by the last one that begins in x, or the first one that ends in it. */
 function strideOf(spans: readonly Span[], size: number, kernel: number, before: number): number {
+  // From the only one there is none: whatever lies behind it is left out.
+  if (spans.length === 1) return Math.max(1, size);
   for (const [i, [from, end]] of [...spans.entries()].reverse()) {
     if (i === 0) break;
     const start = from > 0 ? from : end < size ? end - kernel : null;
