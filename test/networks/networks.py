@@ -3,7 +3,7 @@
 python networks.py FOLDER NAME...: reads FOLDER/NAME.safetensors (weights), FOLDER/NAME.N.safetensors (the batch of step N, with its part as metadata),
 writes FOLDER/NAME.json. run.ts calls it.
 """
-import json, os, sys
+import json, math, os, sys
 import torch
 from safetensors import safe_open
 from torch import nn
@@ -137,6 +137,31 @@ def unet(weights, batches):
         optimizer.step()
 
 
+def vae(weights, batches):
+    parameters = trained(weights)
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 12_000)
+
+    def mlp(name, x):
+        for at in (0, 2):
+            x = torch.relu(linear(weights, f"{name}.{at}")(x))
+        return linear(weights, name + ".4")(x)
+
+    for batch, _ in batches:
+        x = batch["x"]
+        mean, log_variance = mlp("encoder", x).chunk(2, dim=1)
+        code = mean + (log_variance / 2).exp() * batch["noise"]
+        pixels = F.binary_cross_entropy_with_logits(mlp("decoder", code), x, reduction="sum")
+        spread = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum()
+        loss = (pixels + spread) / len(x)
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(parameters, 100)
+        optimizer.step()
+        schedule.step()
+
+
 class ViT(nn.Module):
     def __init__(self):
         super().__init__()
@@ -167,6 +192,120 @@ def vit(weights, batches):
         schedule.step()
 
 
+def pinn(weights, batches):
+    optimizer = torch.optim.Adam(trained(weights), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2000)
+
+    def solution(x):
+        hidden = F.gelu(linear(weights, "layers.0")(x))
+        return linear(weights, "layers.4")(F.gelu(linear(weights, "layers.2")(hidden)))
+
+    for batch, _ in batches:
+        x = batch["x"].requires_grad_()
+        derivative = lambda u: torch.autograd.grad(u.sum(), x, create_graph=True)[0]
+        force = -(math.pi**2) * torch.sin(math.pi * x)
+        within = (derivative(derivative(solution(x))) - force).square().mean()
+        loss = within + 100 * solution(batch["edges"]).square().mean()
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def maml(weights, batches):
+    parameters = trained(weights)
+    optimizer = torch.optim.Adam(parameters, lr=3e-3)
+    names = ["w1", "b1", "w2", "b2", "w3", "b3"]
+
+    def logits(x, w):
+        hidden = torch.relu(x @ w["w1"] + w["b1"])
+        return torch.relu(hidden @ w["w2"] + w["b2"]) @ w["w3"] + w["b3"]
+
+    for batch, _ in batches:
+        # Task by task, as the article has it: here they are one product.
+        losses = []
+        for shown, labels, x, y in zip(batch["shown"], batch["labels"], batch["x"], batch["y"]):
+            error = F.cross_entropy(logits(shown, weights), labels)
+            slopes = torch.autograd.grad(error, [weights[n] for n in names], create_graph=True)
+            adapted = {n: weights[n] - 0.4 * g for n, g in zip(names, slopes)}
+            losses.append(F.cross_entropy(logits(x, adapted), y))
+        loss = torch.stack(losses).mean()
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(parameters, 10)
+        optimizer.step()
+
+
+def wgan_gp(weights, batches):
+    parts = {p: trained({k: t for k, t in weights.items() if k.startswith(p)}) for p in ("critic", "generator")}
+    optimizers = {p: torch.optim.Adam(some, lr=5e-4, betas=(0.5, 0.9)) for p, some in parts.items()}
+
+    def generator(z):
+        hidden = torch.relu(linear(weights, "generator.0")(z))
+        return linear(weights, "generator.4")(torch.relu(linear(weights, "generator.2")(hidden)))
+
+    def critic(x):
+        for at in (0, 3):
+            x = linear(weights, f"critic.{at}")(x)
+            norm = f"critic.{at + 1}"
+            x = torch.relu(F.layer_norm(x, (64,), weights[norm + ".weight"], weights[norm + ".bias"]))
+        return linear(weights, "critic.6")(x)
+
+    for batch, part in batches:
+        made = generator(batch["z"])
+        if part == "critic":
+            made = made.detach()
+            between = (batch["x"] * batch["t"] + made * (1 - batch["t"])).requires_grad_()
+            (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+            loss = critic(made).mean() - critic(batch["x"]).mean() + (slope.norm(dim=1) - 1).square().mean()
+        else:
+            loss = -critic(made).mean()
+        yield loss.item()
+        for optimizer in optimizers.values():
+            optimizer.zero_grad()
+        loss.backward()
+        optimizers[part].step()
+
+
+def byol(weights, batches):
+    learned = [k for k, t in weights.items() if not k.startswith("target.") and "running" not in k and "num_batches" not in k]
+    parameters = [weights[k].requires_grad_() for k in learned]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+
+    def encode(name, x):
+        x = F.conv2d(x, weights[name + ".0.weight"], weights[name + ".0.bias"], stride=2, padding=1)
+        x = F.conv2d(torch.relu(x), weights[name + ".2.weight"], weights[name + ".2.bias"], stride=2, padding=1)
+        return linear(weights, name + ".5")(torch.relu(x).flatten(1))
+
+    def project(name, x):
+        x = F.batch_norm(x, None, None, weights[name + ".0.weight"], weights[name + ".0.bias"], training=True)
+        return linear(weights, name + ".2")(torch.relu(x))
+
+    def predict(x):
+        return linear(weights, "predictor.2")(torch.relu(linear(weights, "predictor.0")(x)))
+
+    for batch, _ in batches:
+
+        def apart(x, y):
+            foretold = predict(project("projection", encode("online", x)))
+            with torch.no_grad():
+                made = project("target.1", encode("target.0", y))
+            return (1 - F.cosine_similarity(foretold, made, dim=1)).mean()
+
+        loss = apart(batch["a"], batch["b"]) + apart(batch["b"], batch["a"])
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for k in weights:
+                for part, of in (("target.0.", "online."), ("target.1.", "projection.")):
+                    if k.startswith(part) and of + k[len(part) :] in learned:
+                        weights[k].mul_(0.98).add_(weights[of + k[len(part) :]], alpha=0.02)
+
+
 def batches(folder, name, dtype):
     step = 0
     while os.path.exists(path := os.path.join(folder, f"{name}.{step}.safetensors")):
@@ -181,7 +320,7 @@ def main(folder, names):
         found = {}
         for key, dtype in (("f32", torch.float32), ("f64", torch.float64)):
             weights, _ = read(os.path.join(folder, f"{name}.safetensors"), dtype)
-            found[key] = list(globals()[name](weights, batches(folder, name, dtype)))
+            found[key] = list(globals()[name.replace("-", "_")](weights, batches(folder, name, dtype)))
         with open(os.path.join(folder, f"{name}.json"), "w") as f:
             json.dump(found, f)
 

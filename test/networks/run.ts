@@ -46,7 +46,7 @@ process.exitCode = failed > 0 ? 1 : 0;
 /** Weights before the first step, and the batch of each. @returns our losses */
 async function write(name: string): Promise<number[]> {
   const { network } = await NETWORKS[name]!.load();
-  const { model, steps, dispose } = network({ seed: 1 });
+  const { model, steps, dispose } = network({ seed: 1, given: true });
   const states = [...model.namedParameters(), ...model.namedBuffers()];
   const tensors = new Map<string, TensorData>(
     states.map(([path, { state, data }]) => [path, { dtype: state.type.dtype, shape: state.type.shape, data }]),
