@@ -150,13 +150,13 @@ export const TABLES: Mutants = {
     file: 'lib/io/torch/pickle.ts',
     before: 'const make = Object.hasOwn(this.#meaning.known, what.name) ? this.#meaning.known[what.name] : undefined;',
     after: 'const make = this.#meaning.known[what.name.split(".").at(-1)!] ?? this.#meaning.known[what.name];',
-    tests: ['test/io/torch.test.ts'],
+    tests: ['test/io/pickle.test.ts'],
   },
   'negative numbers of a pickle are large': {
     file: 'lib/io/torch/pickle.ts',
     before: 'if (length > 0 && bytes[length - 1]! & 0x80) value -= 1n << BigInt(8 * length);',
     after: '',
-    tests: ['test/io/torch.test.ts'],
+    tests: ['test/io/pickle.test.ts'],
   },
   'what a pickle keeps without a number begins at one': {
     file: 'lib/io/torch/pickle.ts',
