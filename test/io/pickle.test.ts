@@ -6,8 +6,7 @@ import { Foreign, unpickle } from '../../lib/io/torch/pickle.ts';
 
 const fail = (why: string, at: number): DataError => new DataError(`${why} at ${at}`);
 const known = { 'math.sum': (args: readonly unknown[]): unknown => args.length };
-const read = (hex: string): unknown =>
-  atOnce(unpickle(Buffer.from(hex, 'hex'), { persistent: (id) => id, known }, fail));
+const read = (hex: string): unknown => atOnce(unpickle(Buffer.from(hex, 'hex'), { persistent: (id) => id, known }, fail));
 const text = (s: string): string => Buffer.from(s).toString('hex');
 /** What `name` of `module` gives for no arguments. */
 const called = (module: string, name: string): unknown => read(`8002${text(`c${module}\n${name}\n`)}2952${text('.')}`);
