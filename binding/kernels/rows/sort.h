@@ -34,7 +34,7 @@ struct SortWide {
   inline bool operator<(const SortWide& o) const { return k < o.k || (k == o.k && place < o.place); }
 };
 constexpr int64_t kSortFew = 48, kSortMany = 2048;
-constexpr int kSortDigit = 11;   // bits
+constexpr int kSortDigit = 11;                               // bits
 constexpr int64_t kSortCounts = 6 * (1 << kSortDigit) * 4;   // bytes: of 64 bits
 
 template <class Item>
@@ -119,7 +119,7 @@ INLINE uint32_t top_some(const float* x, float worst, bool down) {
 }
 INLINE uint32_t top_some(const double* x, double worst, bool down) {
   uint32_t some = 0;
-  for (int i = 0; i < L; i++) some |= (uint32_t)!(down ? x[i] <= worst : worst <= x[i]) << i;
+  for (int i = 0; i < L; i++) some |= (uint32_t) !(down ? x[i] <= worst : worst <= x[i]) << i;
   return some;
 }
 constexpr int64_t kTopFew = 128;   // kept in order while the row is read

@@ -14,11 +14,7 @@ struct Asgd : Rule {
   Lerp mean;
   bool shrinks;
   explicit Asgd(const Hyper& h)
-      : minus_eta(minus(h.eta)),
-        shrink(f32_of(h.shrink)),
-        decay(h.weightDecay),
-        mean(h.mu),
-        shrinks((float)h.shrink != 1.0f) {}
+      : minus_eta(minus(h.eta)), shrink(f32_of(h.shrink)), decay(h.weightDecay), mean(h.mu), shrinks((float)h.shrink != 1.0f) {}
   __attribute__((always_inline)) void step(F& p, F g, F* slot) const {
     decay(p, g);
     if (shrinks) p = flush_f(mul(p, shrink));
