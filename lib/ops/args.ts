@@ -85,6 +85,45 @@ export const geluOptions: OptionsField<GELUOptions, Required<GELUOptions>> = opt
   approximate: choice('none', 'tanh').default('none'),
 });
 
+/** Options of `ops.leakyRelu` and `nn.LeakyReLU`. */
+export interface LeakyReLUOptions {
+  /** What x is multiplied with where it is not above 0. Default 0.01. */
+  readonly negativeSlope?: number;
+}
+export const leakyReluOptions: OptionsField<LeakyReLUOptions, Required<LeakyReLUOptions>> = options<LeakyReLUOptions>()({
+  negativeSlope: number().default(0.01),
+});
+
+/** Options of `ops.elu`, `ops.celu` and their layers. */
+export interface AlphaOptions {
+  /** What is approached far below 0, with its sign turned; above 0. Default 1. */
+  readonly alpha?: number;
+}
+export const alphaOptions: OptionsField<AlphaOptions, Required<AlphaOptions>> = options<AlphaOptions>()({
+  alpha: number({ above: 0 }).default(1),
+});
+
+/** Options of `ops.hardtanh` and `nn.Hardtanh`. */
+export interface HardtanhOptions {
+  /** The least. Default -1. */
+  readonly min?: number;
+  /** The most; above `min`. Default 1. */
+  readonly max?: number;
+}
+export const hardtanhOptions: OptionsField<HardtanhOptions, Required<HardtanhOptions>> = options<HardtanhOptions>()({
+  min: number().default(-1),
+  max: number().default(1),
+});
+
+/** Options of `ops.hardshrink`, `ops.softshrink` and their layers. */
+export interface ShrinkOptions {
+  /** How far from 0 an element must be to be kept; at least 0. Default 0.5. */
+  readonly lambda?: number;
+}
+export const shrinkOptions: OptionsField<ShrinkOptions, Required<ShrinkOptions>> = options<ShrinkOptions>()({
+  lambda: number({ min: 0 }).default(0.5),
+});
+
 /** Probability of a 0. */
 export const rate: Field<number> = number({ min: 0, below: 1 });
 /** What is added to a variance. */

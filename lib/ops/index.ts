@@ -1,6 +1,14 @@
 // index.ts: the ops that users call: functions of tensors. What only the library calls, and every op's record, is in list.ts.
 
-export type { AxisOptions, GELUOptions, Operand } from './args.ts';
+export type {
+  AlphaOptions,
+  AxisOptions,
+  GELUOptions,
+  HardtanhOptions,
+  LeakyReLUOptions,
+  Operand,
+  ShrinkOptions,
+} from './args.ts';
 export * from './elementwise/activation.ts';
 export * from './elementwise/elementwise.ts';
 export { cos, sin } from './elementwise/sine.ts';

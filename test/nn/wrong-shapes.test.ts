@@ -137,6 +137,8 @@ const CASES: Readonly<Record<string, Case>> = {
   Upsample: { layer: () => new nn.Upsample({ scaleFactor: 2 }), calls: [[[3, 3]], [[1, 1, 0]]] },
   Unflatten: { layer: () => new nn.Unflatten(1, [2, 3]), calls: [[[2, 7]]] },
   Sequential: { layer: () => new nn.Sequential(new nn.Linear(5, 3)), calls: [[[2, 4]]] },
+  PReLU: { layer: () => new nn.PReLU({ numParameters: 3 }), calls: [[[2, 4]], [[2, 4, 5]]] },
+  GLU: { layer: () => new nn.GLU(), calls: [[[2, 3]]] },
   LeNet: { layer: () => new models.LeNet(), calls: [[[2, 28, 28]], [[2, 1, 27, 31]]] },
   MLP: { layer: () => new models.MLP([5, 3]), calls: [[[2, 4]]] },
   ResidualBlock: { layer: () => new ResidualBlock(3, 4, 2), calls: [[[2, 3, 4]], [[2, 4, 4, 4]]] },
@@ -149,7 +151,11 @@ const CASES: Readonly<Record<string, Case>> = {
   GPT: { layer: () => new models.GPT(5, { context: 4, layers: 1, heads: 2, width: 8 }), calls: [[ids(2, 5)]] },
 };
 /** Layers that take any shape. */
-const ANY = ['Dropout', 'Embedding', 'Flatten', 'Identity', 'GELU', 'ReLU', 'Sigmoid', 'SiLU', 'Softplus', 'Tanh'];
+const ANY = [
+  ...['Dropout', 'Embedding', 'Flatten', 'Identity', 'GELU', 'ReLU', 'Sigmoid', 'SiLU', 'Softplus', 'Tanh'],
+  ...['LeakyReLU', 'ReLU6', 'ELU', 'CELU', 'SELU', 'Hardtanh', 'Hardsigmoid', 'Hardswish', 'Hardshrink', 'Softshrink'],
+  ...['Tanhshrink', 'Mish', 'Softsign', 'LogSigmoid'],
+];
 
 class Outer extends Module {
   readonly blocks: { readonly inner: Module }[];

@@ -13,7 +13,7 @@ import { evaluate } from './evaluate.ts';
 import { normwise, TYPES } from './kit.ts';
 import { fromValues } from './numbers.ts';
 
-const NETWORKS = Number(process.env.GRADCLIP_RUNS ?? 40);
+const NETWORKS = Number(process.env.GRADCLIP_RUNS ?? 60);
 
 it('what a file gives is what the trainer predicts', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gradclip-onnx-'));

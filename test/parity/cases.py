@@ -147,6 +147,24 @@ CASES = {
     "embeddingBagMax": (lambda: nn.EmbeddingBag(7, 4, mode="max"), plain),
     "embeddingBagSum": (lambda: nn.EmbeddingBag(7, 4, mode="sum"), lambda m, x, offsets, w: m(x, offsets, per_sample_weights=w)),
     "activations": (lambda: nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 8), nn.SiLU(), nn.Tanh(), nn.Softplus()), plain),
+    "rectifiers": (
+        lambda: nn.Sequential(
+            nn.Linear(6, 8), nn.LeakyReLU(0.2), nn.ELU(0.5), nn.Linear(8, 8), nn.SELU(), nn.CELU(2), nn.PReLU(), nn.ReLU6()
+        ),
+        plain,
+    ),
+    "preluOfChannels": (lambda: nn.PReLU(4, 0.1), plain),
+    "bounded": (
+        lambda: nn.Sequential(
+            *(nn.Linear(6, 8), nn.Hardswish(), nn.Linear(8, 8), nn.Softshrink(0.05), nn.Hardshrink(0.1), nn.Linear(8, 8)),
+            *(nn.Tanhshrink(), nn.Hardtanh(-0.5), nn.Hardsigmoid()),
+        ),
+        plain,
+    ),
+    "smooth": (
+        lambda: nn.Sequential(nn.Linear(6, 8), nn.Mish(), nn.GLU(), nn.Softsign(), nn.Linear(4, 5), nn.LogSigmoid()),
+        plain,
+    ),
     "softmax": (lambda: nn.Softmax(1), plain),
     "logSoftmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.LogSoftmax(-1)), plain),
     "shapes": (lambda: nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Identity(), nn.Flatten(), nn.Linear(6, 2)), plain),

@@ -3,7 +3,7 @@ import { OptionError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { CharRNN, GPT, LeNet, NCF, ResNet20 } from '../../models/index.ts';
-import * as layers from '../../nn/layers/activation.ts';
+import * as layers from '../../nn/layers/activations/usual.ts';
 import { Dropout } from '../../nn/layers/dropout.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { type Layer, Sequential } from '../../nn/layers/sequential.ts';

@@ -3,8 +3,22 @@
 
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { number, options, signature } from '../../options/index.ts';
-import { type AxisOptions, axisOptions, type GELUOptions, geluOptions, tensor } from '../args.ts';
+import { signature } from '../../options/index.ts';
+import {
+  type AlphaOptions,
+  type AxisOptions,
+  alphaOptions,
+  axisOptions,
+  type GELUOptions,
+  geluOptions,
+  type HardtanhOptions,
+  hardtanhOptions,
+  type LeakyReLUOptions,
+  leakyReluOptions,
+  type ShrinkOptions,
+  shrinkOptions,
+  tensor,
+} from '../args.ts';
 import { resolveAxis } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
 import { slice } from '../shape/slice.ts';
@@ -68,16 +82,7 @@ function plain(name: string): (x: TensorLike) => Tensor {
   });
 }
 
-const readLeakyRelu = signature(
-  'ops.leakyRelu',
-  { x: tensor },
-  options<LeakyReLUOptions>()({ negativeSlope: number().default(0.01) }),
-);
-/** Options of `ops.leakyRelu`. */
-export interface LeakyReLUOptions {
-  /** What x is multiplied with where it is not above 0. Default 0.01. */
-  readonly negativeSlope?: number;
-}
+const readLeakyRelu = signature('ops.leakyRelu', { x: tensor }, leakyReluOptions);
 /**
  * `x` above 0, else `negativeSlope * x`; the gradient at 0 is the slope.
  * @shape x [...] -> [...]
@@ -107,12 +112,6 @@ export function prelu(x: TensorLike, weight: TensorLike): Tensor {
   return compound('leakyRelu', [t, reshape(w, across)], {});
 }
 
-/** Options of `ops.celu` and `ops.elu`. */
-export interface AlphaOptions {
-  /** What is approached far below 0, with its sign turned; above 0. Default 1. */
-  readonly alpha?: number;
-}
-const alphaOptions = options<AlphaOptions>()({ alpha: number({ above: 0 }).default(1) });
 const readElu = signature('ops.elu', { x: tensor }, alphaOptions);
 const readCelu = signature('ops.celu', { x: tensor }, alphaOptions);
 
@@ -165,18 +164,7 @@ export const hardswish: (x: TensorLike) => Tensor = plain('hardswish');
  */
 export const hardsigmoid: (x: TensorLike) => Tensor = plain('hardsigmoid');
 
-/** Options of `ops.hardtanh`. */
-export interface HardtanhOptions {
-  /** The least. Default -1. */
-  readonly min?: number;
-  /** The most; above `min`. Default 1. */
-  readonly max?: number;
-}
-const readHardtanh = signature(
-  'ops.hardtanh',
-  { x: tensor },
-  options<HardtanhOptions>()({ min: number().default(-1), max: number().default(1) }),
-);
+const readHardtanh = signature('ops.hardtanh', { x: tensor }, hardtanhOptions);
 /**
  * `x` limited to [min, max]. Unlike that of `clamp`, the gradient at the bounds is 0.
  * @shape x [...] -> [...]
@@ -199,12 +187,6 @@ export function relu6(x: TensorLike): Tensor {
   return compound('hardtanh', [readRelu6(arguments).x], { min: 0, max: 6 });
 }
 
-/** Options of `ops.hardshrink` and `ops.softshrink`. */
-export interface ShrinkOptions {
-  /** How far from 0 an element must be to be kept; at least 0. Default 0.5. */
-  readonly lambda?: number;
-}
-const shrinkOptions = options<ShrinkOptions>()({ lambda: number({ min: 0 }).default(0.5) });
 const readHardshrink = signature('ops.hardshrink', { x: tensor }, shrinkOptions);
 const readSoftshrink = signature('ops.softshrink', { x: tensor }, shrinkOptions);
 /**

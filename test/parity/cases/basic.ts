@@ -1,21 +1,37 @@
 // basic.ts: linear layers, embeddings, activations, row norms, the mlp.
 import { MLP, NCF } from '../../../lib/models/index.ts';
 import {
+  CELU,
+  ELU,
   Embedding,
   EmbeddingBag,
   Flatten,
   GELU,
+  GLU,
+  Hardshrink,
+  Hardsigmoid,
+  Hardswish,
+  Hardtanh,
   Identity,
   LayerNorm,
+  LeakyReLU,
   Linear,
+  LogSigmoid,
   LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU6,
   RMSNorm,
+  SELU,
   Sequential,
   SiLU,
   SinusoidalPositions,
   Softmax,
   Softplus,
+  Softshrink,
+  Softsign,
   Tanh,
+  Tanhshrink,
   Unflatten,
 } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
@@ -37,6 +53,43 @@ export const BASIC: Readonly<Record<string, ParityCase>> = {
   }),
   activations: parity({
     module: () => new Sequential(new Linear(6, 8), new GELU(), new Linear(8, 8), new SiLU(), new Tanh(), new Softplus()),
+    inputs: { x: { shape: [3, 6] } },
+  }),
+  rectifiers: parity({
+    module: () =>
+      new Sequential(
+        new Linear(6, 8),
+        new LeakyReLU({ negativeSlope: 0.2 }),
+        new ELU({ alpha: 0.5 }),
+        new Linear(8, 8),
+        new SELU(),
+        new CELU({ alpha: 2 }),
+        new PReLU(),
+        new ReLU6(),
+      ),
+    inputs: { x: { shape: [3, 6] } },
+  }),
+  preluOfChannels: parity({
+    module: () => new PReLU({ numParameters: 4, init: 0.1 }),
+    inputs: { x: { shape: [3, 4, 5] } },
+  }),
+  bounded: parity({
+    module: () =>
+      new Sequential(
+        new Linear(6, 8),
+        new Hardswish(),
+        new Linear(8, 8),
+        new Softshrink({ lambda: 0.05 }),
+        new Hardshrink({ lambda: 0.1 }),
+        new Linear(8, 8),
+        new Tanhshrink(),
+        new Hardtanh({ min: -0.5 }),
+        new Hardsigmoid(),
+      ),
+    inputs: { x: { shape: [3, 6] } },
+  }),
+  smooth: parity({
+    module: () => new Sequential(new Linear(6, 8), new Mish(), new GLU(), new Softsign(), new Linear(4, 5), new LogSigmoid()),
     inputs: { x: { shape: [3, 6] } },
   }),
   softmax: parity({ module: () => new Softmax({ axis: 1 }), inputs: { x: { shape: [3, 4, 5] } } }),

@@ -1,10 +1,10 @@
-// activation.ts: activations as layers, for Sequential; in a forward of one's own the ops (`relu(x)`) do the same.
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { geluOptions } from '../../ops/args.ts';
-import { gelu, relu, sigmoid, silu, softplus, tanh } from '../../ops/elementwise/activation.ts';
-import { optionsOnly } from '../../options/index.ts';
-import { forwardOf, plain } from '../fields.ts';
-import { Module } from '../module/module.ts';
+// usual.ts: the usual activations as layers, for Sequential; in a forward of one's own the ops (`relu(x)`) do the same.
+import type { Tensor, TensorLike } from '../../../ir/graph.ts';
+import { geluOptions } from '../../../ops/args.ts';
+import { gelu, relu, sigmoid, silu, softplus, tanh } from '../../../ops/elementwise/activation.ts';
+import { optionsOnly } from '../../../options/index.ts';
+import { forwardOf, plain } from '../../fields.ts';
+import { Module } from '../../module/module.ts';
 
 const readReLU = plain('ReLU');
 
