@@ -256,13 +256,15 @@ export const CONV2D_GRAD_INPUT: OpDef<ConvGradInputAttrs> = {
     });
     const pads = [padding[0], padding[1], ...beyond.map((n) => Math.max(0, n))];
     const extra = beyond.map((n) => Math.max(0, -n));
-    return [
-      b.node(
-        'ConvTranspose',
-        node.ins.map((t) => b.value(t)),
-        { ...onnxAttributes(node.attrs, pair(w.shape)), pads, output_padding: extra },
-      ),
-    ];
+    const [values, bias] = [node.ins.slice(0, 2).map((t) => b.value(t)), node.ins[2]];
+    const attributes = { ...onnxAttributes(node.attrs, pair(w.shape)), pads };
+    if (extra.every((n, i) => n < stride[i]!)) {
+      return [b.node('ConvTranspose', [...values, ...(bias ? [b.value(bias)] : [])], { ...attributes, output_padding: extra })];
+    }
+    // onnxruntime takes no more than a stride of what no window reaches: such is added after it.
+    const reached = b.node('ConvTranspose', values, attributes);
+    const padded = b.node('Pad', [reached, b.sizes([0, 0, 0, 0, 0, 0, ...extra]), b.scalar('f32', 0)], { mode: 'constant' });
+    return [bias ? b.node('Add', [padded, b.reshape(b.value(bias), [1, bias.shape[0]!, 1, 1])]) : padded];
   },
   lower: (node, context) => ({ ints: ints(inputSizes(node), node.attrs, context) }),
   cost: (node) => costOf(node, inputSizes(node), node.attrs.groups),
