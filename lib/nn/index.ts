@@ -1,9 +1,11 @@
 // index.ts: the public names of nn. Adding a layer: a line here.
 
+export { Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink } from './layers/activations/bounded.ts';
+export { CELU, ELU, LeakyReLU, PReLU, type PReLUOptions, ReLU6, SELU } from './layers/activations/rectifiers.ts';
+export { GLU, LogSigmoid, Mish, Softsign } from './layers/activations/smooth.ts';
 export { GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh } from './layers/activations/usual.ts';
 export { type LoraOptions, lora, mergeLora } from './layers/adapters.ts';
 export { type AttentionMasks, MultiheadAttention, type MultiheadAttentionOptions } from './layers/attention.ts';
-export { Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink } from './layers/activations/bounded.ts';
 export type { CachedAttentionOptions, KeyValueCache } from './layers/cache.ts';
 export {
   Conv1d,
@@ -56,7 +58,6 @@ export {
   MaxPool2d,
 } from './layers/pool.ts';
 export { LearnedPositions, type LearnedPositionsOptions, type PositionsInput, SinusoidalPositions } from './layers/positions.ts';
-export { CELU, ELU, LeakyReLU, PReLU, type PReLUOptions, ReLU6, SELU } from './layers/activations/rectifiers.ts';
 export {
   type CellOptions,
   GRUCell,
@@ -78,7 +79,6 @@ export {
   type RNNOptions,
 } from './layers/recurrent/recurrent.ts';
 export { type Layer, Sequential } from './layers/sequential.ts';
-export { GLU, LogSigmoid, Mish, Softsign } from './layers/activations/smooth.ts';
 export { LogSoftmax, Softmax } from './layers/softmax.ts';
 export {
   type DecoderMasks,
