@@ -37,9 +37,9 @@ describe('the tables have', () => {
   });
 });
 
-it('each has its turn: 1,000 programs have each at least 5 times', () => {
+it('each has its turn: 1,500 programs have each at least 5 times', () => {
   const counts = new Counts();
-  for (let seed = 0; seed < 1000; seed++) counts.add(drawProgram(seed));
+  for (let seed = 0; seed < 1500; seed++) counts.add(drawProgram(seed));
   for (const [what, of] of counts.all()) {
     for (const [name, n] of of) expect(n, `${what}: ${name}`).toBeGreaterThanOrEqual(5);
   }
