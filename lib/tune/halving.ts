@@ -283,14 +283,16 @@ export class Halving {
     this.#stage = 'finals';
     const left = this.#left ?? this.#plan.steps - this.#spent;
     const good = this.#good();
-    let chosen: readonly [number, number] = [1, 0];
+    let chosen: readonly [number, number] | null = null;
     for (const wish of wishes(this.#plan)) {
       if (this.#costOf(good, ...wish) > left) continue;
       chosen = wish;
       break;
     }
-    const [count, repeats] = chosen;
-    const finalists = this.#finalistsOf(good, count);
+    const [count, repeats] = chosen ?? [1, 0];
+    // One that came late may have overtaken those for which steps were kept: where there are none left for it, the best that there are some for.
+    const fits = chosen ? good : good.filter((trial) => this.#costOf([trial], 1, 0) <= left);
+    const finalists = this.#finalistsOf(fits.length > 0 ? fits : good, count);
     this.#finalists = finalists;
     // One that nothing is compared with needs no repetitions.
     this.#repeats = finalists.length > 1 ? repeats : 0;
