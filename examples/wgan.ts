@@ -4,12 +4,11 @@
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { constraint, type NdArray, nn, ops, optim, type Tensor, Trainer } from 'gradclip';
+import { judged, points } from './networks/spots.ts';
 import { normal, random } from './random.ts';
 
 const BATCH = 64;
 const LATENT = 8;
-const SPOTS = Array.from({ length: 8 }, (_, i) => [Math.cos((i * Math.PI) / 4), Math.sin((i * Math.PI) / 4)] as const);
-const NOISE = 0.05;
 
 const mlp = (inputs: number, outputs: number): nn.Sequential =>
   new nn.Sequential(new nn.Linear(inputs, 64), new nn.ReLU(), new nn.Linear(64, 64), new nn.ReLU(), new nn.Linear(64, outputs));
@@ -41,14 +40,7 @@ export function main({ iterations = 6000, seed = 1 }: WganExample = {}): WganSco
   const uniform = random(seed);
   const gauss = normal(uniform);
   const noise = (rows: number): NdArray => ({ data: Float32Array.from({ length: rows * LATENT }, gauss), shape: [rows, LATENT] });
-  const real = (rows: number): NdArray => {
-    const data = new Float32Array(2 * rows);
-    for (let i = 0; i < rows; i++) {
-      const [a, b] = SPOTS[Math.floor(uniform() * SPOTS.length)]!;
-      data.set([a + NOISE * gauss(), b + NOISE * gauss()], 2 * i);
-    }
-    return { data, shape: [rows, 2] };
-  };
+  const real = (rows: number): NdArray => points(rows, uniform, gauss);
 
   const model = new Gan();
   const optimizer = optim.rmsprop({ lr: 1e-3 });
@@ -71,18 +63,7 @@ export function main({ iterations = 6000, seed = 1 }: WganExample = {}): WganSco
   });
 
   /** How far made points are from spots, and which. */
-  const look = (): { distance: number; spots: number } => {
-    const { data } = generator.predictSync({ z: noise(1000) });
-    const counts = SPOTS.map(() => 0);
-    let sum = 0;
-    for (let i = 0; i < 1000; i++) {
-      const far = SPOTS.map(([a, b]) => Math.hypot(data[2 * i]! - a, data[2 * i + 1]! - b));
-      const least = Math.min(...far);
-      sum += least;
-      counts[far.indexOf(least)]!++;
-    }
-    return { distance: sum / 1000, spots: counts.filter((n) => n >= 20).length };
-  };
+  const look = (): { distance: number; spots: number } => judged(generator.predictSync({ z: noise(1000) }).data);
 
   const before = look().distance;
   let spent = 0;

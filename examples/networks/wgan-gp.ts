@@ -4,11 +4,10 @@
 import { grad, type NdArray, nn, ops, optim, type Tensor, Trainer } from 'gradclip';
 import { normal, random } from '../random.ts';
 import { f32, type MainOptions, type Network, type Step, start, train } from './network.ts';
+import { judged, points } from './spots.ts';
 
 const BATCH = 64;
 const LATENT = 8;
-const SPOTS = Array.from({ length: 8 }, (_, i) => [Math.cos((i * Math.PI) / 4), Math.sin((i * Math.PI) / 4)] as const);
-const NOISE = 0.05;
 /** Steps of the critic for one of the generator. */
 const CRITIC = 3;
 const PENALTY = 1;
@@ -40,14 +39,7 @@ export function network({ seed = 1 }: Pick<MainOptions, 'seed'> = {}): Network {
   const uniform = random(seed);
   const gauss = normal(uniform);
   const noise = (rows: number): NdArray => f32(Float32Array.from({ length: rows * LATENT }, gauss), rows, LATENT);
-  const real = (rows: number): NdArray => {
-    const data = new Float32Array(2 * rows);
-    for (let i = 0; i < rows; i++) {
-      const [a, b] = SPOTS[Math.floor(uniform() * SPOTS.length)]!;
-      data.set([a + NOISE * gauss(), b + NOISE * gauss()], 2 * i);
-    }
-    return f32(data, rows, 2);
-  };
+  const real = (rows: number): NdArray => points(rows, uniform, gauss);
   const model = new Gan();
   const optimizer = optim.adam({ lr: 5e-4, betas: [0.5, 0.9] });
   const critic = new Trainer({
@@ -86,18 +78,7 @@ export function network({ seed = 1 }: Pick<MainOptions, 'seed'> = {}): Network {
         }
       }
     },
-    score() {
-      const { data } = generator.predictSync({ z: noise(1000) });
-      const counts = SPOTS.map(() => 0);
-      let sum = 0;
-      for (let i = 0; i < 1000; i++) {
-        const far = SPOTS.map(([a, b]) => Math.hypot(data[2 * i]! - a, data[2 * i + 1]! - b));
-        const least = Math.min(...far);
-        sum += least;
-        counts[far.indexOf(least)]!++;
-      }
-      return { distance: sum / 1000, spots: counts.filter((n) => n > 20).length };
-    },
+    score: () => ({ ...judged(generator.predictSync({ z: noise(1000) }).data) }),
     dispose() {
       critic.dispose();
       generator.dispose();

@@ -9,7 +9,7 @@ import { NETWORKS, STEPS } from './list.ts';
 const GOLDEN = join(import.meta.dirname, '../golden/networks');
 const FOLDER = join(import.meta.dirname, '../../examples/networks');
 /** What these files share. */
-const PARTS = ['network.ts', 'shapes.ts'];
+const PARTS = ['network.ts', 'shapes.ts', 'spots.ts'];
 
 it('each file is a network of the list, or shared', () => {
   const names = Object.keys(NETWORKS);
