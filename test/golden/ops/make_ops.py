@@ -1,4 +1,4 @@
-# make_ops.py: each op of `ops` and its gradients, by PyTorch in f64, for ops-torch.test.ts. Each case has a twin of the same name there.
+# make_ops.py: each op of `ops`, its gradients and theirs, by PyTorch in f64, for ops-torch.test.ts. Each case has a twin of the same name there.
 # Run with PyTorch: python make_ops.py > ops.json
 import json
 import torch
@@ -20,21 +20,38 @@ def i(*shape, below):
 
 
 def listed(t):
-    return [str(v) if isinstance(v, float) and (v != v or abs(v) == INF) else v for v in t.detach().reshape(-1).tolist()]
+    return [str(v) if isinstance(v, float) and (v != v or abs(v) == INF) else v for v in torch.empty(t.shape, dtype=t.dtype).copy_(t.detach()).reshape(-1).tolist()]
 
 
-def case(name, run, *ins):
+def slopes(loss, ins):  # by those inputs that it depends on; None by the others
+    if not (isinstance(loss, torch.Tensor) and loss.requires_grad):
+        return [None for _ in ins]
+    by = [x for x in ins if x.requires_grad]
+    found = iter(torch.autograd.grad(loss, by, create_graph=True, allow_unused=True))
+    return [next(found) if x.requires_grad else None for x in ins]
+
+
+def weighed(ts, wave):
+    return sum((t * wave(torch.arange(1, t.numel() + 1).double()).reshape(t.shape)).sum() for t in ts if t is not None and t.is_floating_point())
+
+
+def case(name, run, *ins, twice=None):  # twice: the same in operations that PyTorch has second derivatives of; False: refused by the library
     ins = [x.clone().requires_grad_() if x.is_floating_point() else x for x in ins]
-    outs = run(*ins)
-    outs = outs if isinstance(outs, tuple) else (outs,)
-    loss = sum((y * torch.arange(1, y.numel() + 1).reshape(y.shape).cos()).sum() for y in outs if y.is_floating_point())
-    if isinstance(loss, torch.Tensor) and loss.requires_grad:
-        loss.backward()
+
+    def look(run):
+        outs = run(*ins)
+        outs = outs if isinstance(outs, tuple) else (outs,)
+        return outs, slopes(weighed(outs, torch.cos), ins)
+
+    outs, grads = look(run)
+    # Those of the sum of all elements of the gradients, each with a weight of its own.
+    seconds = None if twice is False else slopes(weighed(look(twice)[1] if twice else grads, torch.sin), ins)
     CASES.append({
         "name": name,
         "ins": [{"dtype": "f32" if x.is_floating_point() else "i32", "shape": list(x.shape), "data": listed(x)} for x in ins],
         "outs": [{"shape": list(y.shape), "data": listed(y.double())} for y in outs],
-        "grads": [listed(x.grad) if x.is_floating_point() and x.grad is not None else None for x in ins],
+        "grads": [g if g is None else listed(g) for g in grads],
+        "seconds": seconds and [g if g is None else listed(g) for g in seconds],
     })
 
 
@@ -104,8 +121,8 @@ case("adaptiveAvgPool2d", lambda a: F.adaptive_avg_pool2d(a, (2, 3)), f(2, 3, 5,
 case("layerNorm", lambda a, w, b: F.layer_norm(a, (4,), w, b), wide, f(4), f(4))
 case("rmsNorm", lambda a, w: F.rms_norm(a, (4,), w, eps=1e-3), wide, f(4))
 case("batchNorm", lambda a, w, b: F.batch_norm(a, None, None, w, b, training=True), f(4, 3, 5), f(3), f(3))
-case("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), f(2, 3, 5, 4), f(2, 3, 6, 4), f(2, 3, 6, 4))
-case("attention causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), f(2, 3, 5, 4), f(2, 3, 5, 4), f(2, 3, 5, 4))
+case("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), f(2, 3, 5, 4), f(2, 3, 6, 4), f(2, 3, 6, 4), twice=False)
+case("attention causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), f(2, 3, 5, 4), f(2, 3, 5, 4), f(2, 3, 5, 4), twice=False)
 
 
 def heads(q, k, v):  # two heads side by side in the last dimension
@@ -113,7 +130,7 @@ def heads(q, k, v):  # two heads side by side in the last dimension
     return F.scaled_dot_product_attention(cut(q), cut(k), cut(v)).transpose(1, 2).flatten(-2)
 
 
-case("headsAttention", heads, f(2, 5, 6), f(2, 4, 6), f(2, 4, 6))
+case("headsAttention", heads, f(2, 5, 6), f(2, 4, 6), f(2, 4, 6), twice=False)
 
 
 def recurrent(kind, gates):
@@ -129,7 +146,7 @@ def recurrent(kind, gates):
         return (out, *(t[0] for t in last)) if kind == "LSTM" else (out, last[0])
 
     more = [f(2, 3)] if kind == "LSTM" else [f(3 * gates)] if kind == "GRU" else []
-    case(kind.lower(), run, f(2, 4, 3 * gates), f(3 * gates, 3), f(2, 3), *more)
+    case(kind.lower(), run, f(2, 4, 3 * gates), f(3 * gates, 3), f(2, 3), *more, twice=False)
 
 
 for kind, gates in [("RNN", 1), ("LSTM", 4), ("GRU", 3)]:
@@ -151,7 +168,7 @@ bent = torch.cat([4 * f(3, 5), torch.tensor([[0.0, 3, -3, 6, 0.5], [-0.5, 1, -1,
 ends = torch.cat([4 * f(2, 5), torch.tensor([[INF, -INF, 1e30, -1e30, 100]])])
 for name, op in {"selu": F.selu, "mish": F.mish, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid, "relu6": F.relu6,
                  "tanhshrink": F.tanhshrink, "softsign": F.softsign, "logSigmoid": F.logsigmoid}.items():
-    case(name, op, bent)
+    case(name, op, bent, twice=(lambda a: F.relu6(a + 3) / 6) if name == "hardsigmoid" else None)
 case("hardswish ends", F.hardswish, ends)
 case("softsign large", F.softsign, 1e6 * f(5))
 case("leakyRelu", lambda a: F.leaky_relu(a, 0.125), bent)

@@ -57,6 +57,9 @@ function factors(r: Random, n: number, count: number): number[] {
 /** The last dimensions of a row, so many of them. */
 const tail = (row: Row, dims: number): number | readonly number[] => (dims === 1 ? row.at(-1)! : row.slice(-dims));
 
+/** The places of the last axis, the last one first. */
+const backwards = (x: Tensor): Tensor => ops.broadcastTo(ops.flip(ops.arange(x, x.shape.at(-1)!, { dtype: 'i32' })), x.shape);
+
 /** Ops that change no shape, by what they are called here. */
 const APPLIED = {
   ...{ celu: ops.celu, elu: ops.elu, hardshrink: ops.hardshrink, hardsigmoid: ops.hardsigmoid, hardswish: ops.hardswish },
@@ -67,6 +70,12 @@ const APPLIED = {
   rounded: (x) => ops.straightThrough(ops.round(x), x),
   turned: (x) => ops.roll(ops.flip(x, -1), 1, -1),
   drawn: (x) => ops.add(x, ops.mul(ops.randn(x), 0.125)),
+  grown: (x) => ops.cumprod(ops.sigmoid(x)),
+  ordered: (x) => ops.add(x, ops.sort(x).values),
+  led: (x) => ops.sub(x, ops.sum(ops.topK(x, Math.min(3, x.shape.at(-1)!)).values, { axes: -1, keepDims: true })),
+  taken: (x) => ops.mul(x, ops.takeAlongAxis(x, backwards(x))),
+  put: (x) => ops.scatter(x, backwards(x), ops.tanh(x)),
+  putMore: (x) => ops.scatter(x, ops.zeros(x, x.shape, { dtype: 'i32' }), x, { reduce: 'add' }),
   scaled: (x) => ops.div(x, ops.add(ops.norm(x, { axes: -1, keepDims: true }), 1)),
 } satisfies Readonly<Record<string, (x: Tensor) => Tensor>>;
 type Applied = keyof typeof APPLIED;
