@@ -5,7 +5,7 @@ import { type Data, sizeOf } from '../ir/op.ts';
 import { largestOf } from '../math/index.ts';
 import { add, cast, equal, mul } from '../ops/elementwise/elementwise.ts';
 import { sum } from '../ops/reduce/reduce.ts';
-import { oneHot as oneHotOp } from '../ops/rows/gather.ts';
+import { oneHot as oneHotOp } from '../ops/rows/one-hot.ts';
 import { concat } from '../ops/shape/concat.ts';
 import { reshape } from '../ops/shape/shape.ts';
 import { slice } from '../ops/shape/slice.ts';

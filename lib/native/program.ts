@@ -214,7 +214,7 @@ export class BoundProgram implements Engine {
     const op = instr?.op ?? instr?.kernel ?? '?';
     const { position, value, bound } = result;
     const details = { op, position, value, bound, result };
-    // Floats where labels or tokens are wanted (ops/rows/gather.ts).
+    // Floats where labels or tokens are wanted (ops/rows/indices.ts).
     const below = bound === 2 ** 24 && Number.isInteger(value) ? ` below ${bound}, since f32 does not have all others` : '';
     const expected = op === 'indices' ? `whole numbers${below} as labels or indices` : `an index from 0 to ${bound - 1}`;
     const text =

@@ -37,10 +37,13 @@ import { SCANS } from './reduce/scan.ts';
 import { SOFTMAXES } from './reduce/softmax.ts';
 import { PUT_ALONG, TAKE_ALONG } from './rows/along.ts';
 import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './rows/embedding-bag.ts';
-import { GATHERS } from './rows/gather.ts';
+import { GATHER, SCATTER_ADD } from './rows/gather.ts';
+import { INDICES } from './rows/indices.ts';
+import { ONE_HOT } from './rows/one-hot.ts';
 import { SCATTER_ROWS } from './rows/scatter-rows.ts';
 import { SORTS } from './rows/sort.ts';
 import { LOOKUP_ROWS, PUT_ROWS, TAKE_ROWS } from './rows/sparse-rows.ts';
+import { WINDOWS } from './rows/windows.ts';
 import { CONCAT } from './shape/concat.ts';
 import { BROADCAST_TO, RESHAPE, TRANSPOSE } from './shape/shape.ts';
 import { PAD, SLICE } from './shape/slice.ts';
@@ -64,7 +67,7 @@ export { appendRows, cachedAttention } from './product/cached-attention.ts';
 export { uniformNumber } from './random.ts';
 export { softmaxCrossEntropy, weighedCrossEntropy, weighedNll } from './reduce/cross-entropy.ts';
 export { sumTo } from './reduce/reduce.ts';
-export { windows } from './rows/gather.ts';
+export { windows } from './rows/windows.ts';
 export { accumulate, carry, leave } from './step/accumulate.ts';
 export { failIf } from './step/control.ts';
 export { project } from './update/project.ts';
@@ -98,7 +101,11 @@ export const OPS: readonly OpDef<any>[] = [
   AUGMENT,
   ...REDUCTIONS,
   ...SCANS,
-  ...GATHERS,
+  INDICES,
+  GATHER,
+  SCATTER_ADD,
+  ONE_HOT,
+  WINDOWS,
   TAKE_ALONG,
   PUT_ALONG,
   ...SORTS,

@@ -6,7 +6,7 @@ import type { Data, DType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
 import * as ops from '../../lib/ops/index.ts';
 import { softmaxCrossEntropy, windows } from '../../lib/ops/list.ts';
-import { INDICES } from '../../lib/ops/rows/gather.ts';
+import { INDICES } from '../../lib/ops/rows/indices.ts';
 import { TEAMS } from '../kit.ts';
 import { refNode, runNode, sameBits } from '../run-node.ts';
 

@@ -17,7 +17,7 @@ import {
 } from '../../ir/op.ts';
 import { exp } from '../../math/index.ts';
 import { add, cast, mul, notEqual } from '../elementwise/elementwise.ts';
-import { asIndices, expectIndices } from '../rows/gather.ts';
+import { asIndices, expectIndices } from '../rows/indices.ts';
 import { moved } from '../shape/axes.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
 import { sum } from './reduce.ts';

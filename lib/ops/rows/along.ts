@@ -7,7 +7,7 @@ import { type AxisOptions, axis, axisOptions, tensor } from '../args.ts';
 import { add, cast, equal, where } from '../elementwise/elementwise.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 import { broadcastTo } from '../shape/shape.ts';
-import { asIndices, expectIndices, wide } from './gather.ts';
+import { asIndices, expectIndices, wide } from './indices.ts';
 
 export interface TakeAlongAttrs {
   readonly axis: number;

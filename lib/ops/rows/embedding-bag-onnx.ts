@@ -2,7 +2,7 @@
 import { CONSTANT, isOp, type Node, type Tensor } from '../../ir/graph.ts';
 import { type OnnxBuilder, type OnnxValue, plus, type Size, times } from '../../ir/onnx.ts';
 import type { BagAttrs } from './bag-attrs.ts';
-import { wide } from './gather.ts';
+import { wide } from './indices.ts';
 
 /** The least number of f32. */
 const LOWEST = -3.4028234663852886e38;

@@ -22,7 +22,8 @@ import { broadcastTo, reshape } from '../shape/shape.ts';
 import { takeAlongAxis } from './along.ts';
 import type { BagAttrs, BagMode } from './bag-attrs.ts';
 import { embeddingBagOnnx } from './embedding-bag-onnx.ts';
-import { asIndices, expectIndices, gather, scatterAdd } from './gather.ts';
+import { gather, scatterAdd } from './gather.ts';
+import { asIndices, expectIndices } from './indices.ts';
 
 // The order is that of BagMode in embedding.h.
 const MODES = ['sum', 'mean', 'max'] as const satisfies readonly BagMode[];

@@ -1,8 +1,6 @@
-// gather.ts: rows by index (gather, embedding), their gradient (scatterAdd), oneHot, windows over a text, and floats that are indices.
-// Kernels: gather.h.
-import { DTypeError, IndexError, ShapeError } from '../../errors.ts';
+// gather.ts: rows by index (gather, embedding) and their gradient (scatterAdd). Kernels: gather.h.
+import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
-import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import {
   ARRAYS,
   bytesOf,
@@ -15,7 +13,6 @@ import {
   sameShape,
   sizeOf,
   type TensorType,
-  typeName,
   u8,
 } from '../../ir/op.ts';
 import { options, signature, whole } from '../../options/index.ts';
@@ -23,60 +20,10 @@ import { checkPadding, paddingIdx, tensor } from '../args.ts';
 import { cast, notEqual, where } from '../elementwise/elementwise.ts';
 import { moved, span } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
-
-/** Throws unless `type` can hold indices. */
-export function expectIndices(op: string, what: string, type: TensorType): void {
-  if (type.dtype !== 'i32' && type.dtype !== 'u8') {
-    throw new DTypeError(`${op}: expected ${what} as i32 or u8, got ${typeName(type)}`);
-  }
-}
+import { asIndices, expectIndices, wide } from './indices.ts';
 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
 
-/** Indices as operators of ONNX take them: bytes they do not. */
-export const wide = (b: OnnxBuilder, indices: Tensor): OnnxValue =>
-  indices.dtype === 'u8' ? b.cast(b.value(indices), 'u8', 'i32') : b.value(indices);
-
-// ---- indices -----------------------------------------------------------------------------------------------------
-/** Floats whose values are whole numbers, as i32. */
-export const INDICES: OpDef<Readonly<Record<string, never>>> = {
-  name: 'indices',
-  infer([x]) {
-    if (x?.dtype !== 'f32' && x?.dtype !== 'f64') throw new DTypeError(`indices: expected f32 or f64, got ${x?.dtype}`);
-    return [i32(...x.shape)];
-  },
-  vjp: () => [null],
-  // Which values are no whole numbers, nobody says there.
-  onnx: (node, b) => [b.cast(b.value(node.ins[0]!), node.ins[0]!.dtype, 'i32')],
-  lower: (node) => ({ ints: [sizeOf(node.out.shape), Number(typeOf(node, 0).dtype === 'f64')] }),
-  cost: (node) => moved(node, 0),
-  ref([y], [x], node) {
-    const bound = typeOf(node, 0).dtype === 'f64' ? 2 ** 31 : 2 ** 24;
-    (x as RefArray).forEach((value: number, position: number) => {
-      if (!Number.isInteger(value) || Math.abs(value) >= bound) {
-        throw new IndexError(`indices: got ${value} at position ${position}`, { op: 'indices', position, value, bound });
-      }
-      (y as RefArray)[position] = value;
-    });
-  },
-  samples: () => [
-    { ins: [f32(7)], attrs: {}, fill: [{ exactly: [0, 1, 2, -100, 5, 16777215, -16777215] }], noGradient: true },
-    { ins: [{ dtype: 'f64', shape: [2, 2] }], attrs: {}, fill: [{ exactly: [0, 3, 2147483647, -2147483647] }], noGradient: true },
-    { ins: [f32()], attrs: {}, fill: [{ exactly: [4] }], noGradient: true },
-    { ins: [f32(0, 3)], attrs: {}, fill: [{ exactly: [] }], noGradient: true },
-  ],
-};
-
-/**
- * Integers as they are, and floats as i32, where an op wants indices: labels and tokens may come in a column of floats. A value that is no whole
- * number, or so large (2^24 in f32) that it may have been another, ends the run with an IndexError.
- */
-export function asIndices(x: TensorLike): Tensor {
-  const t = x.toTensor();
-  return t.dtype === 'f32' || t.dtype === 'f64' ? t.graph.add(INDICES, [t], {}).out : t;
-}
-
-// ---- gather ------------------------------------------------------------------------------------------------------
 export interface GatherAttrs {
   /** Lookups of this row give no gradient. */
   readonly padding?: number;
@@ -173,7 +120,6 @@ export function embedding(indices: TensorLike, table: TensorLike, options: Looku
   return t.graph.add(GATHER, [t, asIndices(at)], { padding }).out;
 }
 
-// ---- scatterAdd --------------------------------------------------------------------------------------------------
 export interface ScatterAddAttrs {
   readonly rows: number;
   /** Positions with this index are left out. */
@@ -318,125 +264,3 @@ export function scatterAdd(values: TensorLike, indices: TensorLike, options: Sca
   const { values: t, indices: at, rows, padding } = readScatterAdd(arguments);
   return t.graph.add(SCATTER_ADD, [t, asIndices(at)], { rows, ...(padding !== undefined && { padding }) }).out;
 }
-
-// ---- oneHot ------------------------------------------------------------------------------------------------------
-export interface OneHotAttrs {
-  readonly classes: number;
-}
-export const ONE_HOT: OpDef<OneHotAttrs> = {
-  name: 'oneHot',
-  infer(ins, { classes }) {
-    const indices = ins[0] as TensorType;
-    expectIndices('oneHot', 'indices', indices);
-    if (!Number.isInteger(classes) || classes < 1) throw new ShapeError(`oneHot: expected classes >= 1, got ${classes}`);
-    return [f32(...indices.shape, classes)];
-  },
-  vjp: () => [null],
-  onnx({ ins: [indices], attrs: { classes } }, b) {
-    const at = b.cast(b.value(indices!), indices!.dtype, 'i64');
-    return [b.node('OneHot', [at, b.scalar('i64', classes), b.constant('f32', [2], [0, 1])], { axis: -1 })];
-  },
-  lower(node) {
-    const indices = typeOf(node, 0);
-    return { ints: [sizeOf(indices.shape), node.attrs.classes, DTYPE_BYTES[indices.dtype]] };
-  },
-  cost: moved,
-  indices: ({ attrs }) => [{ input: 0, bound: attrs.classes }],
-  ref([y], [indices], node) {
-    (y as RefArray).fill(0);
-    (indices as RefArray).forEach((v: number, k: number) => {
-      (y as RefArray)[k * node.attrs.classes + v] = 1;
-    });
-  },
-  samples: () => [
-    { ins: [i32(7)], attrs: { classes: 5 }, fill: [[0, 5]] },
-    { ins: [u8(2, 3)], attrs: { classes: 1 }, fill: [[0, 1]] },
-    { ins: [i32(0)], attrs: { classes: 4 }, fill: [[0, 4]] },
-  ],
-};
-
-const readOneHot = signature('ops.oneHot', { indices: tensor }, options<OneHotAttrs>()({ classes: whole({ min: 1 }) }));
-
-/**
- * 1 at the index, 0 elsewhere; in floats, unlike PyTorch's. An index outside [0, classes) ends the run with an
- * IndexError.
- * @shape indices [...] -> f32 [..., classes]
- * @throws OptionError
- * @see torch.nn.functional.one_hot
- */
-export function oneHot(indices: TensorLike, options: OneHotAttrs): Tensor {
-  const { indices: at, classes } = readOneHot(arguments);
-  const t = asIndices(at);
-  return t.graph.add(ONE_HOT, [t], { classes }).out;
-}
-
-// ---- windows -----------------------------------------------------------------------------------------------------
-export interface WindowsAttrs {
-  readonly length: number;
-}
-export const WINDOWS: OpDef<WindowsAttrs> = {
-  name: 'windows',
-  infer(ins, { length }) {
-    const [text, starts] = ins as [TensorType, TensorType];
-    expectIndices('windows', 'the text', text);
-    if (starts.dtype !== 'i32') throw new DTypeError(`windows: expected starts as i32, got ${typeName(starts)}`);
-    if (text.shape.length !== 1 || starts.shape.length !== 1) {
-      throw new ShapeError(`windows: expected a text [n] and starts [b], got [${text.shape}] and [${starts.shape}]`);
-    }
-    if (!Number.isInteger(length) || length < 1 || length > (text.shape[0] as number)) {
-      throw new ShapeError(`windows: expected a length in [1, ${text.shape[0]}], got ${length}`);
-    }
-    return [i32(starts.shape[0] as number, length)];
-  },
-  lower(node) {
-    const [text, starts] = [typeOf(node, 0), typeOf(node, 1)];
-    return { ints: [sizeOf(text.shape), sizeOf(starts.shape), node.attrs.length, DTYPE_BYTES[text.dtype]] };
-  },
-  cost: (node) => ({ flops: 0, bytes: 2 * bytesOf(node.out.type) }),
-  indices: (node) => [{ input: 1, bound: typeOf(node, 0).shape[0]! - node.attrs.length + 1 }],
-  ref([y], [text, starts], node) {
-    const { length } = node.attrs;
-    (starts as RefArray).forEach((s: number, k: number) => {
-      for (let t = 0; t < length; t++) (y as RefArray)[k * length + t] = (text as RefArray)[s + t] as number;
-    });
-  },
-  samples: () => [
-    {
-      ins: [u8(50), i32(4)],
-      attrs: { length: 17 },
-      fill: [
-        [0, 255],
-        [0, 34],
-      ],
-    },
-    {
-      ins: [i32(9), i32(3)],
-      attrs: { length: 9 },
-      fill: [
-        [-9, 9],
-        [0, 1],
-      ],
-    },
-    {
-      ins: [u8(1), i32(1)],
-      attrs: { length: 1 },
-      fill: [
-        [0, 255],
-        [0, 1],
-      ],
-    },
-  ],
-};
-
-/**
- * `length` neighboring tokens of `text` (u8 or i32 [n]) from each of `starts` (i32 [b]): i32 [b, length].
- * A start outside [0, n - length] ends the run with an IndexError.
- */
-export function windows(text: TensorLike, starts: TensorLike, options: { readonly length: number }): Tensor {
-  const t = text.toTensor();
-  return t.graph.add(WINDOWS, [t, starts.toTensor()], { length: options.length }).out;
-}
-
-/** The records of this file. */
-// biome-ignore lint/suspicious/noExplicitAny: as in index.ts
-export const GATHERS: readonly OpDef<any>[] = [INDICES, GATHER, SCATTER_ADD, ONE_HOT, WINDOWS];

@@ -8,7 +8,8 @@ import { uniformIntegers } from '../../ir/draws.ts';
 import type { Graph, Tensor } from '../../ir/graph.ts';
 import { typeName } from '../../ir/op.ts';
 import { permutation } from '../../ir/philox.ts';
-import { gather, windows as windowsOp } from '../../ops/rows/gather.ts';
+import { gather } from '../../ops/rows/gather.ts';
+import { windows as windowsOp } from '../../ops/rows/windows.ts';
 import { slice } from '../../ops/shape/slice.ts';
 import { bool, options, signature, whole } from '../../options/index.ts';
 

@@ -5,7 +5,7 @@ import { RNN } from '../../../nn/layers/recurrent/recurrent.ts';
 import { crossEntropy } from '../../../nn/loss/labels.ts';
 import { orthogonal } from '../../../nn/module/init.ts';
 import { Module } from '../../../nn/module/module.ts';
-import { oneHot } from '../../../ops/rows/gather.ts';
+import { oneHot } from '../../../ops/rows/one-hot.ts';
 import { slice } from '../../../ops/shape/slice.ts';
 import { ofClasses } from '../../data/ignorant.ts';
 import { copying } from '../../data/sequences.ts';

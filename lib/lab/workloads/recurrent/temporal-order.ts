@@ -1,6 +1,6 @@
 // temporal-order.ts: which of two symbols came first and which second, among fourteen (Hochreiter and Schmidhuber 1997, task 6a): by a tanh RNN.
 import { crossEntropy } from '../../../nn/loss/labels.ts';
-import { oneHot } from '../../../ops/rows/gather.ts';
+import { oneHot } from '../../../ops/rows/one-hot.ts';
 import { ofClasses } from '../../data/ignorant.ts';
 import { ORDER_SYMBOLS, ORDERS, temporalOrder } from '../../data/sequences.ts';
 import { type LabWorkload, workload } from '../../workload.ts';
