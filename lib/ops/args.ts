@@ -15,7 +15,10 @@ import {
   whole,
 } from '../options/index.ts';
 
-/** A tensor, a parameter, or a number (which becomes a scalar constant of the other operands' dtype). */
+/**
+ * A tensor, a parameter, or a number, which becomes a scalar constant of the other operands' dtype; beside integers one
+ * with a fraction makes all f32.
+ */
 export type Operand = TensorLike | number;
 
 /** Resolve operands; `op` names the op in errors. At least one must be a tensor or parameter. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
-import { DTypeError, OptionError, ShapeError } from '../../lib/errors.ts';
+import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { addon } from '../../lib/native/addon.ts';
 import * as ops from '../../lib/ops/index.ts';
@@ -75,10 +75,9 @@ it('ties at 1e30 share the gradient, where y rounds to x', () => {
 });
 
 it('refuses what it cannot reduce', () => {
-  const input = (dtype: 'f32' | 'i32'): Tensor => new Graph('eval').input('x', { dtype, shape: [2, 3] }, 'feed');
-  expect(() => ops.logSumExp(input('i32'))).toThrow(DTypeError);
-  expect(() => ops.logSumExp(input('f32'), { axes: [2] })).toThrow(ShapeError);
-  expect(() => ops.logSumExp(input('f32'), { axis: 1 } as object)).toThrow(OptionError);
+  const x = new Graph('eval').input('x', { dtype: 'f32', shape: [2, 3] }, 'feed');
+  expect(() => ops.logSumExp(x, { axes: [2] })).toThrow(ShapeError);
+  expect(() => ops.logSumExp(x, { axis: 1 } as object)).toThrow(OptionError);
 });
 
 describe('given a tensor, no function of ops gives a number', () => {

@@ -201,8 +201,8 @@ describe('the public functions', () => {
   const i = g.input('i', { dtype: 'i32', shape: [3] }, 'data');
 
   it('name the op and the way out in errors', () => {
-    expect(() => ops.add(x, d)).toThrow("add: expected operands of one dtype, got f32 and f64; convert with cast(x, 'f64')");
-    expect(() => ops.mul(i, 2)).toThrow("mul: expected f32 or f64, got i32; convert it with cast(x, 'f32')");
+    expect(() => ops.prelu(x, d)).toThrow("prelu: expected operands of one dtype, got f32 and f64; convert with cast(x, 'f64')");
+    expect(() => ops.prelu(i, d)).toThrow("prelu: expected f32 or f64, got i32; convert it with cast(x, 'f32')");
     expect(() => ops.sub(x, g.input('y', { dtype: 'f32', shape: [2] }, 'data'))).toThrow(
       'sub: expected shapes that broadcast, got [2,3] and [2]',
     );

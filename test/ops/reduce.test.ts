@@ -1,7 +1,7 @@
 // reduce.test.ts: accuracy of long sums, bits that depend on neither team nor ISA, NaN, ties, and several runs of axes.
 import { describe, expect, it } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
-import { DTypeError, ShapeError } from '../../lib/errors.ts';
+import { ShapeError } from '../../lib/errors.ts';
 import { Graph, type Node, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
@@ -120,7 +120,6 @@ it('sums and means of nothing, and what is refused', () => {
   expect([...runNode(ops.sum(input([0, 2]), { axes: [0] }).node, [none])[0]!]).toEqual([0, 0]);
   expect([...runNode(ops.mean(input([0, 2]), { axes: [0] }).node, [none])[0]!]).toEqual([NaN, NaN]);
   expect(() => ops.max(input([0, 2]), { axes: [0] })).toThrow('max: expected at least one element, got none');
-  expect(() => ops.sum(input([3], 'i32'))).toThrow(DTypeError);
   expect(() => ops.sum(input([3]), { axes: [1] })).toThrow('sum: expected an axis in [-1, 1), got 1');
   expect(() => ops.sum(input([3, 2]), { axes: [0, -2] })).toThrow(ShapeError);
 });

@@ -39,7 +39,7 @@ const readBce = signature(
  * cancels, and unlike max(x, 0) - x y + log1p(exp(-|x|)) its gradient is right at x = 0, where a new head often
  * starts.
  * @shape logits [...], targets in [0, 1] [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.binary_cross_entropy_with_logits
  */
 export function bceWithLogits(logits: TensorLike, targets: TensorLike, options: BCEOptions = {}): Tensor {
@@ -75,7 +75,7 @@ const LEAST = 1e-38;
  * Binary cross-entropy of probabilities, such as a sigmoid gives. A logarithm is at least -100, as in PyTorch, so that of a sure and wrong one is
  * finite. Where a model can give logits, `bceWithLogits` loses no bits near 0 and 1.
  * @shape probabilities in [0, 1] [...], targets in [0, 1] [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.binary_cross_entropy
  */
 export function bce(probabilities: TensorLike, targets: TensorLike, options: ProbabilityOptions = {}): Tensor {
@@ -110,7 +110,7 @@ const readSigmoidFocal = signature(
  * Focal loss of independent classes (Lin et al. 2017). torchvision leaves the elements as they are unless told
  * otherwise: here it is their mean.
  * @shape logits [...], targets in [0, 1] [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torchvision.ops.sigmoid_focal_loss
  */
 export function sigmoidFocal(logits: TensorLike, targets: TensorLike, options: SigmoidFocalOptions = {}): Tensor {

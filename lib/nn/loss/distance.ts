@@ -27,6 +27,7 @@ import { broadcastTo, reshape } from '../../ops/shape/shape.ts';
 import { bool, choice, number, type OptionsField, options, signature } from '../../options/index.ts';
 import {
   countingOf,
+  expectFloats,
   type Numbers,
   operandsOf,
   type Reduction,
@@ -61,7 +62,7 @@ const readKlDiv = signature(
  * Kullback-Leibler divergence: target (log target - input), the input in log-probabilities (`ops.logSoftmax`). As
  * `torch.nn.functional.kl_div`.
  * @shape input [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.kl_div
  */
 export function klDiv(input: TensorLike, target: TensorLike, options: KLDivOptions = {}): Tensor {
@@ -99,7 +100,7 @@ const readCosineSimilarity = signature(
  * Cosine of the angle between vectors of the last dimension (PyTorch's `dim=-1`), without broadcasting.
  * @shape a and b [..., d] -> f64 [...]
  * @param options.eps the least length of a vector. Default 1e-8
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError for vectors of integers
  * @see torch.nn.functional.cosine_similarity
  */
 export function cosineSimilarity(a: TensorLike, b: TensorLike, options: LengthOptions = {}): Tensor {
@@ -122,7 +123,7 @@ const readCosineEmbedding = signature('loss.cosineEmbedding', { a: tensor, b: te
  * 1 - cosine of pairs that belong together (target 1), max(0, cosine - margin) of those that do not (target -1).
  * Default margin 0.
  * @shape a and b [n, d], targets [n] -> f64 scalar, or [n] where not reduced
- * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless all are f32 or all f64
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError for vectors of integers
  * @see torch.nn.functional.cosine_embedding_loss
  */
 export function cosineEmbedding(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
@@ -161,7 +162,7 @@ const readTripletMargin = signature(
 /**
  * max(0, margin + d(anchor, positive) - d(anchor, negative)) of vectors. Default margin 1.
  * @shape anchor, positive and negative [..., d] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError for vectors of integers
  * @see torch.nn.functional.triplet_margin_loss
  */
 export function tripletMargin(
@@ -192,7 +193,7 @@ const readHingeEmbedding = signature('loss.hingeEmbedding', { distances: tensor,
 /**
  * max(0, margin - target (a - b)): target 1 wants a above b, -1 below. Default margin 0.
  * @shape a, b and targets [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are f32 or all f64
+ * @throws OptionError; ShapeError unless all are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.margin_ranking_loss
  */
 export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
@@ -205,7 +206,7 @@ export function marginRanking(a: TensorLike, b: TensorLike, targets: TensorLike,
 /**
  * max(0, margin - target score), targets being 1 and -1: the loss of support vector machines. Default margin 1.
  * @shape scores [...], targets [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see Cortes and Vapnik 1995, Support-Vector Networks
  */
 export function hinge(scores: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
@@ -217,7 +218,7 @@ export function hinge(scores: TensorLike, targets: TensorLike, options: MarginOp
 /**
  * The distance itself where the target is 1, max(0, margin - distance) where it is -1. Default margin 1.
  * @shape distances [...], targets [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.hinge_embedding_loss
  */
 export function hingeEmbedding(distances: TensorLike, targets: TensorLike, options: MarginOptions = {}): Tensor {
@@ -226,9 +227,10 @@ export function hingeEmbedding(distances: TensorLike, targets: TensorLike, optio
   return reducedBy(where(less(0, others[0]), x, clamp(sub(margin, x), { min: 0 })), counting, read);
 }
 
-/** @throws ShapeError unless all have one shape, whose last dimension are vectors */
+/** @throws ShapeError unless all have one shape, whose last dimension are vectors; DTypeError for integers */
 function checkVectors(op: string, first: Tensor, ...rest: readonly Tensor[]): void {
   if (first.shape.length === 0) throw new ShapeError(`${op}: expected vectors in the last dimension, got a scalar`);
+  expectFloats(op, first, ...rest);
   for (const t of rest) {
     if (!sameShape(t.shape, first.shape)) throw new ShapeError(`${op}: expected [${first.shape}], got [${t.shape}]`);
   }

@@ -122,7 +122,7 @@ const readMultiLabelSoftMargin = signature(
 /**
  * Binary cross-entropy of logits, averaged over the classes of each row, which may have any number of labels.
  * @shape logits [..., classes], targets in [0, 1] [..., classes] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.multilabel_soft_margin_loss
  */
 export function multiLabelSoftMargin(logits: TensorLike, targets: TensorLike, options: MultiLabelOptions = {}): Tensor {
@@ -143,7 +143,7 @@ const readSoftMargin = signature(
 /**
  * log(1 + exp(-target score)), targets being 1 and -1: the logistic loss.
  * @shape scores [...], targets [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.soft_margin_loss
  */
 export function softMargin(scores: TensorLike, targets: TensorLike, options: ReductionOptions = {}): Tensor {

@@ -1,9 +1,10 @@
 // reduction.ts: what losses share: their options, the check of their operands, and how elements become a mean, a sum, or stay.
-import { ShapeError } from '../../errors.ts';
+import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../../ir/graph.ts';
 import { sameShape, sizeOf } from '../../ir/op.ts';
 import { tensor } from '../../ops/args.ts';
 import { add, cast, clamp, div, equal, mul, sub, where } from '../../ops/elementwise/elementwise.ts';
+import { floats } from '../../ops/elementwise/promote.ts';
 import { mean, sum } from '../../ops/reduce/reduce.ts';
 import { broadcastTo, reshape } from '../../ops/shape/shape.ts';
 import { choice, custom, either, type Field, number, pair, signature } from '../../options/index.ts';
@@ -82,8 +83,18 @@ export function numbers(graph: Graph, given: Numbers): Tensor {
   return graph.constant(data, [data.length], 'f32');
 }
 
+/** Differences and squares of integers would end where their range does. @throws DTypeError for integers */
+export function expectFloats(op: string, ...predictions: readonly Tensor[]): void {
+  for (const { dtype } of predictions) {
+    if (dtype !== 'f32' && dtype !== 'f64') {
+      throw new DTypeError(`${op}: expected f32 or f64, got ${dtype}; convert it with cast(x, 'f32')`, { op, dtype });
+    }
+  }
+}
+
 /** Operands beside `x`, which must have its shape. Integers, as targets may be, become floats. */
 export function alike<const T extends readonly Tensor[]>(op: string, x: Tensor, ...others: T): { [K in keyof T]: Tensor } {
+  expectFloats(op, x);
   for (const y of others) {
     if (!sameShape(x.shape, y.shape))
       throw new ShapeError(`${op}: expected a target of [${x.shape}], got [${y.shape}]${column(x, y)}`);
@@ -243,11 +254,12 @@ const readWeightedMean = signature('loss.weightedMean', { values: tensor, weight
  * losses does not read what does not count.
  * @shape values [...], weights [...] -> f64 scalar
  * @param weights in a step of several micro-batches they may not depend on what is trained
- * @throws OptionError; ShapeError or DTypeError if the operands do not fit
+ * @throws OptionError; ShapeError if the operands do not fit
  * @see gradclip: sum(values * weights) / sum(weights)
  */
 export function weightedMean(values: TensorLike, weights: TensorLike): Tensor {
-  const { values: v, weights: given } = readWeightedMean(arguments);
+  const { values: read, weights: given } = readWeightedMean(arguments);
+  const v = floats(read);
   const [w] = alike('weightedMean', v, given);
   return reducedByWeight(mul(v, w), w, { reduction: 'mean' });
 }

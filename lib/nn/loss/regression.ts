@@ -31,7 +31,7 @@ const readL1 = signature('loss.l1', OPERANDS, lossOptions);
 /**
  * Mean of (prediction - target)^2, without broadcasting.
  * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.mse_loss
  */
 export function mse(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
@@ -43,7 +43,7 @@ export function mse(prediction: TensorLike, target: TensorLike, options: LossOpt
 /**
  * Mean of |prediction - target|, without broadcasting.
  * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.l1_loss
  */
 export function l1(prediction: TensorLike, target: TensorLike, options: LossOptions = {}): Tensor {
@@ -67,7 +67,7 @@ const readHuber = signature(
 /**
  * Mean of d^2 / 2 where d = |prediction - target| is at most delta, else delta (d - delta / 2).
  * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.huber_loss
  */
 export function huber(prediction: TensorLike, target: TensorLike, options: HuberOptions = {}): Tensor {
@@ -91,7 +91,7 @@ const readSmoothL1 = signature(
 /**
  * The Huber loss of delta = beta, divided by beta: its slope beyond beta is 1.
  * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.smooth_l1_loss
  */
 export function smoothL1(prediction: TensorLike, target: TensorLike, options: SmoothL1Options = {}): Tensor {
@@ -140,7 +140,7 @@ const readPoissonNll = signature(
 /**
  * Negative log-likelihood of counts under Poisson's distribution.
  * @shape prediction [...], target [...] -> f64 scalar, or [...] where not reduced
- * @throws OptionError; ShapeError unless both are of one shape; DTypeError unless both are f32 or both f64
+ * @throws OptionError; ShapeError unless both are of one shape; DTypeError if the first is of integers
  * @see torch.nn.functional.poisson_nll_loss
  */
 export function poissonNll(prediction: TensorLike, target: TensorLike, options: PoissonOptions = {}): Tensor {
@@ -172,8 +172,8 @@ const readGaussianNll = signature(
  * Negative log-likelihood under a normal distribution of predicted mean and variance.
  * @shape prediction and target [...], variance [...] -> f64 scalar, or [...] where not reduced
  * @param variance of the shape of the prediction; one a row, without the last dimension or with 1 in its place; of any dimensions of 1; or a number
- * @throws OptionError; ShapeError unless prediction and target are of one shape, and the variance of one of these; DTypeError unless all are f32 or
- * all f64
+ * @throws OptionError; ShapeError unless prediction and target are of one shape, and the variance of one of these; DTypeError if the
+ * first is of integers
  * @see torch.nn.functional.gaussian_nll_loss
  */
 export function gaussianNll(

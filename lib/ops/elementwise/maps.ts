@@ -2,11 +2,10 @@
 // binding/kernels/elementwise/maps.inc; test/ops/map.test.ts compares the two. Adding one: a row here, an entry there, and for
 // users a function in elementwise.ts or activation.ts.
 import { GraphError } from '../../errors.ts';
-import { CONSTANT, type Tensor, type TensorLike } from '../../ir/graph.ts';
+import { CONSTANT, type Tensor } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type Sample, type TensorType } from '../../ir/op.ts';
 import { erf, erfc, exp, log, log1p, pow, tanh } from '../../math/index.ts';
-import { signature } from '../../options/index.ts';
-import { type Operand, operand, tensor, tensors } from '../args.ts';
+import { type Operand, tensors } from '../args.ts';
 import { chainOp, floatDtype, type MapAttrs } from './chain.ts';
 import { ONNX_MAPS } from './maps-onnx.ts';
 
@@ -20,6 +19,8 @@ export interface MapRow {
   readonly slope?: (x: number) => number;
   /** The derivative of `slope`, of operations: what the gradient's gradient reads. */
   readonly curve?: (x: Tensor) => Tensor;
+  /** Integers give integers; else they are taken as floats. */
+  readonly whole?: boolean;
   /** May end a product: the compiler fuses it into matmul and convolutions. What has a `slope` leaves it behind there. */
   readonly ends?: boolean;
   /** A transcendental function: counted as 20 flops. */
@@ -78,10 +79,11 @@ const FAR = 15;
 const FLAT = 200;
 
 const ROWS = {
-  add: { arity: 2, of: (a, b) => a + b, vjp: (dy) => [dy, dy] },
-  sub: { arity: 2, of: (a, b) => a - b, vjp: (dy, [, b]) => [dy, wanted(b!, () => make.neg(dy))] },
+  add: { arity: 2, whole: true, of: (a, b) => a + b, vjp: (dy) => [dy, dy] },
+  sub: { arity: 2, whole: true, of: (a, b) => a - b, vjp: (dy, [, b]) => [dy, wanted(b!, () => make.neg(dy))] },
   mul: {
     arity: 2,
+    whole: true,
     of: (a, b) => a * b,
     vjp: (dy, [a, b]) => [wanted(a!, () => make.mul(dy, b!)), wanted(b!, () => make.mul(dy, a!))],
   },
@@ -91,10 +93,10 @@ const ROWS = {
     vjp: (dy, [, b], y) => [make.div(dy, b!), wanted(b!, () => make.neg(make.div(make.mul(dy, y), b!)))],
     fill: ['normal', 'positive'],
   },
-  neg: { arity: 1, of: (x) => -x, vjp: (dy) => [make.neg(dy)] },
-  abs: { arity: 1, of: Math.abs, vjp: (dy, [x]) => [make.mul(dy, make.sign(x!))] },
-  sign: { arity: 1, of: (x) => flag(x > 0) - flag(x < 0), ...STEPS },
-  square: { arity: 1, of: (x) => x * x, vjp: (dy, [x]) => [make.mul(dy, make.mul(x!, 2))] },
+  neg: { arity: 1, whole: true, of: (x) => -x, vjp: (dy) => [make.neg(dy)] },
+  abs: { arity: 1, whole: true, of: Math.abs, vjp: (dy, [x]) => [make.mul(dy, make.sign(x!))] },
+  sign: { arity: 1, whole: true, of: (x) => flag(x > 0) - flag(x < 0), ...STEPS },
+  square: { arity: 1, whole: true, of: (x) => x * x, vjp: (dy, [x]) => [make.mul(dy, make.mul(x!, 2))] },
   sqrt: { arity: 1, of: Math.sqrt, vjp: (dy, _, y) => [make.div(make.mul(dy, 0.5), y)], fill: ['positive'] },
   rsqrt: {
     arity: 1,
@@ -114,6 +116,7 @@ const ROWS = {
   },
   pow: {
     arity: 2,
+    whole: true,
     of: pow,
     // Where the formulas would give 0 * infinity, both are 0.
     vjp: (dy, [a, b], y) => [
@@ -129,6 +132,7 @@ const ROWS = {
 
   minimum: {
     arity: 2,
+    whole: true,
     of: (a, b) => Math.min(a, b),
     vjp: (dy, [a, b]) => [
       wanted(a!, () => share(dy, make.less(b!, a!), a!, b!)),
@@ -137,6 +141,7 @@ const ROWS = {
   },
   maximum: {
     arity: 2,
+    whole: true,
     of: (a, b) => Math.max(a, b),
     vjp: (dy, [a, b]) => [
       wanted(a!, () => share(dy, make.less(a!, b!), a!, b!)),
@@ -145,6 +150,7 @@ const ROWS = {
   },
   clamp: {
     arity: 3,
+    whole: true,
     of: (x, lo, hi) => Math.min(Math.max(x, lo), hi),
     vjp: (dy, [x, lo, hi]) => [
       make.where(make.mul(make.lessEqual(lo!, x!), make.lessEqual(x!, hi!)), dy, 0),
@@ -157,26 +163,28 @@ const ROWS = {
       [0.5, 1],
     ],
   },
-  less: { arity: 2, of: (a, b) => flag(a < b), ...STEPS },
-  lessEqual: { arity: 2, of: (a, b) => flag(a <= b), ...STEPS },
-  equal: { arity: 2, of: (a, b) => flag(a === b), ...STEPS },
-  isFinite: { arity: 1, of: (x) => flag(Number.isFinite(x)), ...STEPS },
+  less: { arity: 2, whole: true, of: (a, b) => flag(a < b), ...STEPS },
+  lessEqual: { arity: 2, whole: true, of: (a, b) => flag(a <= b), ...STEPS },
+  equal: { arity: 2, whole: true, of: (a, b) => flag(a === b), ...STEPS },
+  isFinite: { arity: 1, whole: true, of: (x) => flag(Number.isFinite(x)), ...STEPS },
   /** Of f32 rounded once; on the x86-64 baseline, which has no such instruction, twice. */
   fma: {
     arity: 3,
+    whole: true,
     of: (a, b, c) => a * b + c,
     vjp: (dy, [a, b, c]) => [wanted(a!, () => make.mul(dy, b!)), wanted(b!, () => make.mul(dy, a!)), wanted(c!, () => dy)],
   },
   where: {
     arity: 3,
+    whole: true,
     of: (c, a, b) => (c === 0 ? b : a),
     vjp: (dy, [c, a, b]) => [null, wanted(a!, () => make.where(c!, dy, 0)), wanted(b!, () => make.where(c!, 0, dy))],
   },
-  floor: { arity: 1, of: Math.floor, ...STEPS },
+  floor: { arity: 1, whole: true, of: Math.floor, ...STEPS },
   /** Half to even. */
-  round: { arity: 1, of: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), ...STEPS },
+  round: { arity: 1, whole: true, of: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), ...STEPS },
 
-  relu: { arity: 1, of: (x) => Math.max(0, x), vjp: (dy, _, y) => [make.reluGrad(y, dy)], ends: true },
+  relu: { arity: 1, whole: true, of: (x) => Math.max(0, x), vjp: (dy, _, y) => [make.reluGrad(y, dy)], ends: true },
   tanh: { arity: 1, of: tanh, vjp: (dy, _, y) => [make.mul(dy, make.sub(1, make.square(y)))], ends: true, costly: true },
   sigmoid: {
     arity: 1,
@@ -344,25 +352,3 @@ export function apply(name: string, ...operands: readonly Operand[]): Tensor {
   const ins = tensors(name, ...operands);
   return ins[0]!.graph.add(found(RECORDS, name), ins, NONE).out;
 }
-
-// ---- the public functions ----------------------------------------------------------------------------------------
-/** The public function `ops.name` of one tensor: the operation of that name, or what `build` makes of ops. */
-export function unary(name: string, build: (x: Tensor) => Tensor = (x) => apply(name, x)): (x: TensorLike) => Tensor {
-  const read = signature(`ops.${name}`, { x: tensor });
-  return named(name, function (x: TensorLike): Tensor {
-    return build(read(arguments).x);
-  });
-}
-
-type Binary = (a: Operand, b: Operand) => Tensor;
-/** The public function `ops.name` of two operands: the operation of that name, or what `build` makes of ops. */
-export function binary(name: string, build: Binary = (a, b) => apply(name, a, b)): Binary {
-  const read = signature(`ops.${name}`, { a: operand, b: operand });
-  return named(name, function (a: Operand, b: Operand): Tensor {
-    read(arguments);
-    return build(a, b);
-  });
-}
-
-/** With the name that stack traces show. */
-export const named = <F extends object>(name: string, f: F): F => Object.defineProperty(f, 'name', { value: name });

@@ -8,6 +8,7 @@ import { signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { moved } from '../shape/axes.ts';
 import { apply } from './maps.ts';
+import { floats } from './promote.ts';
 
 type NoAttrs = Readonly<Record<string, never>>;
 
@@ -65,21 +66,21 @@ const readCos = signature('ops.cos', { x: tensor });
 /**
  * The sine of x radians, however large; NaN for an infinity.
  * @shape x [...] -> [...]
- * @throws OptionError; DTypeError unless x is f32 or f64
+ * @throws OptionError
  * @see torch.sin
  */
 export function sin(x: TensorLike): Tensor {
-  const { x: t } = readSin(arguments);
+  const t = floats(readSin(arguments).x);
   return t.graph.add(SIN, [t], {}).out;
 }
 
 /**
  * The cosine of x radians, however large; NaN for an infinity.
  * @shape x [...] -> [...]
- * @throws OptionError; DTypeError unless x is f32 or f64
+ * @throws OptionError
  * @see torch.cos
  */
 export function cos(x: TensorLike): Tensor {
-  const { x: t } = readCos(arguments);
+  const t = floats(readCos(arguments).x);
   return t.graph.add(COS, [t], {}).out;
 }

@@ -3,6 +3,7 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { add, cast, exp, isFinite as isFiniteEach, log, sub, where } from '../elementwise/elementwise.ts';
+import { floats } from '../elementwise/promote.ts';
 import { resolveAxes } from '../shape/axes.ts';
 import { reshape } from '../shape/shape.ts';
 import { extremeOver, type ReduceOptions, reduceOptions, SHIFT, sum } from './reduce.ts';
@@ -10,15 +11,16 @@ import { extremeOver, type ReduceOptions, reduceOptions, SHIFT, sum } from './re
 const readLogSumExp = signature('ops.logSumExp', { x: tensor }, reduceOptions);
 
 /**
- * log(sum(exp(x))) over `axes` of an f32 or f64 tensor, without overflow: the largest element is taken out first. The
+ * log(sum(exp(x))) over `axes`, without overflow: the largest element is taken out first. The
  * sum, its logarithm and the largest are added up in f64. -Infinity for a row of -Infinity, as for no elements; its
  * gradient there is NaN, else the softmax.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; DTypeError for integers
+ * @throws OptionError
  * @see torch.logsumexp
  */
 export function logSumExp(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  const { x: t, keepDims, ...given } = readLogSumExp(arguments);
+  const { x: read, keepDims, ...given } = readLogSumExp(arguments);
+  const t = floats(read);
   const axes = resolveAxes('logSumExp', given.axes, t.shape.length);
   const empty = axes.some((a) => t.shape[a] === 0);
   const top = empty

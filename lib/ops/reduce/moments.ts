@@ -1,5 +1,4 @@
 // moments.ts: norms, variances and standard deviations over axes, of sums of f64. Where one is 0, its gradient is 0.
-import { DTypeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { bool, number, type OptionsField, options, signature } from '../../options/index.ts';
 import { axes, tensor } from '../args.ts';
@@ -33,10 +32,9 @@ const readVariance = signature('ops.variance', { x: tensor }, varianceOptions);
 const readStd = signature('ops.std', { x: tensor }, varianceOptions);
 
 /** In f64: squares of large f32 would be infinite, and a mean that is rounded is not that of its elements. */
-function wide(op: string, x: Tensor): Tensor {
-  if (x.dtype === 'f32' || x.dtype === 'f64') return cast(x, 'f64');
-  throw new DTypeError(`${op}: expected f32 or f64, got ${x.dtype}; convert it with cast(x, 'f32')`);
-}
+const wide = (x: Tensor): Tensor => cast(x, 'f64');
+/** What is computed in f64 as the dtype of x; of integers as f32. */
+const likeFloats = (y: Tensor, { dtype }: Tensor): Tensor => cast(y, dtype === 'f64' ? 'f64' : 'f32');
 /** A root whose gradient is 0 where it is 0. */
 function root(x: Tensor, of: (x: Tensor) => Tensor): Tensor {
   const none = equal(x, 0);
@@ -44,22 +42,22 @@ function root(x: Tensor, of: (x: Tensor) => Tensor): Tensor {
 }
 
 /**
- * The norm over `axes` of an f32 or f64 tensor: the p-th root of the sum of |x|^p, in f64. Its gradient is 0 where it is
+ * The norm over `axes`: the p-th root of the sum of |x|^p, in f64. Its gradient is 0 where it is
  * 0; for `p: Infinity` the largest share it equally.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; ShapeError for the largest of nothing; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError for the largest of nothing
  * @see torch.linalg.vector_norm
  */
 export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
   const { x: t, p, axes: over, keepDims } = readNorm(arguments);
   const reduced: ReduceOptions = { ...(over !== undefined && { axes: over }), keepDims };
-  const y = wide('norm', t);
-  if (p === Infinity) return cast(max(abs(y), reduced), t.dtype);
-  if (p === 1) return cast(sum(abs(y), reduced), t.dtype);
-  if (p === 2) return cast(root(sum(square(y), reduced), sqrt), t.dtype);
-  return cast(
+  const y = wide(t);
+  if (p === Infinity) return likeFloats(max(abs(y), reduced), t);
+  if (p === 1) return likeFloats(sum(abs(y), reduced), t);
+  if (p === 2) return likeFloats(root(sum(square(y), reduced), sqrt), t);
+  return likeFloats(
     root(sum(pow(abs(y), p), reduced), (total) => pow(total, 1 / p)),
-    t.dtype,
+    t,
   );
 }
 
@@ -71,31 +69,31 @@ function varianceOf(
 ): Tensor {
   const list = resolveAxes(op, over, t.shape.length);
   const n = list.reduce((product, a) => product * t.shape[a]!, 1);
-  const x = wide(op, t);
+  const x = wide(t);
   const total = sum(square(sub(x, mean(x, { axes: list, keepDims: true }))), { axes: list, keepDims });
   // Of fewer elements than that there is none: NaN, as PyTorch has it.
   return n > correction ? div(total, n - correction) : mul(total, Number.NaN);
 }
 
 /**
- * The variance over `axes` of an f32 or f64 tensor, in f64: the sum of squares of what elements are from their mean,
+ * The variance over `axes`, in f64: the sum of squares of what elements are from their mean,
  * over n - `correction`; NaN where that is not above 0.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; DTypeError unless x is f32 or f64
+ * @throws OptionError
  * @see torch.var
  */
 export function variance(x: TensorLike, options: VarianceOptions = {}): Tensor {
   const { x: t, ...read } = readVariance(arguments);
-  return cast(varianceOf('variance', t, read), t.dtype);
+  return likeFloats(varianceOf('variance', t, read), t);
 }
 
 /**
  * The standard deviation over `axes`: the root of `variance`. Its gradient is 0 where it is 0.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; DTypeError unless x is f32 or f64
+ * @throws OptionError
  * @see torch.std
  */
 export function std(x: TensorLike, options: VarianceOptions = {}): Tensor {
   const { x: t, ...read } = readStd(arguments);
-  return cast(root(varianceOf('std', t, read), sqrt), t.dtype);
+  return likeFloats(root(varianceOf('std', t, read), sqrt), t);
 }

@@ -6,6 +6,8 @@ import { squareOf } from '../../math/index.ts';
 import { bool, choice, type OptionsField, options, signature } from '../../options/index.ts';
 import { type AxisOptions, axes, axisOptions, tensor } from '../args.ts';
 import { cast, div, equal, mul } from '../elementwise/elementwise.ts';
+import { castTo } from '../elementwise/map.ts';
+import { exact, sumDtype } from '../elementwise/promote.ts';
 import { moved, resolveAxes, resolveAxis, span } from '../shape/axes.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
 
@@ -148,7 +150,7 @@ export const reduceOptions: OptionsField<ReduceOptions, Reduce> = options<Reduce
 
 /** Options of `ops.mean` and `ops.sum`. */
 export interface SumOptions extends ReduceOptions {
-  /** Of the result. Default: that of `x`. */
+  /** Of the result. Default: that of `x`; of integers i32 for `sum`, f32 for `mean`. */
   readonly dtype?: 'f32' | 'f64';
 }
 
@@ -167,9 +169,10 @@ const sumOptions = options<SumOptions>()({ ...REDUCE, dtype: choice('f32', 'f64'
 const readSum = signature('ops.sum', { x: tensor }, sumOptions);
 const readMean = signature('ops.mean', { x: tensor }, sumOptions);
 
-function sumOver(op: OpDef<SumAttrs>, { x: t, keepDims, ...given }: ReturnType<typeof readSum>): Tensor {
+function sumOver(op: OpDef<SumAttrs>, { x, keepDims, ...given }: ReturnType<typeof readSum>, ofIntegers: 'f32' | 'f64'): Tensor {
+  const t = exact(x);
   const axes = resolveAxes(op.name, given.axes, t.shape.length);
-  const dtype = given.dtype ?? (t.dtype === 'f64' ? 'f64' : 'f32');
+  const dtype = given.dtype ?? (x.dtype === 'f32' || x.dtype === 'f64' ? x.dtype : ofIntegers);
   const groups = axes.length === 0 ? [[]] : runs(axes);
   let y = t;
   groups.forEach((run, i) => {
@@ -179,23 +182,27 @@ function sumOver(op: OpDef<SumAttrs>, { x: t, keepDims, ...given }: ReturnType<t
 }
 
 /**
- * The sum over `axes` of an f32 or f64 tensor. Accumulates in f64; the sum of nothing is 0.
+ * The sum over `axes`. Accumulates in f64; the sum of nothing is 0. That of integers is an i32, and one that is beyond
+ * its range the end of that.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; DTypeError for integers
+ * @throws OptionError
  * @see torch.sum
  */
 export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
-  return sumOver(SUM, readSum(arguments));
+  const given = readSum(arguments);
+  const { dtype } = given.x;
+  const y = sumOver(SUM, given, 'f64');
+  return given.dtype === undefined ? castTo(y, sumDtype(dtype)) : y;
 }
 
 /**
- * The mean over `axes` of an f32 or f64 tensor. Accumulates in f64; the mean of nothing is NaN.
+ * The mean over `axes`; that of integers is an f32. Accumulates in f64; the mean of nothing is NaN.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; DTypeError for integers
+ * @throws OptionError
  * @see torch.mean
  */
 export function mean(x: TensorLike, options: SumOptions = {}): Tensor {
-  return sumOver(MEAN, readMean(arguments));
+  return sumOver(MEAN, readMean(arguments), 'f32');
 }
 
 /** Sum `x` down to `shape`, which broadcasts to the shape of `x`: what the gradient of a broadcast is. */
@@ -277,23 +284,23 @@ const readMin = signature('ops.min', { x: tensor }, reduceOptions);
 /**
  * The largest element over `axes`; NaN where there is one. Equal elements share the gradient equally.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; ShapeError if there is nothing to choose from; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if there is nothing to choose from
  * @see torch.amax
  */
 export function max(x: TensorLike, options: ReduceOptions = {}): Tensor {
   const given = readMax(arguments);
-  return extremeOver(MAX, given.x, given);
+  return castTo(extremeOver(MAX, exact(given.x), given), given.x.dtype);
 }
 
 /**
  * The smallest element over `axes`; NaN where there is one. Equal elements share the gradient equally.
  * @shape x [...] -> scalar, or without the dimensions of `axes`
- * @throws OptionError; ShapeError if there is nothing to choose from; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if there is nothing to choose from
  * @see torch.amin
  */
 export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
   const given = readMin(arguments);
-  return extremeOver(MIN, given.x, given);
+  return castTo(extremeOver(MIN, exact(given.x), given), given.x.dtype);
 }
 
 export interface ArgmaxAttrs {
@@ -332,13 +339,12 @@ const readArgmax = signature('ops.argmax', { x: tensor }, axisOptions);
 /**
  * The position (i32) of the largest element along `axis` (default -1): the first among equals; NaN is largest.
  * @shape x [..., n, ...] -> i32 [..., ...], without dimension `axis`
- * @throws OptionError; ShapeError if x has no such dimension, or no element along it; DTypeError unless x is f32 or
- * f64
+ * @throws OptionError; ShapeError if x has no such dimension, or no element along it
  * @see torch.argmax
  */
 export function argmax(x: TensorLike, options: AxisOptions = {}): Tensor {
   const { x: t, axis } = readArgmax(arguments);
-  return t.graph.add(ARGMAX, [t], { axis: resolveAxis('argmax', axis, t.shape.length) }).out;
+  return t.graph.add(ARGMAX, [exact(t)], { axis: resolveAxis('argmax', axis, t.shape.length) }).out;
 }
 
 /** The records of this file. */

@@ -5,6 +5,8 @@ import { f32, f64, type OpDef, type RefArray, type Sample, sameType, sizeOf, typ
 import { bool, options, signature } from '../../options/index.ts';
 import { type AxisOptions, axis, tensor } from '../args.ts';
 import { mul } from '../elementwise/elementwise.ts';
+import { castTo } from '../elementwise/map.ts';
+import { exactDtype, sumDtype } from '../elementwise/promote.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 import { concat } from '../shape/concat.ts';
 import { broadcastTo } from '../shape/shape.ts';
@@ -138,6 +140,12 @@ const SHAPES: readonly (RecurAttrs & { readonly type: TensorType })[] = [
   { type: f32(2, 0, 3), axis: 1, reverse: false },
 ];
 
+/** Of integers an i32. */
+function scanned(t: Tensor, attrs: ScanAttrs): Tensor {
+  const out = sumDtype(t.dtype);
+  return castTo(t.graph.add(SCAN, [castTo(t, exactDtype(out))], attrs).out, out);
+}
+
 /** Options of `ops.cumsum` and `ops.cumprod`. */
 export interface ScanOptions extends AxisOptions {
   /** From the end on: each element with all after it. Default false. */
@@ -150,26 +158,26 @@ const readCumprod = signature('ops.cumprod', { x: tensor }, scanOptions);
 /**
  * The sum of each element and all before it along `axis` (default -1). Adds in f64, one after the other.
  * @shape x [...] -> [...]
- * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if x has no such dimension
  * @see torch.cumsum
  */
 export function cumsum(x: TensorLike, options: ScanOptions = {}): Tensor {
   const { x: t, reverse, ...read } = readCumsum(arguments);
   const axis = resolveAxis('cumsum', read.axis, t.shape.length);
-  return t.graph.add(SCAN, [t], { axis, reverse, product: false }).out;
+  return scanned(t, { axis, reverse, product: false });
 }
 
 /**
  * The product of each element and all before it along `axis` (default -1). Multiplies in f64, one after the other; its
  * gradient is right where elements are 0, too.
  * @shape x [...] -> [...]
- * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if x has no such dimension
  * @see torch.cumprod
  */
 export function cumprod(x: TensorLike, options: ScanOptions = {}): Tensor {
   const { x: t, reverse, ...read } = readCumprod(arguments);
   const axis = resolveAxis('cumprod', read.axis, t.shape.length);
-  return t.graph.add(SCAN, [t], { axis, reverse, product: true }).out;
+  return scanned(t, { axis, reverse, product: true });
 }
 
 /** The records of this file. */

@@ -5,6 +5,8 @@ import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, i32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
 import { bool, options, signature, whole } from '../../options/index.ts';
 import { type AxisOptions, axis, tensor } from '../args.ts';
+import { castTo } from '../elementwise/map.ts';
+import { exact } from '../elementwise/promote.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 import { transpose } from '../shape/shape.ts';
 import { PUT_ALONG } from './along.ts';
@@ -139,8 +141,8 @@ function overAxis<A>(op: OpDef<A>, t: Tensor, given: number, attrs: A): Sorted {
   const a = resolveAxis(op.name, given, rank);
   const axes = t.shape.map((_, i) => (i === a ? rank - 1 : i === rank - 1 ? a : i));
   const swap = (x: Tensor): Tensor => (a === rank - 1 ? x : transpose(x, { axes }));
-  const [values, indices] = t.graph.add(op, [swap(t)], attrs).outs;
-  return { values: swap(values!), indices: swap(indices!) };
+  const [values, indices] = t.graph.add(op, [swap(exact(t))], attrs).outs;
+  return { values: castTo(swap(values!), t.dtype), indices: swap(indices!) };
 }
 
 /** Options of `ops.sort`. */
@@ -158,7 +160,7 @@ const readSort = signature(
  * The elements along `axis` (default -1) in ascending order, and where each was. Equal elements stay in their order, in
  * descending order too; NaN is above all numbers.
  * @shape x [..., n, ...] -> { values and indices [..., n, ...] }
- * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if x has no such dimension
  * @see torch.sort
  */
 export function sort(x: TensorLike, options: SortOptions = {}): Sorted {
@@ -182,7 +184,7 @@ const readTopK = signature(
  * first are taken; NaN is above all numbers.
  * @shape x [..., n, ...] -> { values and indices [..., k, ...] }
  * @param k at most n
- * @throws OptionError; ShapeError if x has no such dimension; DTypeError unless x is f32 or f64
+ * @throws OptionError; ShapeError if x has no such dimension
  * @see torch.topk
  */
 export function topK(x: TensorLike, k: number, options: TopKOptions = {}): Sorted {

@@ -5,6 +5,7 @@ import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray } from '../../ir/op.ts';
 import { list, signature } from '../../options/index.ts';
 import { axis, tensor } from '../args.ts';
+import { alike } from '../elementwise/promote.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { concatInts, type Part } from './copy.ts';
 import { expandDims } from './shape.ts';
@@ -80,14 +81,13 @@ const readConcat = signature('ops.concat', parts);
 const readStack = signature('ops.stack', parts);
 
 /**
- * Join tensors along an existing axis (default 0). They must agree in dtype and in every other dimension. As
- * `torch.cat`.
+ * Join tensors along an existing axis (default 0). They must agree in every other dimension.
  * @shape xs [..., n1, ...], [..., n2, ...], ... -> [..., n1 + n2 + ..., ...]
- * @throws OptionError; ShapeError unless other dimensions agree; DTypeError unless all are of one dtype
+ * @throws OptionError; ShapeError unless other dimensions agree
  * @see torch.cat
  */
 export function concat(xs: readonly TensorLike[], axis = 0): Tensor {
-  const { xs: ts } = readConcat(arguments);
+  const ts = alike(readConcat(arguments).xs);
   const first = ts[0]!;
   if (ts.length === 1) return first;
   return first.graph.add(CONCAT, ts, { axis: resolveAxis('concat', axis, first.shape.length) }).out;
@@ -96,11 +96,11 @@ export function concat(xs: readonly TensorLike[], axis = 0): Tensor {
 /**
  * Join tensors of one shape along a new axis (default 0).
  * @shape xs [...], [...], ... -> [n, ...], with the n tensors along `axis`
- * @throws OptionError; ShapeError unless all are of one shape; DTypeError unless all are of one dtype
+ * @throws OptionError; ShapeError unless all are of one shape
  * @see torch.stack
  */
 export function stack(xs: readonly TensorLike[], axis = 0): Tensor {
-  const { xs: ts } = readStack(arguments);
+  const ts = alike(readStack(arguments).xs);
   return concat(
     ts.map((t) => expandDims(t, axis)),
     resolveAxis('stack', axis, ts[0]!.shape.length + 1),
