@@ -1,7 +1,7 @@
 // run-graph.ts: compile a graph and run it once: feeds in, outputs out. And the values that tests put into samples.
 import { compile } from '../lib/compile/compile.ts';
 import { defaultLayout, type Layout } from '../lib/compile/layout.ts';
-import { type Graph, INPUT, isOp } from '../lib/ir/graph.ts';
+import { type Graph, INPUT, isOp, type State } from '../lib/ir/graph.ts';
 import { type Data, type DType, type RefArray, type Sample, sizeOf } from '../lib/ir/op.ts';
 import { cos, log } from '../lib/math/index.ts';
 import { allocate, CompiledProgram, target } from '../lib/native/program.ts';
@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly seed?: bigint;
   readonly attempt?: number;
   readonly fuse?: boolean;
+  /** First values of states, in place of their own. */
+  readonly states?: (state: State) => RefArray | undefined;
   /** Run this many steps on the same inputs; outputs are those of the last. */
   readonly steps?: number;
 }
@@ -32,7 +34,9 @@ export function runGraph(graph: Graph, options: RunOptions): Map<string, Data> {
   const blocks = layout.blocks.map((b) => allocate(Math.max(1, b.bytes)));
   for (const [state, at] of layout.states) {
     const data = new ARRAYS[state.type.dtype](sizeOf(state.type.shape));
-    state.init?.(data);
+    const given = options.states?.(state);
+    if (given) data.set(given);
+    else state.init?.(data);
     blocks[at.block]!.write(at.offset, data);
   }
   const rowOf = (columns: typeof program.feed): Uint8Array => {
