@@ -1,9 +1,11 @@
 // tables.mjs: tables of 50,000 rows with texts, dates and gaps, each from the file to a model by one command, beside what scikit-learn's pipeline has
-// learned of them (scripts/tables/pipeline.json), on the same 20,000 other rows. Run: npm run -s measure:tables
+// learned of them (scripts/tables/pipeline.json), on the same 20,000 other rows. With --choose: what init suggests beside other settings, by validation
+// rows of other tables. Run: npm run -s measure:tables
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { choose } from './tables/choose.mjs';
 import { writeTables } from './tables/make.mjs';
 
 const MAIN = resolve('dist/lib/cli/main.js');
@@ -26,7 +28,17 @@ function trained(label) {
   return { seconds, ...run('evaluate', `${label}.safetensors`, `${label}-test.csv`) };
 }
 
+const argv = process.argv.slice(2);
 const percent = (x) => `${(100 * x).toFixed(2)} %`;
+
+if (argv[0] === '--choose') {
+  try {
+    choose(folder, MAIN, argv[1] ?? '');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  process.exit();
+}
 
 try {
   writeTables(folder);
