@@ -35,9 +35,6 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
       yield* perform<unknown>({ now: () => {}, later: () => halt.or(unsettled) });
       if (halt.called) continue;
     }
-    const task = watchers.before(running.course.tried);
-    if (task) yield* perform(task);
-
     const { tried } = running.course;
     const most = Math.min(chunks.steps, running.stepsLeft, running.untilValidation, watchers.until(tried));
     const next = feeder.next(most, running.counters);
@@ -52,6 +49,9 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
       yield* epochs.anew();
       continue;
     }
+    // When the end of an epoch has been announced: whoever goes on after a stop there finds what followed from it.
+    const task = watchers.before(tried);
+    if (task) yield* perform(task);
     const ran = yield* chunks.run(chunk);
     if (!ran) continue;
     yield* waitFor(watchers.told());

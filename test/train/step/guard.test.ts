@@ -7,6 +7,7 @@ import {
   clip,
   GuardError,
   guard,
+  io,
   loss,
   nn,
   OptionError,
@@ -138,6 +139,31 @@ test('stop: an error that names guard, layer and step; the state is that of the 
 describe('rollback', () => {
   const rolling = (more: Partial<TrainerOptions<MLP>> = {}) =>
     make([guard.loss({ max: 100, action: 'rollback' })], { rollback: { every: 5, limit: 9 }, ema: {}, ...more });
+
+  test('a snapshot that is due at the end of an epoch has what its validation left, in one run or two', async () => {
+    const data = points(8, 6, 1);
+    const made = () =>
+      rolling({
+        rollback: { every: 2 },
+        optimizer: optim.sgd({ lr: 0 }),
+        batchSize: 8,
+        plateau: { factor: 0.5, patience: 9 },
+      });
+    const after = async (...steps: number[]): Promise<ReadonlyMap<string, unknown>> => {
+      let trainer = made();
+      for (const n of steps) {
+        const bytes = await trainer.save();
+        trainer = made();
+        await trainer.load(bytes);
+        await trainer.fit(data, { steps: n, validation: data });
+      }
+      return io.parseSafetensors(await trainer.save()).tensors;
+    };
+    // An epoch is a step: the second one ends where the snapshot is taken.
+    const [two, one] = [await after(2, 1), await after(3)];
+    expect([...one.keys()].filter((name) => /snapshot.*plateau/.test(name))).toHaveLength(1);
+    expect(two).toEqual(one);
+  });
 
   test('back to the last snapshot, on with the next batch', async () => {
     const trainer = rolling();
