@@ -1,11 +1,12 @@
-// fuse-losses.ts: a cross-entropy and its gradient into one instruction, which takes each exponential once; and where the logits are the product of
+// fuse-losses.ts: a loss of labels and its gradient into one instruction, which takes each exponential once; and where the logits are the product of
 // a last layer of very many classes, that and its two gradients too: then they are made some rows at a time, and never kept whole. The same bits.
 import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { sizeOf } from '../ir/op.ts';
 import { MATMUL } from '../ops/product/matmul.ts';
 import { type CrossEntropyAttrs, SOFTMAX_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY_GRAD } from '../ops/reduce/cross-entropy.ts';
 import { LABEL_WEIGHTS, LINEAR_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY_BOTH } from '../ops/reduce/cross-entropy-fused.ts';
-import { Readers, rewrite } from './rewrite.ts';
+import { CTC_LOSS, CTC_LOSS_GRAD, type CtcAttrs } from '../ops/reduce/ctc.ts';
+import { Readers, rewrite, type Visit } from './rewrite.ts';
 
 /** So many logits and more are not kept whole: 64 MiB. */
 const MANY = 2 ** 24;
@@ -36,11 +37,33 @@ interface Head {
 }
 
 export function fuseLosses(graph: Graph): Graph {
-  for (let fused = graph; ; ) {
+  for (let fused = fuseCtc(graph); ; ) {
     const loss = findLoss(fused);
     if (!loss) return fused;
     fused = loss.weighed ? apart(fused, loss.node) : together(fused, loss);
   }
+}
+
+/** Losses of sequences come with their gradients, where these are of the losses' rows and do not follow from the losses. */
+function fuseCtc(graph: Graph): Graph {
+  const readers = new Readers(graph);
+  for (const node of graph.nodes) {
+    if (!isOp(node, CTC_LOSS)) continue;
+    const gradient = readers.of(node.ins[0]!).find((other) => isCtcGradient(other, node));
+    const later = gradient && dependents(graph, node, gradient);
+    if (!later) continue;
+    let made: readonly Tensor[] = [];
+    const visit: Visit = (at, target, moved) => {
+      if (at === gradient) made = target.copy(at, at.ins.map(moved)).outs;
+      return at === gradient ? made : at === node ? [made[1]!] : null;
+    };
+    return fuseCtc(rewrite(graph, visit, withLater(graph, node, gradient, later)));
+  }
+  return graph;
+}
+function isCtcGradient(node: Node, { ins, attrs, section }: Node<unknown> & { readonly attrs: CtcAttrs }): boolean {
+  if (!isOp(node, CTC_LOSS_GRAD) || node.section !== section || !ins.every((t, i) => node.ins[i] === t)) return false;
+  return node.attrs.blank === attrs.blank && node.attrs.zeroInfinity === attrs.zeroInfinity;
 }
 
 /** The weights of labels are made apart: they may divide the gradient of the loss, so they come before it. */
@@ -54,8 +77,7 @@ function apart(graph: Graph, loss: Node<CrossEntropyAttrs>): Graph {
 }
 
 function together(graph: Graph, { node: loss, gradient, later, head }: Loss): Graph {
-  const order = graph.nodes.filter((node) => !gradient || (node !== loss && !later.has(node)));
-  if (gradient) order.splice(order.indexOf(gradient) + 1, 0, loss as Node, ...later);
+  const order = gradient ? withLater(graph, loss, gradient, later) : graph.nodes;
   let made: readonly Tensor[] = [];
   return rewrite(
     graph,
@@ -82,6 +104,13 @@ function together(graph: Graph, { node: loss, gradient, later, head }: Loss): Gr
     },
     order,
   );
+}
+
+/** The nodes of a graph, where a loss and what depends on it come after its gradient. */
+function withLater(graph: Graph, loss: Node<unknown>, gradient: Node, later: ReadonlySet<Node>): Node[] {
+  const order = graph.nodes.filter((node) => node !== loss && !later.has(node));
+  order.splice(order.indexOf(gradient) + 1, 0, loss as Node, ...later);
+  return order;
 }
 
 /** Rows of a part: parts are as equal as can be; in bf16, whose terms come in pairs, they are of whole pairs. */
@@ -117,7 +146,7 @@ function isGradient(node: Node, { ins: [logits, labels, weight], attrs }: Node<C
 }
 
 /** What depends on a loss and stands before its gradient; null if the gradient is of it. */
-function dependents(graph: Graph, loss: Node, gradient: Node): Set<Node> | null {
+function dependents(graph: Graph, loss: Node<unknown>, gradient: Node): Set<Node> | null {
   const found = new Set<Node>();
   for (const node of graph.nodes.slice(loss.id + 1, gradient.id)) {
     if (node.ins.some((t) => t === loss.outs[0] || found.has(t.node))) found.add(node);

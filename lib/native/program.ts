@@ -216,7 +216,9 @@ export class BoundProgram implements Engine {
     const details = { op, position, value, bound, result };
     // Floats where labels or tokens are wanted (ops/rows/indices.ts).
     const below = bound === 2 ** 24 && Number.isInteger(value) ? ` below ${bound}, since f32 does not have all others` : '';
-    const expected = op === 'indices' ? `whole numbers${below} as labels or indices` : `an index from 0 to ${bound - 1}`;
+    // What may not be though it is within the bounds: a label that stands for none.
+    const but = value >= 0 && value < bound ? ' other than the blank' : '';
+    const expected = op === 'indices' ? `whole numbers${below} as labels or indices` : `an index from 0 to ${bound - 1}${but}`;
     const text =
       op === 'indices'
         ? `${op}: expected ${expected}, got ${value} at position ${position}`

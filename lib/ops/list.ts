@@ -32,6 +32,7 @@ import { LSTM, LSTM_GRAD } from './recurrent/lstm.ts';
 import { RNN, RNN_GRAD } from './recurrent/rnn.ts';
 import { CROSS_ENTROPIES } from './reduce/cross-entropy.ts';
 import { FUSED_CROSS_ENTROPIES } from './reduce/cross-entropy-fused.ts';
+import { CTC_LOSS, CTC_LOSS_GRAD } from './reduce/ctc.ts';
 import { REDUCTIONS } from './reduce/reduce.ts';
 import { SCANS } from './reduce/scan.ts';
 import { SOFTMAXES } from './reduce/softmax.ts';
@@ -129,6 +130,8 @@ export const OPS: readonly OpDef<any>[] = [
   ROTARY,
   ...CROSS_ENTROPIES,
   ...FUSED_CROSS_ENTROPIES,
+  CTC_LOSS,
+  CTC_LOSS_GRAD,
   RNN,
   RNN_GRAD,
   LSTM,

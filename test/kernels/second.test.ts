@@ -14,7 +14,7 @@ import { fillSample, runGraph } from '../run-graph.ts';
 type AnyOp = OpDef<any>;
 
 /** Refused: see the op's page. */
-const REFUSED = ['attention', 'gru', 'lstm', 'rnn'];
+const REFUSED = ['attention', 'ctcLoss', 'gru', 'lstm', 'rnn'];
 
 const isFloat = (t: { readonly dtype: string }): boolean => t.dtype === 'f32' || t.dtype === 'f64';
 const waves = (length: number, k: number): Float64Array => Float64Array.from({ length }, (_, i) => Math.cos(1 + k * i * 0.7));

@@ -51,6 +51,7 @@ export const of = (name: string, options: object): Build => {
   const f = losses[name as 'mse'] as unknown as (...args: unknown[]) => Tensor;
   // PyTorch's order is input, target, variance; goldens list what has gradients first.
   if (name === 'weightedMean') return (x, w) => loss.weightedMean(x, w);
+  if (name === 'ctc') return (x, y, inputLengths, targetLengths) => loss.ctc(x, y, { ...options, inputLengths, targetLengths });
   if (name === 'gaussianNll') return (x, v, t) => f(x, t, v, options);
   return (...ins) => f(...ins, options);
 };

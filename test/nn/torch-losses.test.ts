@@ -20,7 +20,6 @@ const { cases, modules } = JSON.parse(readFileSync(new URL('../golden/parity/tor
 };
 
 const WITHOUT: Readonly<Record<string, string>> = {
-  CTCLoss: 'alignments of sequences want a kernel of their own',
   LinearCrossEntropyLoss: 'a layer and its loss in one: the compiler makes that of the two (fuse-losses.ts)',
 };
 

@@ -16,6 +16,7 @@ softmaxGrad logSoftmaxGrad maxPoolGrad avgPoolGrad resampleGrad batchNormGrad la
 batchStatistics normalize appendRows cachedAttention
 rnnGrad lstmGrad gruGrad conv2dGradWeight
 softmaxCrossEntropy softmaxCrossEntropyGrad nll nllGrad labelWeights softmaxCrossEntropyBoth linearCrossEntropy
+ctcLoss ctcLossGrad
 staged residual statistic decide unitStatistic historyQuantile historyMoments historyPush sumSegments greedyBudget kthLargest
 analyze update_chain project pruneMagnitude pruneRows accumulate head carry leave fail_if
 `;

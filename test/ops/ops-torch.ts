@@ -24,6 +24,9 @@ const GIVEN: Readonly<Record<string, Build>> = {
   sumSquares: (x) => sumSquares(x),
   logSumExp: (x) => ops.logSumExp(x, { axes: 1 }),
   softmaxCrossEntropy: (x, labels) => softmaxCrossEntropy(x, labels!),
+  // PyTorch's gradient has that of the log-softmax in it.
+  ctcLoss: (x, targets) => ops.ctcLoss(ops.logSoftmax(x), targets!),
+  'ctcLoss blank': (x, targets) => ops.ctcLoss(ops.logSoftmax(x), targets!, { blank: 2 }),
   reshape: (x) => ops.reshape(x, [4, 6]),
   transpose: (x) => ops.transpose(x, { axes: [2, 0, 1] }),
   squeeze: (x) => ops.squeeze(x, 1),

@@ -28,6 +28,7 @@ const FITTING: Readonly<Record<string, (of: Input) => readonly unknown[]>> = {
   conv2d: (of) => [of('f32', 1, 2, 4, 4), of('f32', 2, 2, 3, 3), of('f32', 2)],
   convTranspose1d: (of) => [of('f32', 1, 2, 4), of('f32', 2, 2, 3), of('f32', 2)],
   convTranspose2d: (of) => [of('f32', 1, 2, 4, 4), of('f32', 2, 2, 3, 3), of('f32', 2)],
+  ctcLoss: (of) => [of('f32', 2, 5, 3), of('i32', 2, 2)],
   embedding: (of) => [of('i32', 3), of('f32', 4, 2)],
   embeddingBag: (of) => [of('i32', 3, 2), of('f32', 4, 2)],
   gather: (of) => [of('f32', 4, 2), of('i32', 3)],

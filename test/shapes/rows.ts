@@ -173,6 +173,27 @@ const topK: Generator = (d) => {
   return { ...made, attrs: { descending: d.flag(), k: d.int(0, Math.min(made.ins[0]!.shape.at(-1)!, d.pick(5, 140, 400))) } };
 };
 
+// ---- sequences without places ------------------------------------------------------------------------------------
+const ctcLoss: Generator = (d) => {
+  const [n, time, classes] = [d.int(1, 4), d.pick(0, d.size(20), d.size(90)), d.pick(2, 3, d.int(4, 70), 300)];
+  const most = d.int(0, Math.min(50, time + 1));
+  const blank = d.int(0, classes - 1);
+  // Few classes: labels are often as the one before.
+  const below = d.pick(2, classes);
+  const labels = Array.from({ length: n * most }, () => (blank + d.int(1, Math.max(1, Math.min(below, classes) - 1))) % classes);
+  const lengths = (all: number): FillOf => ({ exactly: Array.from({ length: n }, () => (d.flag() ? all : d.int(0, all))) });
+  return {
+    ins: [f32(n, time, classes), index(d, classes, n, most), i32(n), i32(n)],
+    attrs: { blank, zeroInfinity: d.flag() },
+    fill: [d.pick<FillOf>('normal', [-4, 0], [-90, 0]), { exactly: labels }, lengths(time), lengths(most)],
+    tolerance: 4e-6,
+  };
+};
+const ctcLossGrad: Generator = (d) => {
+  const { ins, fill = [], ...rest } = ctcLoss(d);
+  return { ...rest, ins: [...ins, f64(ins[0]!.shape[0]!)], fill: [...fill, 'normal'], tolerance: 3e-5 };
+};
+
 // ---- numbers of lists --------------------------------------------------------------------------------------------
 const sumSegments: Generator = (d) => {
   const counts = d.list(1, 20, () => d.int(0, 70));
@@ -189,7 +210,7 @@ const greedyBudget: Generator = (d): Case => ({
 
 export const ROWS_CASES: Readonly<Record<string, Generator>> = {
   ...{ sum, mean: sum, max: extreme, min: extreme, shift: extreme, argmax },
-  ...{ scan, recur, takeAlong, putAlong, sort, topK },
+  ...{ scan, recur, takeAlong, putAlong, sort, topK, ctcLoss, ctcLossGrad },
   ...{ softmax, logSoftmax: softmax, softmaxGrad, logSoftmaxGrad: softmaxGrad },
   ...{ gather, scatterAdd, scatterRows: keptRows, lookupRows: keptRows, oneHot, windows, takeRows, putRows, indices },
   ...{ embeddingBag, embeddingBagGrad, sumSegments, greedyBudget },

@@ -4,6 +4,7 @@ import * as loss from '../../lib/nn/loss/index.ts';
 import {
   abs,
   cast,
+  equal,
   floor,
   logSoftmax,
   mean,
@@ -145,6 +146,21 @@ export const LOSSES: Readonly<Record<string, LossKind>> = {
   },
   hinge: alike('signs', loss.hinge, reduction),
   hingeEmbedding: alike('signs', loss.hingeEmbedding, reduction),
+  ctc: alike(
+    'unit',
+    // All but the last dimension are time. Labels are classes but the first, or end a row; there are at most half as many as frames.
+    (x, y, o) => {
+      const [n, classes] = [y.shape[0]!, x.shape.at(-1)!];
+      const frames = reshape(x, [n, -1, classes]);
+      const drawn = floor(mul(reshape(y, [n, -1]), 0.999 * classes));
+      const labels = slice(sub(drawn, equal(drawn, 0)), { axis: 1, start: 0, end: Math.ceil(frames.shape[1]! / 2) });
+      return loss.ctc(frames, labels, o);
+    },
+    (r) => ({
+      ...given({ reduction: r.maybe(0.15, () => 'sum' as const), counting: r.maybe(0.25, () => 'rows') }),
+      zeroInfinity: r.chance(0.9),
+    }),
+  ),
   weightedMean: alike(
     'unit',
     (x, y) => loss.weightedMean(square(x), y),

@@ -12,3 +12,4 @@ export {
 export * from './margins.ts';
 export { type LossOptions, type Numbers, type Reduction, type ReductionOptions, weightedMean } from './reduction.ts';
 export * from './regression.ts';
+export * from './sequences.ts';

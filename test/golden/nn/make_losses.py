@@ -156,14 +156,14 @@ case("gaussianNll", lambda i, s, t: F.gaussian_nll_loss(i, t, s.expand(3, 4), re
 # is not read: PyTorch is given something else there.
 
 
-def weighed(name, f, ins, options, weight, wanted, missing=(), own=1.0):
-    """`missing`: inputs that hold NaN where the weight is 0; `own`: weights that f has applied, and a mean divides by."""
+def weighed(name, f, ins, options, weight, wanted, missing=(), own=1.0, per=1.0):
+    """`missing`: inputs that hold NaN where the weight is 0; `own`: weights that f has applied, and a mean divides by; `per`: what a mean divides each by."""
     for r in REDUCTIONS:
         def loss(*given):
             each = f(*given)
             w = weight.reshape(weight.shape + (1,) * (each.dim() - weight.dim())).expand(each.shape)
             total = (w * each).sum()
-            return total / (own * w).sum() if r == "mean" else total if r == "sum" else w * each
+            return (w * each / per).sum() / (own * w).sum() if r == "mean" else total if r == "sum" else w * each
         case(name, loss, ins, {**options, "reduction": r}, wanted)
         one = CASES[-1]
         one["weights"] = {"shape": list(weight.shape), "data": flat(weight), "dtype": "f32"}
@@ -205,4 +205,22 @@ weighed("multiLabelSoftMargin", lambda i, k: F.multilabel_soft_margin_loss(i, k,
 sides_of = torch.tensor([1.0, 0, 2, 0.5])
 weighed("cosineEmbedding", lambda i, j, t: F.cosine_embedding_loss(i, j, t, **n), [u, v, sides], {}, sides_of, 2, (0, 2))
 weighed("tripletMargin", lambda i, j, k: F.triplet_margin_loss(i, j, k, eps=0, **n), [u, v, s], {"eps": 0}, sides_of, 3, (0, 1, 2))
+
+# Labels of sequences. PyTorch has time first, and no gradient of log-probabilities but that of their softmax's logits.
+def ctc(x, y, frames, counts, **options):
+    return F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), y.clamp(min=0), frames, counts, **options)
+
+
+speech = f32(4, 7, 5, scale=2)
+spoken = torch.tensor([[1, 2, 2, 4], [3, -1, -1, -1], [-1, -1, -1, -1], [4, 1, 4, -1]])
+spoken_frames, spoken_counts = torch.tensor([7, 4, 3, 6]), torch.tensor([4, 1, 0, 3])
+for r in REDUCTIONS:
+    case("ctc", lambda *ins: ctc(*ins, reduction=r), [speech, spoken, spoken_frames, spoken_counts], {"reduction": r}, 1)
+    # Too few frames for the first row's labels.
+    few = torch.tensor([4, 4, 0, 3])
+    case("ctc", lambda *ins: ctc(*ins, reduction=r, zero_infinity=True), [speech, spoken, few, spoken_counts], {"reduction": r, "zeroInfinity": True}, 1)
+    case("ctc", lambda *ins: ctc(*ins, reduction=r, blank=4), [speech, torch.tensor([[0, 0, 3], [2, 1, 0], [1, -1, -1], [-1, -1, -1]]), torch.tensor([7, 7, 7, 7]), torch.tensor([3, 3, 1, 0])], {"reduction": r, "blank": 4}, 1)
+sequences = [speech, spoken, spoken_frames, spoken_counts]
+of_sequences = torch.tensor([1.0, 0, 0.5, 2])
+weighed("ctc", lambda x, *rest: ctc(x, *rest, reduction="none"), sequences, {}, of_sequences, 1, (0, 1, 2, 3), per=spoken_counts.clamp(min=1))
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))

@@ -222,4 +222,14 @@ EINSUMS = {
 }
 for equation, shapes in EINSUMS.items():
     case("einsum " + equation, lambda *a, e=equation: torch.einsum(e, *a), *[f(*s) for s in shapes])
+
+
+def ctc(x, targets, **options):
+    counts = (targets >= 0).sum(1)
+    losses = F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), targets.clamp(min=0), torch.full_like(counts, x.shape[1]), counts, reduction="none", **options)
+    return losses
+
+
+case("ctcLoss", ctc, 2 * f(3, 9, 4), torch.tensor([[1, 1, 3, 2], [3, -1, -1, -1], [-1, -1, -1, -1]], dtype=torch.int32), twice=False)
+case("ctcLoss blank", lambda a, t: ctc(a, t, blank=2), 2 * f(2, 40, 5), torch.tensor([[i % 2 + 3 * (i % 3 == 0) for i in range(17)], [4] * 17], dtype=torch.int32), twice=False)
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))

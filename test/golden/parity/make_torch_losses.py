@@ -12,6 +12,7 @@ torch.manual_seed(11)
 NAMES = {
     "BCELoss": ("bce", 1),
     "BCEWithLogitsLoss": ("bceWithLogits", 1),
+    "CTCLoss": ("ctc", 1),
     "CosineEmbeddingLoss": ("cosineEmbedding", 2),
     "CrossEntropyLoss": ("crossEntropy", 1),
     "GaussianNLLLoss": ("gaussianNll", 1),
@@ -49,6 +50,24 @@ def exact(t, positive):
     return rounded.clamp(1 / 1024, 1023 / 1024) if positive else rounded
 
 
+def sequences(x, targets, frames, counts):
+    """Time first as rows first, labels in one row as rows of them; of long ones the first frames and labels will do. The integers as tensors."""
+    counts = torch.as_tensor(counts)
+    rows = targets if targets.dim() == 2 else torch.nn.utils.rnn.pad_sequence(targets.split(counts.tolist()), batch_first=True)
+    counts = torch.tensor([5, 3])
+    return [x.transpose(0, 1)[:2, :12].detach(), rows[:2, :5].int(), torch.tensor([12, 11]), counts]
+
+
+class RowsFirst(torch.nn.Module):
+    """The loss of logits, rows first."""
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, x, *rest):
+        return self.loss(x.log_softmax(-1).transpose(0, 1), *rest)
+
+
 def classes_last(t, moved):
     return t.movedim(1, -1) if moved and t.dim() > 2 else t
 
@@ -62,7 +81,11 @@ for info in module_db:
     name, wanted = NAMES[module]
     for given in info.module_inputs_func(info, "cpu", torch.float64, True, training=True):
         kwargs, ins = dict(given.constructor_input.kwargs), list(given.forward_input.args)
-        told = module + str([(k, str(v)) for k, v in kwargs.items()]) + str([(t.dtype, t.shape) for t in ins])
+        listed = ""
+        if module == "CTCLoss":
+            listed = f"{ins[1].dim()} dimensions"
+            ins = sequences(*ins)
+        told = module + listed + str([(k, str(v)) for k, v in kwargs.items()]) + str([(t.dtype, t.shape) for t in ins])
         if told in seen:
             continue
         seen.add(told)
@@ -71,12 +94,13 @@ for info in module_db:
             ins[1] = ins[1] if kwargs.get("log_target") else ins[1].abs()
         probabilities = module == "BCELoss"
         ins = [exact(t, probabilities or (module == "GaussianNLLLoss" and i == 2)) for i, t in enumerate(ins)]
-        if ins[0].numel() > MOST and len({t.shape[:1] for t in ins}) == 1:
+        if module != "CTCLoss" and ins[0].numel() > MOST and len({t.shape[:1] for t in ins}) == 1:
             rows = max(1, MOST * ins[0].shape[0] // ins[0].numel())
             ins = [t[:rows] for t in ins]
         kwargs = {k: exact(v, False) if isinstance(v, torch.Tensor) else v for k, v in kwargs.items()}
         ins = [t.clone().requires_grad_() if i < wanted else t for i, t in enumerate(ins)]
-        value = info.module_cls(**kwargs)(*ins)
+        made = info.module_cls(**kwargs)
+        value = (RowsFirst(made) if module == "CTCLoss" else made)(*ins)
         value.sum().backward()
         moved = module in ("CrossEntropyLoss", "NLLLoss")
         soft = moved and ins[1].is_floating_point()

@@ -304,4 +304,22 @@ export const TRAINING: Mutants = {
     after: 'const missing = relu(add(sub(reshape(x, [n, 1, classes]), reshape(x, [n, classes, 1])), 1.001));',
     tests: ['test/nn/torch-losses.test.ts'],
   },
+  'a mean of sequences divides by no labels': {
+    file: 'lib/nn/loss/sequences.ts',
+    before: "return reducedBy(div(values, maximum(cast(reshape(counts, lead), 'f64'), 1)), counting, read);",
+    after: 'return reducedBy(values, counting, read);',
+    tests: ['test/nn/losses.test.ts', 'losses as in PyTorch'],
+  },
+  'labels go on after the first below 0': {
+    file: 'lib/ops/reduce/ctc.ts',
+    before: "if (labels.dtype === 'u8' || most === 0) return",
+    after: "if (labels.dtype !== 'f32') return",
+    tests: ['test/nn/ctc.test.ts'],
+  },
+  'a loss of sequences is made twice': {
+    file: 'lib/compile/fuse-losses.ts',
+    before: 'if (!later) continue;',
+    after: 'if (!later || later.size >= 0) continue;',
+    tests: ['test/nn/ctc.test.ts', 'the loss comes with its gradient'],
+  },
 };
