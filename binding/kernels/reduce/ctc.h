@@ -149,7 +149,9 @@ struct CtcRow {
   static float normal(double x) { return __builtin_fabs(x) < 1.17549435e-38 ? 0.f : (float)x; }
 };
 
-static double ctc_value(const Args& a, double total) { return a.i[kCtcZeroInfinity] && total == -__builtin_inf() ? 0 : 0 - total; }
+static double ctc_value(const Args& a, double total) {
+  return a.i[kCtcZeroInfinity] && total == -__builtin_inf() ? 0 : 0 - total;
+}
 
 // Losses of rows. ins log-probabilities [rows, frames, classes], labels [rows, labels], how many frames and how many labels of each row there are.
 // i: rows, frames, classes, labels, bytes of a label, the blank, whether a loss of infinity is 0
