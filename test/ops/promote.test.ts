@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
-import { DTypeError, OptionError } from '../../lib/errors.ts';
+import { DTypeError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { ARRAYS, type DType, type RefArray } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
@@ -181,6 +181,54 @@ describe('integers', () => {
         expect(got).toEqual(values.map((v) => v * k - Math.max(v, k) + 0));
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it('in chains drawn at random, with broadcasts: to the bit what their records say', () => {
+    const dtypes = ['u8', 'i32'] as const;
+    const shapes = [[], [1], [3], [2, 3], [2, 1], [0, 3], [5, 2, 3]] as const;
+    const operations: readonly ((a: Tensor, b: Tensor, k: number) => Tensor)[] = [
+      ...[ops.add, ops.sub, ops.mul, ops.maximum, ops.minimum, ops.less, ops.notEqual].map(
+        (f) => (a: Tensor, b: Tensor) => f(a, b),
+      ),
+      (a, b) => ops.where(ops.greaterEqual(a, b), a, b),
+      (a, b, k) => ops.clamp(a, { min: k, max: b }),
+      (a, _, k) => ops.pow(a, k),
+      ...[ops.abs, ops.sign, ops.relu, ops.relu6].map((f) => (a: Tensor) => f(a)),
+      (a) => ops.sum(a, { axes: 0, keepDims: true }),
+      (a) => ops.cumsum(a),
+      (a) => ops.sort(a).values,
+    ];
+    const drawn = fc.tuple(
+      fc.array(fc.tuple(fc.constantFrom(...dtypes), fc.constantFrom(...shapes)), { minLength: 2, maxLength: 3 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom(...operations), fc.nat({ max: 3 })), { minLength: 4, maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(drawn, ([operands, steps]) => {
+        const graph = new Graph();
+        const inputs: Record<string, RefArray> = {};
+        const made = operands.map(([dtype, shape], i) => {
+          const values = Array.from({ length: shape.reduce<number>((n, d) => n * d, 1) }, (_, k) => 90 * Math.sin(i + 1.7 * k));
+          inputs[`x${i}`] = ARRAYS[dtype].from(values, (v) => (dtype === 'u8' ? Math.abs(v) : v * 900));
+          return input(graph, `x${i}`, dtype, shape);
+        });
+        for (const [a, b, apply, k] of steps) {
+          try {
+            made.push(apply(made[a % made.length]!, made[b % made.length]!, k));
+          } catch (error) {
+            // Shapes that do not broadcast, and scalars that have no axis.
+            if (!(error instanceof ShapeError)) throw error;
+          }
+        }
+        for (const [k, y] of made.entries()) graph.output(`y${k}`, y);
+        const want = interpret(graph, { inputs });
+        for (const isa of addon().isas) {
+          const run = runGraph(graph, { inputs, isa, threads: 3 });
+          for (const [k, y] of made.entries())
+            expect(Array.from(run.get(`y${k}`)!, (v) => v + 0)).toEqual(Array.from(want.get(y)!, (v) => v + 0));
+        }
+      }),
+      { numRuns: 30 },
     );
   });
 

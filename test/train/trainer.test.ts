@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 import * as clip from '../../lib/clip/index.ts';
 import { AbortError, BusyError, DetachedError, IndexError, NonFiniteError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { accuracy } from '../../lib/metrics/index.ts';
-import { crossEntropy } from '../../lib/nn/loss/index.ts';
+import * as loss from '../../lib/nn/loss/index.ts';
+import * as ops from '../../lib/ops/index.ts';
 import type { Report } from '../../lib/optim/apply/report.ts';
 import * as optim from '../../lib/optim/index.ts';
 import { bits, type ClassifierOptions, classifier, points, stream } from './models.ts';
@@ -78,6 +79,21 @@ describe('epochs', () => {
     expect(again.loss).toBeCloseTo(after.loss, 6);
   });
 
+  it('takes metrics of integers, and of what a mean with weights becomes', async () => {
+    const trainer = classifier({
+      metrics: {
+        right: ({ x, y }, model) => ops.sum(ops.equal(ops.argmax(model.forward(x)), y)),
+        share: ({ x, y }, model) => ops.mean(ops.equal(ops.argmax(model.forward(x)), y)),
+        halves: ({ y }) => ops.cast(ops.mul(loss.weightedMean(ops.add(ops.mul(y, 0), 3.75), ops.equal(y, y)), 2), 'i32'),
+      },
+    });
+    const { right, share } = await trainer.evaluate(data, { batchSize: 100 });
+    expect(right).toBe(Math.round(right));
+    expect(share).toBeCloseTo(right / 100, 6);
+    // Not a multiple of the mean any more: 7.5 became 7 in each batch.
+    expect((await trainer.evaluate(data, { batchSize: 33 })).halves).toBe(7);
+  });
+
   it('makes a step with fewer micro-batches of what is left of an epoch', async () => {
     const trainer = classifier({ accumulate: 5 });
     const result = await trainer.fit(data, { epochs: 1 });
@@ -139,7 +155,7 @@ describe('reports', () => {
     const trainer = classifier({
       optimizer: optim.sgd({ lr: 1 }),
       clip: clip.globalNorm(2),
-      loss: ({ x, y }, model) => crossEntropy(model.forward(x), y),
+      loss: ({ x, y }, model) => loss.crossEntropy(model.forward(x), y),
     });
     const huge = points(8);
     huge.x.data.forEach((v, i) => {

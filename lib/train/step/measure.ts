@@ -34,7 +34,8 @@ export function measure(graph: Graph, name: string, given: Tensor | Aggregate): 
     return { column, key, elements: sizeOf(t.shape), kind };
   };
   if (given instanceof Tensor) {
-    const parts = partsOf(scalar(name, given));
+    // Of integers, too: how many labels are right.
+    const parts = partsOf(scalar(name, given.shape.length === 0 ? cast(given, 'f64') : given));
     const faults = parts.flatMap((p) => (p.count ? p.faults : []));
     const columns = parts.map((p, i) =>
       p.count ? [column(`total ${i}`, p.total, 'sum'), column(`count ${i}`, p.count, 'sum')] : [column('mean', p.mean, 'rows')],

@@ -56,7 +56,8 @@ function termsOf(t: Tensor): readonly Term[] {
   if (map === 'add') return [...termsOf(a), ...termsOf(b!)];
   if (map === 'sub') return [...termsOf(a), ...each(b!, (x) => neg(x))];
   if (map === 'neg') return each(a, (x) => neg(x));
-  if (isOp(node, CAST)) return each(a, (x) => cast(x, t.dtype));
+  // What becomes a whole number is no multiple of it.
+  if (isOp(node, CAST) && (t.dtype === 'f32' || t.dtype === 'f64')) return each(a, (x) => cast(x, t.dtype));
   // Of one value these change the shape alone, and the dtype.
   const same = isOp(node, RESHAPE) || isOp(node, SUM) || isOp(node, MEAN) || isOp(node, MAX) || isOp(node, MIN);
   if (same && sizeOf(a.shape) === 1) return each(a, (x) => cast(reshape(x, t.shape), t.dtype));
