@@ -55,17 +55,21 @@ function placeOf(cell: string): string {
   return cell.split('/')[1]!;
 }
 
-/** Norm, sum and largest element of each clipped gradient. */
-export function compareDigests(ours: Digest | null, theirs: Digest | null): string | null {
-  if (ours === null || theirs === null) return 'it does not tell what its clip makes of the gradients';
-  if (ours.length !== theirs.length) return `it clips ${theirs.length} tensors, not ${ours.length}`;
+/** Norm, sum and largest element of each clipped gradient, or of what else is made. */
+export function compareDigests(
+  ours: Digest | null,
+  theirs: Digest | null,
+  [what, each]: readonly [what: string, each: string] = ['its clip', 'gradient'],
+): string | null {
+  if (ours === null || theirs === null) return `it does not tell what ${what} makes of the ${each}s`;
+  if (ours.length !== theirs.length) return `${what} has ${theirs.length} ${each}s, not ${ours.length}`;
   for (const [i, [norm, sum, most]] of ours.entries()) {
     const [theirNorm, theirSum, theirMost] = theirs[i]! as [number, number, number];
     // A sum may be of numbers that cancel each other: it is as far off as the norm may be.
     const far = [theirNorm - norm!, theirSum - sum!, theirMost - most!].some((d, k) => {
       return !(Math.abs(d) <= TOLERANCE * (k === 2 ? most! : norm!));
     });
-    if (far) return `its clip makes of gradient ${i} norm, sum and most ${theirs[i]!.join(', ')}, ours ${ours[i]!.join(', ')}`;
+    if (far) return `${what} makes of ${each} ${i} norm, sum and most ${theirs[i]!.join(', ')}, ours ${ours[i]!.join(', ')}`;
   }
   return null;
 }

@@ -5,6 +5,7 @@ import { clipStepRow, stepRow } from '../lib/cli/bench/rows.ts';
 import { REQUEST_CELLS } from './engines/requests.ts';
 import { barsOf, ratios } from './figures.ts';
 import { KERNEL_CASES } from './kernels.ts';
+import { opsSuite } from './ops-suite.ts';
 import { PRECISIONS } from './ours.ts';
 import { policies } from './policies-suite.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
@@ -220,6 +221,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   'clip-step': clipStep,
   gemm,
   kernels,
+  ops: opsSuite,
   policies,
   serve: requests,
   gan,

@@ -10,6 +10,7 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   policies: async () => (await import('./policies.ts')).policiesCell,
   gan: async () => (await import('./gan.ts')).ganCell,
   serve: async () => (await import('./requests.ts')).requestsCell,
+  ops: async () => (await import('./ops.ts')).opCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };

@@ -4,6 +4,7 @@ import functools
 import worker
 from torch_generate import generate_cell
 from torch_gpt import GPT
+from torch_ops import ops_cell
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 
@@ -300,6 +301,8 @@ def open_cell(args):
         return step_cell(args)
     if args.suite == "clip-step":
         return clip_cell(args)
+    if args.suite == "ops":
+        return ops_cell(args)
     if args.suite == "generate":
         return generate_cell(build, args)
     raise worker.Unsupported("products are the part of numpy_peer.py")

@@ -48,12 +48,14 @@ class Unsupported(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate"])
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate", "ops"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mode", default=[], type=lambda text: text.split(","), help="ways to run the same peer: compile, autotune, jit, bf16, f64")
     parser.add_argument("--product", default="", help="MxNxK, of the workload: products are timed beside its steps")
     parser.add_argument("--chunk", type=int, default=1, help="steps of a call, where the peer can take several")
+    parser.add_argument("--inputs", default="[]", help="ops: shapes of what it is given, and how it is filled, as JSON")
+    parser.add_argument("--gradient", action="store_true", help="ops: the backward pass")
     return parser.parse_args()
 
 

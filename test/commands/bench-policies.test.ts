@@ -240,7 +240,7 @@ describe('what is clipped', () => {
     expect(compareDigests(expected, other(0, [expected[0]![0]!, -expected[0]![1]! + 1, expected[0]![2]!]))).toContain(
       'of gradient 0',
     );
-    expect(compareDigests(expected, told.slice(1))).toBe('it clips 5 tensors, not 6');
+    expect(compareDigests(expected, told.slice(1))).toBe('its clip has 5 gradients, not 6');
     expect(compareDigests(expected, null)).toContain('does not tell');
     cell.dispose!();
   });

@@ -93,7 +93,7 @@ describe('options', () => {
   it.each([
     [['--fast'], 'unknown option --fast'],
     [['mlp-tiny'], 'unknown option mlp-tiny'],
-    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels, policies, serve, gan, generate'],
+    [['--suite', 'toString'], '--suite: expected step, clip-step, gemm, kernels, ops, policies, serve, gan, generate'],
     [['--only', 'resnet'], 'got resnet'],
     [['--peers', 'caffe'], 'got caffe'],
     [['--threads', '1,x'], '--threads: expected whole numbers from 1 to 256, got 1,x'],
