@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { Tensor } from '../../lib/ir/graph.ts';
 import { sizeOf } from '../../lib/ir/op.ts';
+import { Linear, Module } from '../../lib/nn/index.ts';
+import { mse } from '../../lib/nn/loss/index.ts';
+import * as ops from '../../lib/ops/index.ts';
+import { sgd } from '../../lib/optim/index.ts';
 import { dtypeOf, type NdArray } from '../../lib/train/feed/source.ts';
 import { Trainer } from '../../lib/train/trainer.ts';
 import { drawProgram } from '../torture/draw.ts';
@@ -46,4 +51,30 @@ it('what a file gives is what the trainer predicts', async () => {
     rmSync(folder, { recursive: true });
   }
   for (const op of ['Gemm', 'Conv', 'LSTM', 'Softmax', 'LayerNormalization']) expect(seen).toContain(op);
+});
+
+it('operands of several dtypes', async () => {
+  /** Arithmetic of integers, exact; of these with floats and fractions; sums and joins of both. */
+  class Mixed extends Module {
+    fc: Linear = new Linear(4, 3);
+    forward(x: Tensor): Tensor {
+      const i = ops.cast(x, 'i32');
+      const whole = ops.sub(ops.mul(i, 3), ops.pow(i, 2));
+      const some = ops.add(ops.div(whole, 7), ops.where(ops.greater(i, 1), i, 0.5));
+      const sums = ops.sum(ops.concat([ops.cumsum(i), ops.cast(x, 'u8')], 1), { axes: 1, keepDims: true });
+      return ops.add(ops.add(this.fc.forward(some), sums), ops.max(ops.add(whole, 2 ** 31 - 9), { axes: 1, keepDims: true }));
+    }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'gradclip-onnx-'));
+  const x: NdArray = { data: Float32Array.from({ length: 20 }, (_, k) => 5 * Math.sin(1.3 * k)), shape: [5, 4] };
+  try {
+    using trainer = new Trainer({ model: new Mixed(), loss: ({ x, y }, m) => mse(m.forward(x as Tensor), y!), optimizer: sgd() });
+    const file = join(folder, 'a.onnx');
+    await trainer.exportOnnx(file, { inputs: { x: { shape: ['batch', 4] } } });
+    const wanted = trainer.predictSync(x) as NdArray;
+    const found = evaluate(decodeFile(file), { x: fromValues(x.shape, TYPES.f32, x.data) }).get('output')!;
+    expect(normwise(found.data, wanted.data)).toBeLessThan(1e-6);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

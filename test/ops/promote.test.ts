@@ -209,7 +209,7 @@ describe('integers', () => {
         const inputs: Record<string, RefArray> = {};
         const made = operands.map(([dtype, shape], i) => {
           const values = Array.from({ length: shape.reduce<number>((n, d) => n * d, 1) }, (_, k) => 90 * Math.sin(i + 1.7 * k));
-          inputs[`x${i}`] = ARRAYS[dtype].from(values, (v) => (dtype === 'u8' ? Math.abs(v) : v * 900));
+          inputs[`x${i}`] = ARRAYS[dtype].from(values.map((v) => (dtype === 'u8' ? Math.abs(v) : v * 900)));
           return input(graph, `x${i}`, dtype, shape);
         });
         for (const [a, b, apply, k] of steps) {
