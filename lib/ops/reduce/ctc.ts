@@ -19,7 +19,7 @@ import { exp, log } from '../../math/index.ts';
 import { bool, type Field, type OptionsField, options, signature, whole } from '../../options/index.ts';
 import { optionalTensor, tensor } from '../args.ts';
 import { cast, less, where } from '../elementwise/elementwise.ts';
-import { asIndices, expectIndices } from '../rows/gather.ts';
+import { asIndices, expectIndices } from '../rows/indices.ts';
 import { moved } from '../shape/axes.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
 import { argmax, max } from './reduce.ts';
