@@ -131,6 +131,8 @@ export interface State {
   readonly init?: (out: Data) => void;
   /** Means nothing between steps (accumulators of micro-batches): it lies with a run's programs, and is in no checkpoint. */
   readonly transient?: boolean;
+  /** Means nothing between steps, though it lies with what does: it is in no checkpoint. */
+  readonly scratch?: boolean;
   /** A table whose gradient must stay rows that were looked up: it is not multiplied in their place. */
   readonly byRows?: boolean;
 }

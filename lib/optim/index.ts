@@ -10,6 +10,7 @@ export {
   type HyperFill,
   type Optimizer,
   type OwnOptimizer,
+  type SearchOptimizer,
   type Slot,
 } from './optimizer.ts';
 export { type ACClipOptions, acclip } from './rules/acclip.ts';
@@ -39,7 +40,10 @@ export { type StableAdamWOptions, stableAdamw } from './rules/stable-adamw.ts';
 export { type YogiOptions, yogi } from './rules/yogi.ts';
 /** Values that depend on the step: learning rates, thresholds, momenta. */
 export * as schedule from './schedules/schedule.ts';
+export { type LBFGSOptions, lbfgs } from './search/lbfgs.ts';
+export type { SearchRule } from './search/space.ts';
 export type { Named } from './standalone/arrays.ts';
 export type { BindOptions, BoundOptimizer } from './standalone/bound.ts';
+export type { BoundSearch, Evaluation, SearchReport } from './standalone/closure.ts';
 export type { OptimizerState } from './standalone/states.ts';
 export type { EMAOptions } from './weights/ema.ts';

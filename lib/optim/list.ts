@@ -18,8 +18,20 @@ function optimizers(): Readonly<Record<string, (options: object) => Optimizer>> 
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1))) as Record<string, (options: object) => Optimizer>;
 }
 
+type Makers = Readonly<Record<string, (options: object) => Optimizer>>;
+
 /** Each takes its options, of which none is required. */
-export const OPTIMIZERS: Readonly<Record<string, (options: object) => Optimizer>> = optimizers();
+export const ALL_OPTIMIZERS: Makers = optimizers();
+
+function some(searching: boolean): Makers {
+  return Object.fromEntries(Object.entries(ALL_OPTIMIZERS).filter(([, make]) => (make({}).search !== undefined) === searching));
+}
+
+/** Those that update parameters by one gradient. */
+export const OPTIMIZERS: Makers = some(false);
+
+/** Those that evaluate loss and gradient several times in a step. */
+export const SEARCHES: Makers = some(true);
 
 /** Every update. */
 export const UPDATES: readonly UpdateOp[] = updates();

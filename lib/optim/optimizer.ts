@@ -1,5 +1,6 @@
 // optimizer.ts: the contract of an optimizer: its slots, and the nodes that update a group of parameters.
 import { printed } from '../errors/inspect.ts';
+import { OptionError } from '../errors.ts';
 import type { Graph, Tensor } from '../ir/graph.ts';
 import { sizeOf, type TensorType } from '../ir/op.ts';
 import { div } from '../ops/elementwise/elementwise.ts';
@@ -9,8 +10,10 @@ import { type Measuring, type StageSums, type UpdateOp, type UpdateOperands, upd
 import { fn, options, optionsOnly, type PerStep, Place, text } from '../options/index.ts';
 import { clippedGradients, fuse } from './apply/build.ts';
 import { epsilon, rate } from './fields.ts';
+import type { SearchRule } from './search/space.ts';
 import type { Named } from './standalone/arrays.ts';
 import { type BindOptions, BoundOptimizer, readBind } from './standalone/bound.ts';
+import { BoundSearch, readBindClosure } from './standalone/closure.ts';
 
 /** State that an optimizer keeps per parameter, named as in PyTorch's state_dict. */
 export interface Slot {
@@ -84,6 +87,8 @@ export interface Optimizer {
   readonly average?: string;
   /** Each element is updated independently, by nothing that needs all steps: so rows of a table may be updated alone. */
   readonly rowwise: boolean;
+  /** How it goes about a step that takes several evaluations of loss and gradient, of which a trainer's programs are made; absent: `build` says. */
+  readonly search?: SearchRule;
   /** The learning rate of a step. */
   lr(step: number): number;
   /**
@@ -98,7 +103,8 @@ export interface Optimizer {
   bind(params: Named<Float32Array>, options?: BindOptions): BoundOptimizer;
 }
 
-export interface OptimizerSpec extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit' | 'average'> {
+export interface OptimizerSpec
+  extends Pick<Optimizer, 'name' | 'slots' | 'build' | 'eps' | 'momentum' | 'limit' | 'average' | 'search'> {
   /** Default false. */
   readonly rowwise?: boolean;
   /** Go up the gradient. Default false. */
@@ -154,6 +160,31 @@ export function defineOptimizer(spec: OptimizerSpec): Optimizer {
   return optimizer({ ...spec, build: fuse(spec.maximize ? upward(spec.build) : spec.build) });
 }
 
+/** An optimizer that evaluates loss and gradient several times in a step, such as `optim.lbfgs`. */
+export interface SearchOptimizer extends Optimizer {
+  /** How it goes about a step. */
+  readonly search: SearchRule;
+  /**
+   * Use it standalone, on the caller's own arrays: `step(closure)` updates them in place, and calls the closure for loss and gradients. Parameters are
+   * Float32Arrays, in a list or by name. Throws OptionError.
+   */
+  bindClosure(params: Named<Float32Array>): BoundSearch;
+}
+
+export function defineSearch(spec: Required<Pick<OptimizerSpec, 'name' | 'lr' | 'search'>>): SearchOptimizer {
+  const build = (): never => {
+    throw new OptionError(`${spec.name} evaluates the loss several times in a step: train with a Trainer`, {
+      optimizer: spec.name,
+    });
+  };
+  return Object.assign(optimizer({ ...spec, slots: () => [], build }), {
+    search: spec.search,
+    bindClosure(this: SearchOptimizer, _params: Named<Float32Array>) {
+      return new BoundSearch(this, readBindClosure(arguments).params);
+    },
+  });
+}
+
 /** The same with gradients the other way around, after all that the policy does; what that changes is not counted. */
 function upward(build: Optimizer['build']): Optimizer['build'] {
   return (group) => {
@@ -170,6 +201,7 @@ function optimizer(spec: OptimizerSpec): Optimizer {
     ...(spec.momentum === undefined ? {} : { momentum: spec.momentum }),
     ...(spec.limit === undefined ? {} : { limit: spec.limit }),
     ...(spec.average === undefined ? {} : { average: spec.average }),
+    ...(spec.search === undefined ? {} : { search: spec.search }),
     rowwise: spec.rowwise ?? false,
     lr: spec.lr,
     slots: spec.slots,

@@ -45,6 +45,10 @@ const optimizers = Object.keys(MAKERS).map((name): [string, Setup] => [
   `optim.${name}`,
   { program: { optimizer: drawOptimizer(new Random(4, `resume ${name}`), name), rows: 24 } },
 ]);
+/** Of no policy that changes gradients. */
+const search = (options: object, rest: Partial<ProgramSpec> = {}): Setup => ({
+  program: { optimizer: { name: 'lbfgs', options: { ...options } }, policy: { name: 'none', args: [] }, ...rest },
+});
 const remembering = (name: string, ...args: readonly unknown[]): Setup => ({ program: { policy: { name, args } } });
 
 export const SETUPS: Readonly<Record<string, Setup>> = {
@@ -68,6 +72,12 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   'optim.spam, moments reset every 3 steps': {
     program: { optimizer: { name: 'spam', options: { lr: 0.01, resetEvery: 3, warmup: 2, threshold: 2 } } },
   },
+  'optim.lbfgs': search({ lr: 0.1, maxIter: 3, historySize: 2 }),
+  'optim.lbfgs, one iteration a step': search({ lr: 0.05, maxIter: 1, historySize: 3 }, { accumulate: 3, ...dropout }),
+  'optim.lbfgs with a line search and averages': search(
+    { maxIter: 3, lineSearch: 'strongWolfe' },
+    { around: { ema: { decay: 0.9 } } },
+  ),
   lookahead: around({ lookahead: { k: 3, alpha: 0.5 } }),
   'a group of its own optimizer': around({ group: { name: 'sgd', options: { lr: 0.1, momentum: 0.9 } } }),
   'a frozen parameter': around({ frozen: true }),

@@ -3,7 +3,7 @@
 import { REWRITTEN } from '../../bench/rewritten.ts';
 import * as ops from '../../lib/ops/index.ts';
 import { custom, type Optimizer, type PerStep } from '../../lib/optim/index.ts';
-import { OPTIMIZERS } from '../../lib/optim/list.ts';
+import { OPTIMIZERS, SEARCHES } from '../../lib/optim/list.ts';
 import * as schedule from '../../lib/optim/schedules/schedule.ts';
 import { drawOptions } from './drawn.ts';
 import { given, type Random } from './random.ts';
@@ -24,7 +24,7 @@ const WRITTEN: Readonly<Record<string, (options: { readonly lr?: PerStep }) => O
       },
     }),
 };
-/** All that are drawn. */
+/** All that are drawn: searches go with no clip policy. */
 export const MAKERS: Readonly<Record<string, (options: object) => Optimizer>> = { ...OPTIMIZERS, ...WRITTEN };
 
 type Draw = (r: Random) => Options;
@@ -71,7 +71,8 @@ export function drawOptimizer(r: Random, name: string): OptimizerSpec {
 
 export function makeOptimizer({ name, options, schedule: of }: OptimizerSpec): Optimizer {
   const makers = schedule as unknown as Readonly<Record<string, (...args: readonly unknown[]) => schedule.Schedule>>;
-  return MAKERS[name]!(of ? { ...options, lr: makers[of.name]!(options.lr, ...of.args) } : options);
+  const make = MAKERS[name] ?? SEARCHES[name]!;
+  return make(of ? { ...options, lr: makers[of.name]!(options.lr, ...of.args) } : options);
 }
 
 /** Changes each element by itself: so tables may be updated by rows. */

@@ -5,7 +5,7 @@ import * as augment from '../../data/augment.ts';
 import * as preprocess from '../../data/preprocess.ts';
 import type { Optimizer } from '../../optim/index.ts';
 import { schedule } from '../../optim/index.ts';
-import { OPTIMIZERS as LIST } from '../../optim/list.ts';
+import { ALL_OPTIMIZERS as LIST } from '../../optim/list.ts';
 import { length } from '../../optim/schedules/length.ts';
 import type { Constraint } from '../../optim/weights/constraint.ts';
 import * as constraint from '../../optim/weights/constraint.ts';

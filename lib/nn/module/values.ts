@@ -5,6 +5,7 @@ import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, DTYPE_BYTES, type DType } from '../../ir/op.ts';
 import type { NativeBlock } from '../../native/addon.ts';
 import { allocate, withOurErrors } from '../../native/program.ts';
+import type { Purpose } from '../../native/room.ts';
 
 /** Who works on a memory, until it is done: a trainer with a fit, which changes the values, or with another call. */
 interface Hold {
@@ -12,13 +13,16 @@ interface Hold {
   readonly writes: boolean;
 }
 
+const VALUES_OF: Purpose = { what: 'the values of parameters', advice: 'A smaller model takes less' };
+
 /** A block of native memory that values lie in. Freed when it and all views of it are collected. */
 export class Memory {
   readonly block: NativeBlock;
   readonly #holds = new Set<Hold>();
 
-  constructor(bytes: number) {
-    this.block = allocate(Math.max(1, bytes), { what: 'the values of parameters', advice: 'A smaller model takes less' });
+  /** @throws GradclipError ERR_MEMORY */
+  constructor(bytes: number, purpose: Purpose = VALUES_OF) {
+    this.block = allocate(Math.max(1, bytes), purpose);
   }
 
   /** @throws BusyError while anybody but `owner` works on it: if `writes`, in any way; else with a fit */

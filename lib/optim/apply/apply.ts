@@ -3,17 +3,20 @@
 import { buildPolicy } from '../../clip/build.ts';
 import type { ClipColumns, ClipPolicy, Clipped } from '../../clip/clip.ts';
 import type { Column } from '../../compile/program.ts';
-import { GraphError, ShapeError } from '../../errors.ts';
+import { GraphError, OptionError, ShapeError } from '../../errors.ts';
 import { type Graph, inSection, isLeaf, type State, type Tensor } from '../../ir/graph.ts';
 import { type Data, sameShape, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
 import type { Purpose } from '../../native/room.ts';
 import type { Parameter } from '../../nn/module/module.ts';
 import { add, cast, div, less, mul, sqrt } from '../../ops/elementwise/elementwise.ts';
-import { selectStages, unscale } from '../../ops/gradient/stage.ts';
+import { type Stage, selectStages, unscale } from '../../ops/gradient/stage.ts';
 import { staged } from '../../ops/gradient/staged.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
 import type { StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
+import type { SearchRule } from '../search/space.ts';
+import { type SearchStates, searchStates } from '../search/states.ts';
+import { buildEvaluated } from '../search/vectors.ts';
 import { buildEma } from '../weights/ema.ts';
 import { buildUpdate, checkedFill, isFused, slotsOf } from './build.ts';
 import { StepColumns } from './columns.ts';
@@ -87,7 +90,7 @@ export interface Apply {
  * assignment of parameters and slots, the skip decision and the report columns.
  */
 export function buildApply(options: ApplyOptions): Apply {
-  const { graph, groups, grads, policy, rate, finishing, unscale: by = null } = options;
+  const { graph, groups, grads, policy, unscale: by = null } = options;
   const params = groups.flatMap((g) => g.params);
   checkGradients(params, grads);
   const { states = new ApplyStates() } = options;
@@ -115,57 +118,10 @@ export function buildApply(options: ApplyOptions): Apply {
     const updates = clipped.grads ?? (apart ? grads.map((g) => mul(g, cast(by, 'f32'))) : grads);
     const stages = apart || clipped.grads ? clipped.stages : [...first, ...clipped.stages];
     options.clipped?.(stages.length > 0 ? staged(graph, updates, stages) : updates);
-    const measured: StageSums[] = [];
-    const values = new Map<State, Tensor>();
-    let offset = 0;
-    for (const [i, group] of groups.entries()) {
-      const { optimizer, since = 0 } = group;
-      const places = group.params.map((_, t) => offset + t);
-      const slots = slotStates(group, states);
-      const finish = finishing?.ofUpdate(graph, group.params) ?? null;
-      // Of a table that is updated by rows, these are in its place.
-      const rows = group.params.map((p, t) => {
-        const found = options.lookups?.[offset + t];
-        if (!found) return null;
-        checkStages(p.name, policy.name, clipped, finish, offset + t);
-        const of = taken(
-          found,
-          graph.state(p.state),
-          slots[t]!.map((state) => graph.state(state)),
-        );
-        return { ...of, grad: apart ? mul(of.grad, cast(by, 'f32')) : of.grad };
-      });
-      const updated = buildUpdate(optimizer, {
-        graph,
-        params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
-        names: group.params.map((p) => p.name),
-        grads: places.map((place, t) => rows[t]?.grad ?? updates[place]!),
-        slots: slots.map((s, t) => rows[t]?.slots ?? s.map((state) => graph.state(state))),
-        stages: groups.length > 1 ? selectStages(stages, places) : stages,
-        measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
-        finish,
-        column(name, size, fill) {
-          const checked = isFused(optimizer) ? fill : checkedFill(optimizer, name, fill);
-          return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
-            const given = optimizer.lr(step);
-            const lr = rate ? rate(given) : given;
-            options.onRate?.(i, lr, step);
-            checked(step - since, lr, out);
-          });
-        },
-      });
-      group.params.forEach((p, t) => {
-        const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
-        const [value, ...ofSlots] = rows[t]?.put(next[0]!, next.slice(1)) ?? next;
-        values.set(p.state, value!);
-        for (const [k, state] of slots[t]!.entries()) graph.assign(state, ofSlots[k]!);
-      });
-      measured.push(...updated.measured);
-      offset += group.params.length;
-    }
-    finishing?.afterUpdates(graph, values, perStep);
-    for (const [state, value] of values) graph.assign(state, value);
-    if (options.ema) buildEma(graph, params, states, columns, options.ema, finishing);
+    const { search } = groups[0]!.optimizer;
+    const measured = search
+      ? buildSearch(options, search, states, clipped)
+      : updated({ ...options, states }, columns, clipped, { updates, stages, apart, perStep });
     const report =
       measured.length > 0 ? { ...clipped.report, ...measuredColumns(clipped.report, measured, grads) } : clipped.report;
     // Times one: a threshold that is given goes out with what is computed, not by a copy of its own.
@@ -180,6 +136,108 @@ export function buildApply(options: ApplyOptions): Apply {
     names: params.map((p) => p.name),
     fillRows: (row, step, count) => columns.rows(row, step, count),
   };
+}
+
+/** What updates are given. */
+interface Given {
+  /** Gradients, and the stages that they are read through. */
+  readonly updates: readonly Tensor[];
+  readonly stages: readonly Stage[];
+  /** Gradients are multiplied by `unscale` before. */
+  readonly apart: boolean;
+  perStep(name: string, value: (step: number) => number): Tensor;
+}
+
+/** One update per group, and what follows from new values. @returns what updates were asked to measure */
+function updated(
+  {
+    graph,
+    groups,
+    policy,
+    rate,
+    finishing,
+    states,
+    unscale: by = null,
+    ...options
+  }: ApplyOptions & { readonly states: ApplyStates },
+  columns: StepColumns,
+  clipped: Clipped,
+  { updates, stages, apart, perStep }: Given,
+): readonly StageSums[] {
+  const params = groups.flatMap((g) => g.params);
+  const measured: StageSums[] = [];
+  const values = new Map<State, Tensor>();
+  let offset = 0;
+  for (const [i, group] of groups.entries()) {
+    const { optimizer, since = 0 } = group;
+    const places = group.params.map((_, t) => offset + t);
+    const slots = slotStates(group, states);
+    const finish = finishing?.ofUpdate(graph, group.params) ?? null;
+    // Of a table that is updated by rows, these are in its place.
+    const rows = group.params.map((p, t) => {
+      const found = options.lookups?.[offset + t];
+      if (!found) return null;
+      checkStages(p.name, policy.name, clipped, finish, offset + t);
+      const of = taken(
+        found,
+        graph.state(p.state),
+        slots[t]!.map((state) => graph.state(state)),
+      );
+      return { ...of, grad: apart ? mul(of.grad, cast(by!, 'f32')) : of.grad };
+    });
+    const updated = buildUpdate(optimizer, {
+      graph,
+      params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
+      names: group.params.map((p) => p.name),
+      grads: places.map((place, t) => rows[t]?.grad ?? updates[place]!),
+      slots: slots.map((s, t) => rows[t]?.slots ?? s.map((state) => graph.state(state))),
+      stages: groups.length > 1 ? selectStages(stages, places) : stages,
+      measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
+      finish,
+      column(name, size, fill) {
+        const checked = isFused(optimizer) ? fill : checkedFill(optimizer, name, fill);
+        return columns.of(['hyper', i, name].filter((s) => s !== '').join('.'), [size], (step, out) => {
+          const given = optimizer.lr(step);
+          const lr = rate ? rate(given) : given;
+          options.onRate?.(i, lr, step);
+          checked(step - since, lr, out);
+        });
+      },
+    });
+    group.params.forEach((p, t) => {
+      const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
+      const [value, ...ofSlots] = rows[t]?.put(next[0]!, next.slice(1)) ?? next;
+      values.set(p.state, value!);
+      for (const [k, state] of slots[t]!.entries()) graph.assign(state, ofSlots[k]!);
+    });
+    measured.push(...updated.measured);
+    offset += group.params.length;
+  }
+  finishing?.afterUpdates(graph, values, perStep);
+  for (const [state, value] of values) graph.assign(state, value);
+  if (options.ema) buildEma(graph, params, values, states, columns, options.ema, finishing);
+  return measured;
+}
+
+/** Of an optimizer that searches: an evaluation. @throws OptionError for a policy that changes gradients */
+function buildSearch(
+  { graph, groups, grads, policy }: ApplyOptions,
+  search: SearchRule,
+  states: ApplyStates,
+  { stages, grads: replaced }: Clipped,
+): readonly StageSums[] {
+  const [{ optimizer, params }] = groups as [ApplyGroup<Updatable>];
+  if (stages.length > 0 || replaced) {
+    const text = `${optimizer.name}: the clip policy ${policy.name} changes gradients, which a search compares with losses: train with clip.none()`;
+    throw new OptionError(text, { option: 'clip', policy: policy.name, optimizer: optimizer.name });
+  }
+  buildEvaluated(graph, searchStatesOf(search, params, states), grads);
+  return [];
+}
+
+/** What a search keeps, as states that are shared. */
+export function searchStatesOf(search: SearchRule, params: readonly Updatable[], states: ApplyStates): SearchStates {
+  return searchStates(search, params, (name, type, scratch) => states.of(name, type, undefined, scratch));
 }
 
 /** Not 0 where the clipped gradient is finite, but more than an optimizer can square: for policies that skip, and know the norm by then. */
@@ -204,10 +262,11 @@ function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]):
 export class ApplyStates {
   readonly #known = new Map<string, State>();
 
-  of(name: string, type: TensorType, init?: (out: Data) => void): State {
-    const state = this.#known.get(name) ?? { name, type, ...(init && { init }) };
+  /** @throws OptionError where it was asked for as another one: by groups of optimizers that have the same name for different states */
+  of(name: string, type: TensorType, init?: (out: Data) => void, scratch: boolean = false): State {
+    const state = this.#known.get(name) ?? { name, type, ...(init && { init }), ...(scratch && { scratch }) };
     if (typeName(state.type) !== typeName(type)) {
-      throw new GraphError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
+      throw new OptionError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
     }
     this.#known.set(name, state);
     return state;

@@ -33,6 +33,10 @@ export function lookahead(optimizer: Optimizer, options: LookaheadOptions = {}):
     const text = `optim.lookahead: argument optimizer: ${optimizer.name} keeps an average of what it goes through, which steps back would break`;
     throw new OptionError(text, { optimizer: optimizer.name });
   }
+  if (optimizer.search) {
+    const text = `optim.lookahead: argument optimizer: ${optimizer.name} takes steps of several evaluations, which steps back would break`;
+    throw new OptionError(text, { optimizer: optimizer.name });
+  }
   const syncs = (step: number): boolean => (step + 1) % k === 0;
   return defineOptimizer({
     name: 'optim.lookahead',

@@ -111,6 +111,10 @@ export class BoundOptimizer {
     const { params, clip, threads = addon().threads.count, ema = null, constraints } = bound;
     this.#where = optimizer.name;
     const where = `${optimizer.name}.bind`;
+    if (optimizer.search) {
+      const text = `${where}: it evaluates the loss several times in a step, and a bound optimizer is given one gradient: use bindClosure`;
+      throw new OptionError(text, { optimizer: optimizer.name });
+    }
     checkFixed(`${where}: option clip`, clip);
     this.#policy = clip;
     const entries = entriesOf(where, params);

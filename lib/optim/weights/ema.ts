@@ -1,5 +1,5 @@
 // ema.ts: averages of the parameters over the updates, kept beside them: an exponential moving average, or the plain mean (SWA).
-import type { Graph, State } from '../../ir/graph.ts';
+import type { Graph, State, Tensor } from '../../ir/graph.ts';
 import { choice, either, type Field, options, type PerStep, Place, perStep, whole } from '../../options/index.ts';
 import type { ApplyStates, Updatable } from '../apply/apply.ts';
 import { average } from '../apply/average.ts';
@@ -42,16 +42,19 @@ export function emaState(states: ApplyStates, { name, state }: Updatable): State
   return states.of(`ema.${name}`, state.type, state.init);
 }
 
-/** Average what the graph assigns to the parameters: in place, after all updates, and not in a skipped step. What is pruned is 0 in the average too. */
+/**
+ * Average the parameters: in place, after all updates, and not in a skipped step. What is pruned is 0 in the average too.
+ * @param next their values
+ */
 export function buildEma(
   graph: Graph,
   params: readonly Updatable[],
+  next: ReadonlyMap<State, Tensor>,
   states: ApplyStates,
   columns: StepColumns,
   weight: (step: number) => number,
   finishing?: Finishing,
 ): void {
-  const next = new Map(graph.assigns.map((a) => [a.state, a.value]));
   const averages = params.map((p) => emaState(states, p));
   const updated = average(
     averages.map((s) => graph.state(s)),

@@ -15,7 +15,8 @@ import type { Current } from '../state/current.ts';
 import type { Heard } from '../state/setup.ts';
 import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
-import { Parts, reportsOf } from './parts.ts';
+import { reportsOf } from './parts.ts';
+import { runSteps } from './searched.ts';
 import type { Outcome, Trials } from './trials.ts';
 
 interface ChunksInit {
@@ -88,11 +89,7 @@ export class Chunks {
       try {
         if (this.#trials?.tuning.branches.racing) outcome = yield* this.#trials.run(chunk, held, terms, most);
         else {
-          const parts = new Parts(programs, chunk, this.#running, terms);
-          let result: RunResult;
-          do result = yield* perform(parts.next(most));
-          while (parts.goOn(result));
-          outcome = { result, error: null };
+          outcome = { result: yield* runSteps(programs, chunk, this.#running, terms, most), error: null };
         }
       } catch (error) {
         if (!(error instanceof IndexError)) throw located(error, (step) => batchesOf(chunk, step));

@@ -4,7 +4,7 @@ import { STATUS } from '../../native/program.ts';
 import { Reports } from '../../optim/apply/report.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import type { Chunk } from '../feed/feeder.ts';
-import type { Effect } from '../flow/effect.ts';
+import { type Effect, type Loop, perform } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
 import type { Place } from '../flow/running.ts';
 import { type Compiled, runOf } from '../programs/session.ts';
@@ -13,7 +13,7 @@ import type { Setup } from '../state/setup.ts';
 type Programs = readonly Compiled<unknown>[];
 
 /** What a run goes by, beside where it is. */
-interface Terms {
+export interface Terms {
   /** Knows learning rates, thresholds and whatever else a step is given. */
   readonly setup: Pick<Setup, 'fillRows' | 'policy'>;
   /** Updates in an epoch, which schedules may count in; null: nobody knows. */
@@ -57,6 +57,21 @@ export class Parts {
   goOn({ status }: RunResult): boolean {
     return status === STATUS.ok && this.#i < this.#programs.length;
   }
+}
+
+/** All of these, one after the other. @param steps of the chunk that are run, if it has one part */
+export function* runParts(
+  programs: Programs,
+  chunk: Chunk,
+  place: Pick<Place, 'seed' | 'counters'>,
+  terms: Terms,
+  [done, steps]: readonly [number, number],
+): Loop<RunResult> {
+  const parts = new Parts(programs, chunk, place, terms, done);
+  let result: RunResult;
+  do result = yield* perform(parts.next(steps));
+  while (parts.goOn(result));
+  return result;
 }
 
 /** Of `steps` steps of a chunk, after those that are done. @param first micro-batch of the step that is in part `i` */

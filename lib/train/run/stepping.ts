@@ -5,7 +5,7 @@ import { STATUS } from '../../native/program.ts';
 import { type Report, type Reports, tooManySkips } from '../../optim/apply/report.ts';
 import type { Came } from '../feed/batches.ts';
 import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
-import { drive, driveSync, type Loop, perform } from '../flow/effect.ts';
+import { drive, driveSync, type Loop } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
 import { located } from '../programs/located.ts';
 import { tellPrints } from '../programs/prints.ts';
@@ -15,7 +15,8 @@ import type { Heard, Setup } from '../state/setup.ts';
 import type { Standing } from '../state/standing.ts';
 import type { TracedStep } from '../step/step.ts';
 import { warnOfStep } from '../watch/oversights.ts';
-import { Parts, reportsOf } from './parts.ts';
+import { reportsOf } from './parts.ts';
+import { runSteps } from './searched.ts';
 
 export class Stepping implements Heard {
   readonly #current: Current;
@@ -71,9 +72,7 @@ export class Stepping implements Heard {
       const { seed, counters } = this.#standing;
       let result: RunResult;
       try {
-        const parts = new Parts(programs, chunk, { seed, counters }, { setup, epochSteps: null });
-        do result = yield* perform(parts.next());
-        while (parts.goOn(result));
+        result = yield* runSteps(programs, chunk, { seed, counters }, { setup, epochSteps: null }, chunk.steps);
       } catch (error) {
         throw error instanceof IndexError ? located(error, (step) => batchesOf(chunk, step)) : error;
       }

@@ -120,7 +120,7 @@ export class Training {
       this.dispose();
       throw error;
     }
-    const pace = new Pace(setup.debug ? 1 : chunkSteps);
+    const pace = new Pace(setup.debug || setup.searching ? 1 : chunkSteps);
     const taking = { feeder, use: this.#use, evaluation: this.#evaluation };
     const trials = this.#tuning && new Trials(this.#tuning, current, running, taking);
     this.chunks = new Chunks(this.#use, current, running, this.watchers, { pace, heard: oversights, epochSteps, trials });

@@ -14,7 +14,7 @@ import type { Current } from '../state/current.ts';
 import type { TracedStep } from '../step/step.ts';
 import type { Branch } from '../tuning/branches.ts';
 import type { Tuning } from '../tuning/tuning.ts';
-import { Parts, reportsOf } from './parts.ts';
+import { reportsOf, runParts, type Terms } from './parts.ts';
 
 /** What came of a run of steps; an error after which those before the step that failed are done. */
 export interface Outcome {
@@ -23,7 +23,6 @@ export interface Outcome {
 }
 
 type Measured = readonly (readonly [Branch, Metrics<string>])[];
-type Terms = ConstructorParameters<typeof Parts>[3];
 
 /** A step of it ends a run. */
 const ends = ({ result: { status } }: Outcome): boolean => status === STATUS.tooManySkips || status === STATUS.nonFinite;
@@ -38,9 +37,7 @@ function* runSteps(
 ): Loop<Outcome> {
   let result: RunResult;
   try {
-    const parts = new Parts(programs, chunk, place, terms, done);
-    do result = yield* perform(parts.next(steps));
-    while (parts.goOn(result));
+    result = yield* runParts(programs, chunk, place, terms, [done, steps]);
   } catch (error) {
     if (!(error instanceof IndexError)) throw error;
     return { result: error.details.result as RunResult, error };

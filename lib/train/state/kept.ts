@@ -5,6 +5,7 @@ import { type Data, sameType } from '../../ir/op.ts';
 import type { Parameter } from '../../nn/module/module.ts';
 import { type ApplyGroup, type ApplyStates, slotStates } from '../../optim/apply/apply.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
+import { PREFIX } from '../../optim/search/states.ts';
 import { emaState } from '../../optim/weights/ema.ts';
 import type { Store } from '../programs/store.ts';
 
@@ -65,9 +66,11 @@ interface Keeping {
   readonly finishing: Finishing;
 }
 
+const isOfSearch = ({ name }: State): boolean => name.startsWith(PREFIX);
+
 /**
  * Take over what an earlier store holds, between runs: what was kept for parameters that are still trained, and what belongs to no parameter.
- * What a clip policy has seen were gradients of all that was trained then: it is taken over where that is the same. Everything else stays afresh.
+ * What a clip policy or a search has seen were gradients of all that was trained then: it is taken over where that is the same. Everything else stays afresh.
  */
 export function takeOver(from: Keeping, to: Keeping): void {
   const move = (a: State | undefined, b: State): void => {
@@ -82,9 +85,11 @@ export function takeOver(from: Keeping, to: Keeping): void {
   }
   const ofParameters = new Set([...to.kept.values()].flatMap((states) => [...states.values()]));
   const same = sameOrder([...from.kept.keys()], [...to.kept.keys()]);
-  const before = new Map(from.store.own.map((state) => [state.name, state]));
-  for (const state of to.store.own) {
-    if (ofParameters.has(state) || (!same && state.name.startsWith('clip.'))) continue;
+  // Pairs of a search lie in blocks of their own.
+  const ofTrainer = ({ own, states }: Store): Set<State> => new Set([...own, ...states.filter(isOfSearch)]);
+  const before = new Map([...ofTrainer(from.store)].map((state) => [state.name, state]));
+  for (const state of ofTrainer(to.store)) {
+    if (ofParameters.has(state) || (!same && (state.name.startsWith('clip.') || isOfSearch(state)))) continue;
     move(before.get(state.name), state);
   }
   // How much is pruned is what the masks say.

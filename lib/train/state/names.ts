@@ -43,7 +43,8 @@ export class Names {
         );
       }
     }
-    return stateNames(store.states, new Set(weights), (state) => known.get(state) ?? [state.name]);
+    const lasting = store.states.filter(({ scratch }) => !scratch);
+    return stateNames(lasting, new Set(weights), (state) => known.get(state) ?? [state.name]);
   }
 
   /** Of the weights in a file. */

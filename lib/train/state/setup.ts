@@ -5,7 +5,7 @@ import { none } from '../../clip/policies/none.ts';
 import { OptionError } from '../../errors.ts';
 import { headerOf } from '../../history/header.ts';
 import type { RecordHeader } from '../../history/history.ts';
-import { Graph, type State, Tensor } from '../../ir/graph.ts';
+import { Graph, inSection, type State, Tensor } from '../../ir/graph.ts';
 import type { Data, Precision } from '../../ir/op.ts';
 import { graphKey } from '../../ir/print.ts';
 import { addon, type NativeBlock } from '../../native/addon.ts';
@@ -21,9 +21,10 @@ import {
   valuesIn,
 } from '../../nn/module/module.ts';
 import { type Values, valuesOf } from '../../nn/module/values.ts';
-import { type Apply, type ApplyGroup, ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { type Apply, type ApplyGroup, ApplyStates, buildApply, searchStatesOf } from '../../optim/apply/apply.ts';
+import type { StepColumns } from '../../optim/apply/columns.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
-import { emaWeight } from '../../optim/weights/ema.ts';
+import { buildEma, emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
 import type { Batch, NdArray, Tensors } from '../feed/source.ts';
@@ -37,12 +38,13 @@ import { traceInspection, type Watching } from '../programs/inspect.ts';
 import { Predictions } from '../programs/predict.ts';
 import { Predicting, type Wanted } from '../programs/predicting.ts';
 import { Programs } from '../programs/programs.ts';
+import { type Averaging, PairMemory, Searching } from '../programs/searching.ts';
 import { type Copied, Session, type SessionOptions } from '../programs/session.ts';
 import { Sessions, Use } from '../programs/sessions.ts';
 import { inModule, Store } from '../programs/store.ts';
 import { Accumulators } from '../step/accumulation.ts';
 import { Checkpointed } from '../step/checkpointed.ts';
-import { checkSparseTables, groupParameters, trainedOf } from '../step/groups.ts';
+import { checkSearch, checkSparseTables, groupParameters, trainedOf } from '../step/groups.ts';
 import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
@@ -135,6 +137,8 @@ export class Setup {
   readonly #scaling: LossScale | null;
   readonly #ema: ((step: number) => number) | null;
   readonly gradients: GradientPrograms;
+  /** Of an optimizer that searches; else null. */
+  readonly searching: Searching | null;
   readonly #applyStates: ApplyStates = new ApplyStates();
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
@@ -165,6 +169,7 @@ export class Setup {
     this.weights = [...this.parameters, ...this.buffers.filter((b) => b.persistent)].map(({ state }) => state);
     this.since = since;
     this.#groups = groupParameters(options, since);
+    checkSearch(options, this.carries);
     const trained = this.groups.flatMap((g) => g.params);
     const { ema, regularize, guards, constraints, prune, checkpointed } =
       trained.length > 0 ? options : ({} as Partial<typeof options>);
@@ -188,12 +193,28 @@ export class Setup {
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
     this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
     this.#built = this.#build(clip, this.#groups);
-    this.store = new Store(this.#allStates, inModule);
+    const search = this.#groups[0]?.optimizer.search;
+    const vectors = search && searchStatesOf(search, this.#groups[0]!.params, this.#applyStates);
+    const pairs = vectors && new PairMemory(vectors.pairs);
+    this.store = new Store(this.#allStates, (state) => pairs?.placeOf(state) ?? inModule(state));
+    this.searching = null;
+    if (search) {
+      const average = this.#ema && ((...[graph, columns]: Parameters<Averaging>) => this.#average(graph, columns));
+      const params = trained.map((p) => p.state);
+      this.searching = new Searching(search, vectors!, pairs!, { params, average }, this.store, this.programs, this.threads);
+    }
     this.store.reset(this.store.own.filter((s) => s.init));
     this.kept = keptOf(this.groups, this.#applyStates, this.averages, this.finishing);
     if (before) takeOver(before, this);
     this.named = new Names(this);
     this.gradients = new GradientPrograms(this.store, this.#differentiated, this.programs, this.#session);
+  }
+
+  /** Of an optimizer that searches: the averages take in what the parameters are. */
+  #average(graph: Graph, columns: StepColumns): void {
+    const params = this.#groups.flatMap((g) => g.params);
+    const now = new Map(params.map(({ state }) => [state, graph.state(state)]));
+    inSection(graph, 'apply', () => buildEma(graph, params, now, this.#applyStates, columns, this.#ema!, this.finishing));
   }
 
   /** Whose gradients are taken, as a step has them. */
@@ -325,6 +346,11 @@ export class Setup {
 
   /** What looks at the gradients of batches, and at what an update would do. @param data of its arrays */
   probing(data: Copied): Use<Probing> {
+    const { optimizer } = this.#groups[0]!;
+    if (optimizer.search) {
+      const text = `probe: option optimizer of the trainer: ${optimizer.name} has no update of one gradient to look at`;
+      throw new OptionError(text, { option: 'optimizer', optimizer: optimizer.name });
+    }
     const trace = (shape: Shape): ReturnType<typeof traceProbe> =>
       traceProbe(this.#spec(false), shape.rows, (graph) => this.#prepared(shape.trace(graph)));
     return new Use(new Session(this.store, trace, this.programs, this.#session), data);
@@ -349,6 +375,13 @@ export class Setup {
   /** The learning rate of each group in a step. */
   ratesAt(step: number): number[] {
     return this.groups.map(({ optimizer }) => this.plateau?.rate(optimizer.lr(step)) ?? optimizer.lr(step));
+  }
+
+  /** That of all parameters together, of an optimizer that searches; whoever listens hears of it. */
+  rateOf(step: number): number {
+    const [lr] = this.ratesAt(step);
+    this.#heard?.rate(0, lr!, step);
+    return lr!;
   }
 
   #spec(perLayer: boolean): TrainSpec<Module> {
@@ -594,6 +627,7 @@ export class Setup {
   }
 
   dispose(): void {
+    this.searching?.dispose();
     this.gradients.dispose();
     this.forget();
     this.store.dispose();
@@ -603,6 +637,9 @@ export class Setup {
   #build(policy: ClipPolicy, groups: readonly ApplyGroup[]): Built {
     const graph = new Graph('train');
     for (const state of this.restorable) graph.state(state);
+    const [first] = groups;
+    const { search } = first?.optimizer ?? {};
+    if (search) for (const state of searchStatesOf(search, first!.params, this.#applyStates).all) graph.state(state);
     for (const { state } of this.buffers) graph.state(state);
     const grads = groups.flatMap((g) => g.params.map((p) => graph.input(`grad ${p.name}`, p.state.type, 'feed')));
     const loss = graph.input('loss', { dtype: 'f64', shape: [] }, 'feed');

@@ -183,9 +183,11 @@ function restart(current: Current, standing: Standing, states: ReadonlySet<State
   const { step } = standing.counters;
   const since = (setup: Setup): Since => new Map([...setup.sinceNow(step)].map(([p, s]) => [p, states.has(p.state) ? step : s]));
   current.adopt(current.next(since));
-  const { kept, store } = current.setup;
+  const { kept, store, searching } = current.setup;
   const slots = [...kept].flatMap(([p, of]) =>
     states.has(p.state) ? [...of].filter(([what]) => what.startsWith('optim.')) : [],
   );
   store.reset(slots.map(([, state]) => state));
+  // A search has one memory for all of them.
+  if (states.size > 0) searching?.restart();
 }

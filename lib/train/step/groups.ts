@@ -35,7 +35,9 @@ export function groupParameters<M extends Module>(
   const taken = new Set<Parameter>();
   const made: ApplyGroup[] = [];
   const add = (params: readonly Parameter[], optimizer: Optimizer): void => {
-    const steps = new Set(params.map((p) => since.get(p) ?? 0));
+    // All parameters of a search are one vector.
+    const steps = new Set(optimizer.search ? [] : params.map((p) => since.get(p) ?? 0));
+    if (optimizer.search && params.length > 0) made.push({ params, optimizer, since: 0 });
     for (const step of [...steps].sort((a, b) => a - b)) {
       made.push({ params: params.filter((p) => (since.get(p) ?? 0) === step), optimizer, since: step });
     }
@@ -54,6 +56,29 @@ export function groupParameters<M extends Module>(
   }
   add([...left], optimizer);
   return made;
+}
+
+/**
+ * @param carries something goes from one batch to the next
+ * @throws OptionError for what does not go with an optimizer that searches
+ */
+export function checkSearch(options: TrainerOptions<Module, string>, carries: boolean): void {
+  const { optimizer, groups = [], constraints = [], prune = [], lossScale, guards = [] } = options;
+  const { name } = [optimizer, ...groups.map((g) => g.optimizer)].find((o) => o.search) ?? {};
+  if (name === undefined) return;
+  const found = {
+    groups: groups.length > 0 && 'all parameters are one vector to it, and have one optimizer',
+    constraints: [constraints].flat().length > 0 && 'what is held somewhere is not where it has searched',
+    prune: [prune].flat().length > 0 && 'what is pruned is not where it has searched',
+    lossScale: lossScale !== undefined && 'it compares losses with gradients',
+    guards: guards.some(({ action }) => action === 'rollback') && 'no guard rolls its steps back',
+    optimizer:
+      carries &&
+      'it evaluates a batch several times, and what the model carries from one batch to the next would go on each time',
+  };
+  for (const [option, why] of Object.entries(found)) {
+    if (why) throw new OptionError(`Trainer: option ${option}: ${name}: ${why}`, { option, optimizer: name });
+  }
 }
 
 /** @throws OptionError if a table that is to be updated by rows cannot be */
