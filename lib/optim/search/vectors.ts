@@ -18,7 +18,7 @@ export function taskName(task: Task): string {
   return Object.values(task).join(' ');
 }
 
-/** Of an evaluation: the gradient is kept, and told of. In section `apply`. */
+/** Of an evaluation: the gradient is kept, and what is reported of it. In section `apply`. */
 export function buildEvaluated(graph: Graph, states: SearchStates, grads: readonly Tensor[]): void {
   const g = flat(grads);
   graph.assign(gradientOf(states, 'g'), g);
