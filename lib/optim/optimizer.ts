@@ -171,6 +171,7 @@ export interface SearchOptimizer extends Optimizer {
   bindClosure(params: Named<Float32Array>): BoundSearch;
 }
 
+/** An optimizer that searches: `build` and `bind` refuse. */
 export function defineSearch(spec: Required<Pick<OptimizerSpec, 'name' | 'lr' | 'search'>>): SearchOptimizer {
   const build = (): never => {
     throw new OptionError(`${spec.name} evaluates the loss several times in a step: train with a Trainer`, {

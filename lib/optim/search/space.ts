@@ -2,13 +2,17 @@
 
 /** How a search goes about it. */
 export interface SearchRule {
+  /** Iterations of a step at most. */
   readonly maxIter: number;
   /** Evaluations of a step, after which it ends. */
   readonly maxEval: number;
+  /** A step ends where no element of the gradient is larger. */
   readonly toleranceGrad: number;
+  /** A step ends where loss or parameters change by less. */
   readonly toleranceChange: number;
   /** Pairs of steps and changes of the gradient that it remembers. */
   readonly historySize: number;
+  /** How far an iteration goes. */
   readonly lineSearch: 'none' | 'strongWolfe';
 }
 
