@@ -314,6 +314,56 @@ describe('gradients', () => {
     expect([...(interpret(graph, { inputs }).get(dI!) as RefArray)]).toEqual([0, 0, 0]);
   });
 
+  it('of operands of all dtypes, drawn at random, are those of differences', () => {
+    const made: Readonly<Record<string, (a: Tensor, b: Tensor, c: Tensor) => Tensor>> = {
+      products: (a, b, c) => ops.add(ops.mul(a, b), ops.sub(c, 0.5)),
+      quotients: (a, b, c) => ops.div(ops.tanh(a), ops.add(ops.mul(b, b), ops.add(ops.square(c), 1))),
+      choices: (a, b, c) => ops.where(ops.less(a, 0.7), ops.mul(b, a), ops.maximum(c, b)),
+      bounds: (a, b, c) => ops.clamp(ops.fma(a, b, c), { min: ops.minimum(a, 0.25), max: 40 }),
+      joined: (a, b, c) => ops.concat([ops.stack([a, ops.mul(b, c)]), ops.stack([c, ops.add(b, 2)])], 0),
+      powers: (a, b, c) => ops.pow(ops.add(ops.abs(a), 1.5), ops.div(ops.add(b, c), 8)),
+    };
+    const dtype = fc.constantFrom<DType>('u8', 'i32', 'f32', 'f64');
+    const operand = fc.tuple(dtype, fc.boolean());
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(made)), fc.tuple(operand, operand, operand), (name, operands) => {
+        const graph = new Graph();
+        const inputs: Record<string, RefArray> = {};
+        const joins = name === 'joined';
+        const ins = operands.map(([dtype, scalar], i) => {
+          const shape = scalar && !joins ? [] : [3];
+          // Away from where sides of a choice meet.
+          const values = Array.from({ length: shape.length === 0 ? 1 : 3 }, (_, k) => 3.1 * Math.sin(1 + 2 * i + 1.3 * k));
+          const whole = dtype === 'u8' || dtype === 'i32';
+          inputs[`x${i}`] = whole
+            ? ARRAYS[dtype].from(values.map((v) => (dtype === 'u8' ? Math.abs(v) : v)))
+            : Float64Array.from(values);
+          return input(graph, `x${i}`, dtype, shape);
+        }) as [Tensor, Tensor, Tensor];
+        const y = ops.sum(ops.cast(made[name]!(...ins), 'f64'));
+        const by = ins.filter(({ dtype }) => dtype === 'f32' || dtype === 'f64');
+        const gradients = grad(y, by);
+        const run = (): ReturnType<typeof interpret> => interpret(graph, { inputs, f64: true });
+        const exact = run();
+        for (const [k, t] of by.entries()) {
+          expect(gradients[k]!.dtype).toBe(t.dtype);
+          const values = inputs[`x${ins.indexOf(t)}`]!;
+          for (const [i, at] of values.entries()) {
+            const h = 1e-5;
+            const [up, down] = [at + h, at - h].map((v) => {
+              values[i] = v;
+              return run().get(y)![0]!;
+            });
+            values[i] = at;
+            const [got, want] = [exact.get(gradients[k]!)![i]!, (up! - down!) / (2 * h)];
+            expect(Math.abs(got - want), `${name}: ${got} and ${want}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(want)));
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('a loss in f64 stays so beside scalars and numbers', () => {
     const graph = new Graph();
     const [x, target] = [input(graph, 'x', 'f32'), input(graph, 'target', 'i32')];
