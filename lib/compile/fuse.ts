@@ -7,7 +7,7 @@ import { mul } from '../ops/elementwise/elementwise.ts';
 import { CAST, MAP } from '../ops/elementwise/map.ts';
 import { ENDS, SLOPED } from '../ops/elementwise/maps.ts';
 import { STATISTIC } from '../ops/gradient/statistics.ts';
-import { CONV2D, CONV2D_GRAD_INPUT } from '../ops/product/conv.ts';
+import { CONV2D, CONV2D_GRAD_INPUT, CONV3D, CONV3D_GRAD_INPUT } from '../ops/product/conv.ts';
 import { MATMUL } from '../ops/product/matmul.ts';
 import { SUM } from '../ops/reduce/reduce.ts';
 import { SCATTER_ADD } from '../ops/rows/gather.ts';
@@ -95,8 +95,7 @@ function epilogueOf(
 
 /** A convolution has its bias from the start. */
 const hasEpilogue = (node: Node): boolean =>
-  isOp(node, CONV2D) ||
-  isOp(node, CONV2D_GRAD_INPUT) ||
+  [CONV2D, CONV2D_GRAD_INPUT, CONV3D, CONV3D_GRAD_INPUT].some((op) => isOp(node, op)) ||
   (isOp(node, MATMUL) && node.ins.length === 2 && node.out.dtype === 'f32');
 
 function fuseEpilogues(graph: Graph, leavesSlopes: boolean): Graph {

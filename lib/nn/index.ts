@@ -12,10 +12,14 @@ export {
   type Conv1dLayerOptions,
   Conv2d,
   type Conv2dLayerOptions,
+  Conv3d,
+  type Conv3dLayerOptions,
   ConvTranspose1d,
   type ConvTranspose1dLayerOptions,
   ConvTranspose2d,
   type ConvTranspose2dLayerOptions,
+  ConvTranspose3d,
+  type ConvTranspose3dLayerOptions,
 } from './layers/conv.ts';
 export { Dropout, Dropout1d, Dropout2d } from './layers/dropout.ts';
 export {

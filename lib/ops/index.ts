@@ -30,13 +30,18 @@ export { type AttentionOptions, attention, type HeadsOptions, headsAttention } f
 export {
   type Conv1dOptions,
   type Conv2dOptions,
+  type Conv3dOptions,
   type ConvTranspose1dOptions,
   type ConvTranspose2dOptions,
+  type ConvTranspose3dOptions,
   conv1d,
   conv2d,
+  conv3d,
   convTranspose1d,
   convTranspose2d,
+  convTranspose3d,
   type Size2d,
+  type Size3d,
 } from './product/convolve.ts';
 export { einsum } from './product/einsum.ts';
 export { type MatmulOptions, matmul } from './product/matmul.ts';

@@ -23,7 +23,7 @@ import { NORMALIZATIONS } from './norm/normalize.ts';
 import { ROW_NORMS } from './norm/row-norm.ts';
 import { ATTENTION, ATTENTION_GRAD } from './product/attention.ts';
 import { APPEND_ROWS, CACHED_ATTENTION } from './product/cached-attention.ts';
-import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from './product/conv.ts';
+import { CONVOLUTIONS } from './product/conv.ts';
 import { MATMUL } from './product/matmul.ts';
 import { ROTARY } from './product/rotary.ts';
 import { DROPOUT, NOISE, RANDOM, UNIFORM } from './random.ts';
@@ -139,9 +139,7 @@ export const OPS: readonly OpDef<any>[] = [
   GRU,
   GRU_GRAD,
   MATMUL,
-  CONV2D,
-  CONV2D_GRAD_INPUT,
-  CONV2D_GRAD_WEIGHT,
+  ...CONVOLUTIONS,
   STAGED,
   RESIDUAL,
   STATISTIC,

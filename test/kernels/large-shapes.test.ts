@@ -13,6 +13,7 @@ type Case = readonly [op: string, ins: TensorType[], attrs: unknown, fill?: Samp
 
 const conv = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 };
 const strided = { ...conv, stride: [2, 2] };
+const volume = { stride: [1, 1, 1], padding: [1, 1, 1, 1, 1, 1], dilation: [1, 1, 1], groups: 1 };
 const x = f32(40, 16, 14, 14);
 const CONV: Case[] = [
   ['conv2d', [x, f32(33, 16, 3, 3), f32(33)], conv],
@@ -28,6 +29,12 @@ const CONV: Case[] = [
   ['conv2dGradWeight', [x, f32(40, 33, 14, 14)], { ...conv, kernel: [3, 3], bias: true }],
   ['conv2dGradWeight', [x, f32(40, 33, 7, 7)], { ...strided, kernel: [3, 3], bias: true }],
   ['conv2dGradWeight', [f32(40, 70, 9, 9), f32(40, 34, 9, 9)], { ...conv, padding: [0, 0, 0, 0], kernel: [1, 1], bias: true }],
+  ['conv3d', [f32(2, 33, 5, 20, 21), f32(40, 33, 3, 3, 3), f32(40)], volume],
+  ['conv3d', [f32(2, 3, 9, 40, 50), f32(6, 3, 3, 3, 3)], { ...volume, stride: [2, 2, 2] }],
+  ['conv3dGradInput', [f32(2, 40, 5, 20, 21), f32(40, 17, 3, 3, 3)], { ...volume, size: [5, 20, 21] }],
+  ['conv3dGradInput', [f32(2, 20, 5, 14, 15), f32(20, 9, 3, 3, 3), f32(9)], { ...volume, stride: [2, 2, 2], size: [9, 27, 30] }],
+  ['conv3dGradWeight', [f32(2, 33, 6, 20, 21), f32(2, 40, 6, 20, 21)], { ...volume, kernel: [3, 3, 3], bias: true }],
+  ['conv3dGradWeight', [f32(2, 6, 6, 40, 41), f32(2, 3, 6, 40, 41)], { ...volume, groups: 3, kernel: [3, 3, 3], bias: true }],
   ['conv2dGradWeight', [f32(5, 3, 70, 90), f32(5, 3, 68, 88)], { ...conv, kernel: [5, 5], bias: true }],
 ];
 

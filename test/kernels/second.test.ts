@@ -148,7 +148,7 @@ describe('refused', () => {
 });
 
 it('of a third time as well', () => {
-  for (const name of ['layerNorm', 'softmax', 'gelu', 'silu', 'sigmoid', 'conv2d', 'scan']) {
+  for (const name of ['layerNorm', 'softmax', 'gelu', 'silu', 'sigmoid', 'conv2d', 'conv3d', 'scan']) {
     const op = (ALL_OPS as readonly AnyOp[]).find((o) => o.name === name)!;
     const made = twice(op, op.samples()[0]!)!;
     const second = grad(made.slope, made.by);

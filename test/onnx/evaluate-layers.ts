@@ -55,30 +55,51 @@ interface Windows {
   readonly pads: readonly number[];
   readonly dilations: readonly number[];
 }
-const windowsOf = (a: Attributes): Windows => ({
-  kernel: a.list('kernel_shape', []),
-  strides: a.list('strides', [1, 1]),
-  pads: a.list('pads', [0, 0, 0, 0]),
-  dilations: a.list('dilations', [1, 1]),
-});
+function windowsOf(a: Attributes): Windows {
+  const kernel = a.list('kernel_shape', []);
+  const [ones, zeros] = [kernel.map(() => 1), kernel.map(() => 0)];
+  return {
+    kernel,
+    strides: a.list('strides', ones),
+    pads: a.list('pads', [...zeros, ...zeros]),
+    dilations: a.list('dilations', ones),
+  };
+}
 
-/** How many windows there are, of rows and of columns. */
+/** How many windows there are along each dimension. */
 const countsOf = (size: readonly number[], { kernel, strides, pads, dilations }: Windows): number[] =>
-  [0, 1].map((d) => Math.floor((size[d]! + pads[d]! + pads[d + 2]! - dilations[d]! * (kernel[d]! - 1) - 1) / strides[d]!) + 1);
+  size.map(
+    (n, d) => Math.floor((n + pads[d]! + pads[d + size.length]! - dilations[d]! * (kernel[d]! - 1) - 1) / strides[d]!) + 1,
+  );
 
-/** Call `visit` with each output of a plane and each element of its window that lies in x. */
+/** Where element `at` of an array of a shape lies. */
+function placeOf(at: number, shape: readonly number[]): number[] {
+  const place: number[] = [];
+  for (const n of shape.toReversed()) {
+    place.unshift(at % n);
+    at = Math.floor(at / n);
+  }
+  return place;
+}
+
+/** Call `visit` with each output of a plane (or volume) and each element of its window that lies in x. */
 function eachTap(
   size: readonly number[],
   w: Windows,
   visit: (out: number, tap: number, from: number) => void,
   outside?: (out: number) => void,
 ): void {
-  const [oh, ow] = countsOf(size, w) as [number, number];
-  for (let out = 0; out < oh * ow; out++) {
-    for (let tap = 0; tap < w.kernel[0]! * w.kernel[1]!; tap++) {
-      const y = Math.floor(out / ow) * w.strides[0]! - w.pads[0]! + Math.floor(tap / w.kernel[1]!) * w.dilations[0]!;
-      const x = (out % ow) * w.strides[1]! - w.pads[1]! + (tap % w.kernel[1]!) * w.dilations[1]!;
-      if (y >= 0 && y < size[0]! && x >= 0 && x < size[1]!) visit(out, tap, y * size[1]! + x);
+  const counts = countsOf(size, w);
+  for (let out = 0; out < sizeOf(counts); out++) {
+    const first = placeOf(out, counts).map((o, d) => o * w.strides[d]! - w.pads[d]!);
+    for (let tap = 0; tap < sizeOf(w.kernel); tap++) {
+      const place = placeOf(tap, w.kernel).map((k, d) => first[d]! + k * w.dilations[d]!);
+      if (place.every((p, d) => p >= 0 && p < size[d]!))
+        visit(
+          out,
+          tap,
+          place.reduce((at, p, d) => at * size[d]! + p, 0),
+        );
       else outside?.(out);
     }
   }
@@ -88,9 +109,10 @@ function conv(ins: readonly (Numbers | null)[], a: Attributes): Numbers[] {
   const [x, w, bias] = ins as [Numbers, Numbers, Numbers?];
   const windows = windowsOf(a);
   const groups = a.number('group', 1);
-  const [n, , ...size] = x.shape as [number, number, number, number];
-  const [filters, ci, kh, kw] = w.shape as [number, number, number, number];
-  if (`${windows.kernel}` !== `${[kh, kw]}`) throw new Error(`kernel ${windows.kernel}`);
+  const [n, , ...size] = x.shape as [number, number, ...number[]];
+  const [filters, ci, ...kernel] = w.shape as [number, number, ...number[]];
+  if (`${windows.kernel}` !== `${kernel}`) throw new Error(`kernel ${windows.kernel}`);
+  const taps = sizeOf(kernel);
   const counts = countsOf(size, windows);
   const out = array([n, filters, ...counts]);
   const [plane, space] = [sizeOf(counts), sizeOf(size)];
@@ -101,7 +123,7 @@ function conv(ins: readonly (Numbers | null)[], a: Attributes): Numbers[] {
       for (let c = 0; c < ci; c++) {
         const from = ((image * groups + group) * ci + c) * space;
         eachTap(size, windows, (o, tap, at) => {
-          out.data[to + o]! += x.data[from + at]! * w.data[(f * ci + c) * kh * kw + tap]!;
+          out.data[to + o]! += x.data[from + at]! * w.data[(f * ci + c) * taps + tap]!;
         });
       }
       if (bias) for (let o = 0; o < plane; o++) out.data[to + o]! += bias.data[f]!;
@@ -115,26 +137,31 @@ function convTranspose(ins: readonly (Numbers | null)[], a: Attributes): Numbers
   const [x, w, bias] = ins as [Numbers, Numbers, Numbers?];
   const windows = windowsOf(a);
   const groups = a.number('group', 1);
-  const extra = a.list('output_padding', [0, 0]);
-  const [n, channels, ...from] = x.shape as [number, number, number, number];
-  const [, co, kh, kw] = w.shape as [number, number, number, number];
-  const { strides, pads, dilations, kernel } = windows;
-  const size = [0, 1].map(
-    (d) => strides[d]! * (from[d]! - 1) + extra[d]! + (kernel[d]! - 1) * dilations[d]! + 1 - pads[d]! - pads[d + 2]!,
+  const [n, channels, ...from] = x.shape as [number, number, ...number[]];
+  const [, co, ...kernel] = w.shape as [number, number, ...number[]];
+  const extra = a.list(
+    'output_padding',
+    from.map(() => 0),
+  );
+  const { strides, pads, dilations } = windows;
+  const size = from.map(
+    (n, d) => strides[d]! * (n - 1) + extra[d]! + (kernel[d]! - 1) * dilations[d]! + 1 - pads[d]! - pads[d + from.length]!,
   );
   const filters = co * groups;
+  const [space, taps] = [sizeOf(from), sizeOf(kernel)];
   const out = array([n, filters, ...size]);
-  for (let image = 0; image < n; image++) {
-    for (let c = 0; c < channels; c++) {
-      const group = Math.floor(c / (channels / groups));
-      for (let f = 0; f < co; f++) {
-        for (let e = 0; e < sizeOf(from) * kh * kw; e++) {
-          const [at, tap] = [Math.floor(e / (kh * kw)), e % (kh * kw)];
-          const y = Math.floor(at / from[1]!) * strides[0]! - pads[0]! + Math.floor(tap / kw) * dilations[0]!;
-          const z = (at % from[1]!) * strides[1]! - pads[1]! + (tap % kw) * dilations[1]!;
-          if (y < 0 || y >= size[0]! || z < 0 || z >= size[1]!) continue;
-          const to = ((image * filters + group * co + f) * size[0]! + y) * size[1]! + z;
-          out.data[to]! += x.data[(image * channels + c) * sizeOf(from) + at]! * w.data[(c * co + f) * kh * kw + tap]!;
+  for (let e = 0; e < space * taps; e++) {
+    const [at, tap] = [Math.floor(e / taps), e % taps];
+    const [first, along] = [placeOf(at, from), placeOf(tap, kernel)];
+    const place = first.map((p, d) => p * strides[d]! - pads[d]! + along[d]! * dilations[d]!);
+    if (place.some((p, d) => p < 0 || p >= size[d]!)) continue;
+    const within = place.reduce((to, p, d) => to * size[d]! + p, 0);
+    for (let image = 0; image < n; image++) {
+      for (let c = 0; c < channels; c++) {
+        const group = Math.floor(c / (channels / groups));
+        for (let f = 0; f < co; f++) {
+          const to = (image * filters + group * co + f) * sizeOf(size) + within;
+          out.data[to]! += x.data[(image * channels + c) * space + at]! * w.data[(c * co + f) * taps + tap]!;
         }
       }
     }
@@ -147,9 +174,9 @@ function pool(ins: readonly (Numbers | null)[], a: Attributes, largest: boolean)
   const [x] = ins as [Numbers];
   const windows = windowsOf(a);
   for (const [d, pad] of windows.pads.entries())
-    if (pad >= windows.kernel[d % 2]!) throw new Error('a pad as wide as the kernel');
+    if (pad >= windows.kernel[d % windows.kernel.length]!) throw new Error('a pad as wide as the kernel');
   const all = !largest && a.number('count_include_pad', 0) === 1;
-  const [n, channels, ...size] = x.shape as [number, number, number, number];
+  const [n, channels, ...size] = x.shape as [number, number, ...number[]];
   const counts = countsOf(size, windows);
   const [plane, space] = [sizeOf(counts), sizeOf(size)];
   const out = filled([n, channels, ...counts], x.type, () => (largest ? -Infinity : 0));

@@ -14,7 +14,7 @@ reluGrad geluGrad geluTanhGrad siluGrad
 windows scatterRows lookupRows takeRows putRows embeddingBagGrad
 softmaxGrad logSoftmaxGrad maxPoolGrad avgPoolGrad resampleGrad batchNormGrad layerNormGrad rmsNormGrad attentionGrad
 batchStatistics normalize appendRows cachedAttention
-rnnGrad lstmGrad gruGrad conv2dGradWeight
+rnnGrad lstmGrad gruGrad conv2dGradWeight conv3dGradWeight
 softmaxCrossEntropy softmaxCrossEntropyGrad nll nllGrad labelWeights softmaxCrossEntropyBoth linearCrossEntropy
 ctcLoss ctcLossGrad
 staged residual statistic decide unitStatistic historyQuantile historyMoments historyPush sumSegments greedyBudget kthLargest

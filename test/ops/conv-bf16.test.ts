@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Graph } from '../../lib/ir/graph.ts';
 import { type Data, f32, type OpDef, sizeOf, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
-import { CONV2D, CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../../lib/ops/product/conv.ts';
-import type { ConvAttrs, Pair } from '../../lib/ops/product/conv-attrs.ts';
+import { CONVOLUTIONS } from '../../lib/ops/product/conv.ts';
+import type { ConvAttrs } from '../../lib/ops/product/conv-attrs.ts';
 import { SOME_TEAMS } from '../kit.ts';
 import { nearestBf16, sumOfPairs } from '../pairs.ts';
 import { runTeams } from '../run-node.ts';
@@ -13,13 +13,14 @@ const FMA_ISAS = addon().isas.filter((isa) => isa !== 'x86_64');
 
 // biome-ignore lint/suspicious/noExplicitAny: the attributes' type differs from op to op
 type AnyOp = OpDef<any>;
-type Shape4 = readonly [number, number, number, number];
+type Shape = readonly number[];
+/** Of images [n, channels, height, width], or of volumes, which have a depth before the height. */
 interface Case {
-  readonly x: Shape4;
-  readonly w: Shape4;
-  readonly stride?: Pair;
-  readonly padding?: readonly [number, number, number, number];
-  readonly dilation?: Pair;
+  readonly x: Shape;
+  readonly w: Shape;
+  readonly stride?: Shape;
+  readonly padding?: Shape;
+  readonly dilation?: Shape;
   readonly groups?: number;
 }
 const CASES: readonly Case[] = [
@@ -33,6 +34,12 @@ const CASES: readonly Case[] = [
   { x: [1, 2, 33, 17], w: [8, 2, 1, 3], padding: [0, 1, 0, 1] },
   { x: [10, 2, 3, 3], w: [6, 2, 2, 2] },
   { x: [1, 33, 2, 35], w: [1, 33, 1, 2] },
+  { x: [2, 3, 4, 5, 6], w: [7, 3, 3, 3, 3], padding: [1, 1, 1, 1, 1, 1] },
+  { x: [1, 5, 7, 4, 5], w: [6, 5, 3, 2, 1], stride: [2, 1, 2], padding: [2, 0, 1, 1, 1, 0] },
+  { x: [1, 2, 9, 3, 4], w: [17, 2, 4, 1, 2], stride: [3, 1, 1], dilation: [2, 1, 2], padding: [3, 0, 0, 4, 0, 1] },
+  { x: [2, 6, 3, 4, 21], w: [14, 3, 2, 2, 3], groups: 2, padding: [0, 1, 1, 1, 0, 1] },
+  { x: [1, 3, 5, 5, 6], w: [3, 1, 3, 3, 3], groups: 3, padding: [1, 1, 1, 1, 1, 1] },
+  { x: [1, 4, 2, 3, 3], w: [6, 4, 5, 1, 1], padding: [4, 0, 0, 3, 0, 0] },
 ];
 
 /** Numbers of all sizes, among them some whose products leave what f32 holds, zeros of both signs and denormals. */
@@ -50,104 +57,131 @@ function values({ shape }: TensorType, seed: number, small: boolean): Float32Arr
   });
 }
 
-const at = (s: readonly number[], a: number, b: number, c: number, d: number): number =>
-  ((a * s[1]! + b) * s[2]! + c) * s[3]! + d;
+/** With a depth of 1 where there is none. */
+const withDepth = (shape: Shape, filler = 1): number[] =>
+  shape.length === 5 ? [...shape] : [...shape.slice(0, 2), filler, ...shape.slice(2)];
+const at = (shape: Shape, ...place: readonly number[]): number => place.reduce((sum, p, d) => sum * withDepth(shape)[d]! + p, 0);
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+type Place = [number, number, number, number, number];
+type Step = readonly [number, number, number];
 
 /** A case as its three ops see it. */
 function setUp(c: Case) {
+  const dims = c.x.length - 2;
+  const [ones, zeros] = [range(dims).map(() => 1), range(2 * dims).map(() => 0)];
   const attrs = {
-    ...{ stride: c.stride ?? [1, 1], padding: c.padding ?? [0, 0, 0, 0], dilation: c.dilation ?? [1, 1], groups: c.groups ?? 1 },
+    ...{ stride: c.stride ?? ones, padding: c.padding ?? zeros, dilation: c.dilation ?? ones, groups: c.groups ?? 1 },
     bf16: true,
   } satisfies ConvAttrs;
+  const [forward, gradInput, gradWeight] = CONVOLUTIONS.slice(dims === 3 ? 3 : 0) as [AnyOp, AnyOp, AnyOp];
   const [x, w] = [f32(...c.x), f32(...c.w)];
-  return { attrs, x, w, y: CONV2D.infer([x, w], attrs)[0]! };
+  const three = (of: Shape, filler: number): Step => (of.length === 3 ? of : [filler, ...of]) as unknown as Step;
+  const steps = {
+    stride: three(attrs.stride, 1),
+    dilation: three(attrs.dilation, 1),
+    before: three(attrs.padding.slice(0, dims), 0),
+  };
+  return { attrs, steps, x, w, y: forward.infer([x, w], attrs)[0]!, ops: { forward, gradInput, gradWeight } };
 }
 type SetUp = ReturnType<typeof setUp>;
-/** Row and column of x that a pixel of y meets under a tap. */
-function placeOf({ attrs }: SetUp, i: number, j: number, ky: number, kx: number): [number, number] {
-  const { stride, padding, dilation } = attrs;
-  return [i * stride[0] + ky * dilation[0] - padding[0]!, j * stride[1] + kx * dilation[1] - padding[1]!];
-}
-const inside = (r: number, q: number, [, , h, w]: readonly number[]): boolean => r >= 0 && r < h! && q >= 0 && q < w!;
+/** Depth, row and column of x that a place of y meets under a tap. */
+const placeOf = ({ steps }: SetUp, y: Step, tap: Step): Step =>
+  y.map((o, d) => o * steps.stride[d]! + tap[d]! * steps.dilation[d]! - steps.before[d]!) as unknown as Step;
+const inside = (place: Step, shape: Shape): boolean => place.every((p, d) => p >= 0 && p < withDepth(shape)[d + 2]!);
+const within = (depth: number, shape: Shape): boolean => depth >= 0 && depth < withDepth(shape)[2]!;
 
-/** y[n, o, i, j]: over pairs of channels, then rows and columns of the weight; zeros beyond the image and for an odd channel's partner. */
+/** y[n, o, ...]: over depths of the weight, pairs of channels, rows and columns; zeros beyond a plane and for an odd channel's partner, no
+ * terms of planes beyond the ends. */
 function forward(s: SetUp, x: Float32Array, w: Float32Array): Float32Array {
-  const [filters, per, kh, kw] = s.w.shape as Shape4;
+  const [filters, per, kd, kh, kw] = withDepth(s.w.shape) as Place;
   const y = new Float32Array(sizeOf(s.y.shape));
-  for (const [n, o, i, j] of places(s.y.shape)) {
+  for (const [n, o, z, i, j] of places(s.y.shape)) {
     const from = Math.floor(o / (filters / s.attrs.groups)) * per;
     const [a, b]: [number[], number[]] = [[], []];
-    for (let k = 0; k < per; k += 2)
-      for (const ky of range(kh))
-        for (const kx of range(kw))
-          for (const c of [k, k + 1]) {
-            const [r, q] = placeOf(s, i, j, ky, kx);
-            a.push(c < per && inside(r, q, s.x.shape) ? x[at(s.x.shape, n, from + c, r, q)]! : 0);
-            b.push(c < per ? w[at(s.w.shape, o, c, ky, kx)]! : 0);
-          }
-    y[at(s.y.shape, n, o, i, j)] = sumOfPairs(a, b);
+    for (const kz of range(kd))
+      for (let k = 0; k < per; k += 2)
+        for (const ky of range(kh))
+          for (const kx of range(kw))
+            for (const c of [k, k + 1]) {
+              const place = placeOf(s, [z, i, j], [kz, ky, kx]);
+              if (!within(place[0], s.x.shape)) continue;
+              a.push(c < per && inside(place, s.x.shape) ? x[at(s.x.shape, n, from + c, ...place)]! : 0);
+              b.push(c < per ? w[at(s.w.shape, o, c, kz, ky, kx)]! : 0);
+            }
+    y[at(s.y.shape, n, o, z, i, j)] = sumOfPairs(a, b);
   }
   return y;
 }
-function* places(shape: readonly number[]): Generator<[number, number, number, number]> {
-  for (const a of range(shape[0]!))
-    for (const b of range(shape[1]!)) for (const c of range(shape[2]!)) for (const d of range(shape[3]!)) yield [a, b, c, d];
+function* places(shape: Shape): Generator<Place> {
+  const [n, channels, d, h, w] = withDepth(shape) as Place;
+  for (const a of range(n))
+    for (const b of range(channels))
+      for (const c of range(d)) for (const e of range(h)) for (const f of range(w)) yield [a, b, c, e, f];
 }
 
-/** dx[n, c, r, q]: over pairs of filters, then the rows and columns of the weight that reach it. */
+/** dx[n, c, ...]: over depths of the weight, pairs of filters, then the rows and columns of the weight that reach it. */
 function gradInput(s: SetUp, dy: Float32Array, w: Float32Array): Float32Array {
-  const [filters, per, kh, kw] = s.w.shape as Shape4;
+  const [filters, per, kd, kh, kw] = withDepth(s.w.shape) as Place;
   const each = filters / s.attrs.groups;
-  const { stride } = s.attrs;
+  const { stride } = s.steps;
   const dx = new Float32Array(sizeOf(s.x.shape));
-  for (const [n, c, r, q] of places(s.x.shape)) {
-    const [from, own] = [Math.floor(c / per) * each, c % per];
+  for (const [n, c, ...own] of places(s.x.shape)) {
+    const [first, channel] = [Math.floor(c / per) * each, c % per];
     const [a, b]: [number[], number[]] = [[], []];
-    for (let k = 0; k < each; k += 2)
-      for (const ky of range(kh))
-        for (const kx of range(kw)) {
-          const [top, left] = placeOf(s, 0, 0, ky, kx);
-          const [i, j] = [(r - top) / stride[0], (q - left) / stride[1]];
-          if (!Number.isInteger(i) || !Number.isInteger(j)) continue;
-          for (const o of [k, k + 1]) {
-            a.push(o < each && inside(i, j, s.y.shape) ? dy[at(s.y.shape, n, from + o, i, j)]! : 0);
-            b.push(o < each ? w[at(s.w.shape, from + o, own, ky, kx)]! : 0);
+    for (const kz of range(kd))
+      for (let k = 0; k < each; k += 2)
+        for (const ky of range(kh))
+          for (const kx of range(kw)) {
+            const start = placeOf(s, [0, 0, 0], [kz, ky, kx]);
+            const place = own.map((p, d) => (p - start[d]!) / stride[d]!) as unknown as Step;
+            if (!place.every(Number.isInteger) || !within(place[0], s.y.shape)) continue;
+            for (const o of [k, k + 1]) {
+              a.push(o < each && inside(place, s.y.shape) ? dy[at(s.y.shape, n, first + o, ...place)]! : 0);
+              b.push(o < each ? w[at(s.w.shape, first + o, channel, kz, ky, kx)]! : 0);
+            }
           }
-        }
-    dx[at(s.x.shape, n, c, r, q)] = sumOfPairs(a, b);
+    dx[at(s.x.shape, n, c, ...own)] = sumOfPairs(a, b);
   }
   return dx;
 }
 
-/** dw[o, c, ky, kx]: pairs of neighbors of a row of y, rows of about 256 pixels a chain, chains of a part of the images, parts. */
+/** dw[o, c, ...]: pairs of neighbors of a row of y, rows of about 256 pixels a chain, chains of a part of the images, parts. Each depth of y
+ * is an image; those that read a plane beyond the ends are left out, and where the first of a part is, its sum begins with 0. */
 function gradWeight(s: SetUp, x: Float32Array, dy: Float32Array): Float32Array {
-  const [filters, per] = s.w.shape as Shape4;
-  const [images, , oh, ow] = s.y.shape as Shape4;
+  const [filters, per] = s.w.shape as readonly [number, number];
+  const [rows, , od, oh, ow] = withDepth(s.y.shape) as Place;
   const chain = Math.max(1, Math.floor(256 / ow));
+  const images = rows * od;
   const parts = Math.min(images, 8);
   const add = (sums: readonly number[]): number => sums.reduce((a, b) => Math.fround(a + b));
   const dw = new Float32Array(sizeOf(s.w.shape));
-  for (const [o, c, ky, kx] of places(s.w.shape)) {
+  for (const [o, c, kz, ky, kx] of places(s.w.shape)) {
     const channel = Math.floor(o / (filters / s.attrs.groups)) * per + c;
     const sums: number[][] = range(parts).map(() => []);
-    for (const n of range(images)) {
+    for (const image of range(images)) {
+      const [n, z] = [Math.floor(image / od), image % od];
       // The first parts have one image more.
       const [least, more] = [Math.floor(images / parts), images % parts];
-      const part = n < more * (least + 1) ? Math.floor(n / (least + 1)) : more + Math.floor((n - more * (least + 1)) / least);
+      const late = image - more * (least + 1);
+      const part = late < 0 ? Math.floor(image / (least + 1)) : more + Math.floor(late / least);
+      if (!within(placeOf(s, [z, 0, 0], [kz, 0, 0])[0], s.x.shape)) {
+        if (sums[part]!.length === 0) sums[part]!.push(0);
+        continue;
+      }
       for (let first = 0; first < oh; first += chain) {
         let sum = 0;
         for (let i = first; i < Math.min(oh, first + chain); i++) {
           const a = range(ow).map((j) => {
-            const [r, q] = placeOf(s, i, j, ky, kx);
-            return inside(r, q, s.x.shape) ? x[at(s.x.shape, n, channel, r, q)]! : 0;
+            const place = placeOf(s, [z, i, j], [kz, ky, kx]);
+            return inside(place, s.x.shape) ? x[at(s.x.shape, n, channel, ...place)]! : 0;
           });
-          sum = sumOfPairs(a, dy.subarray(at(s.y.shape, n, o, i, 0), at(s.y.shape, n, o, i, 0) + ow), sum);
+          const row = at(s.y.shape, n, o, z, i, 0);
+          sum = sumOfPairs(a, dy.subarray(row, row + ow), sum);
         }
         sums[part]!.push(sum);
       }
     }
-    dw[at(s.w.shape, o, c, ky, kx)] = add(sums.map(add));
+    dw[at(s.w.shape, o, c, kz, ky, kx)] = add(sums.map(add));
   }
   return dw;
 }
@@ -198,28 +232,33 @@ describe.each(named)('%s, numbers %s', (_, __, c, small) => {
     return y as Float32Array;
   };
   test('y', () => {
-    const want = per === 1 ? unpaired(CONV2D, [s.x, s.w], s.attrs, x, w) : forward(s, x, w);
-    run(CONV2D, [s.x, s.w], s.attrs, [x, w], (y, what) => expectSame(y, want, what));
+    const want = per === 1 ? unpaired(s.ops.forward, [s.x, s.w], s.attrs, x, w) : forward(s, x, w);
+    run(s.ops.forward, [s.x, s.w], s.attrs, [x, w], (y, what) => expectSame(y, want, what));
   });
   test('the gradient of x', () => {
-    const want = each === 1 ? unpaired(CONV2D_GRAD_INPUT, [s.y, s.w], sized, dy, w) : gradInput(s, dy, w);
-    run(CONV2D_GRAD_INPUT, [s.y, s.w], sized, [dy, w], (dx, what) => expectSame(dx, want, what));
+    const want = each === 1 ? unpaired(s.ops.gradInput, [s.y, s.w], sized, dy, w) : gradInput(s, dy, w);
+    run(s.ops.gradInput, [s.y, s.w], sized, [dy, w], (dx, what) => expectSame(dx, want, what));
   });
   test('the gradient of the weight', () => {
-    const want = each <= 4 ? unpaired(CONV2D_GRAD_WEIGHT, [s.x, s.y], kernel, x, dy) : gradWeight(s, x, dy);
-    run(CONV2D_GRAD_WEIGHT, [s.x, s.y], kernel, [x, dy], (dw, what) => expectSame(dw, want, what));
+    const want = each <= 4 ? unpaired(s.ops.gradWeight, [s.x, s.y], kernel, x, dy) : gradWeight(s, x, dy);
+    run(s.ops.gradWeight, [s.x, s.y], kernel, [x, dy], (dw, what) => expectSame(dw, want, what));
   });
 });
 
 test('the gradient of a bias is the sum of what is not rounded', () => {
-  for (const filters of [3, 20]) {
-    const s = setUp({ x: [3, 2, 9, 18], w: [filters, 2, 3, 3] });
+  for (const [filters, c] of [
+    [3, { x: [3, 2, 9, 18], w: [3, 2, 3, 3] }],
+    [20, { x: [3, 2, 9, 18], w: [20, 2, 3, 3] }],
+    [3, { x: [2, 2, 4, 5, 18], w: [3, 2, 2, 3, 3] }],
+    [20, { x: [2, 2, 4, 5, 18], w: [20, 2, 2, 3, 3] }],
+  ] as const) {
+    const s = setUp(c);
     const [x, dy] = [s.x, s.y].map((type) => values(type, filters, false).map((v) => (Math.abs(v) < 100 ? v : 1)));
     const plane = sizeOf(s.y.shape.slice(2));
     const want = range(filters).map((o) => dy!.reduce((sum, v, e) => sum + (Math.floor(e / plane) % filters === o ? v : 0), 0));
     const graph = new Graph();
-    const attrs = { ...s.attrs, kernel: [3, 3] as const, bias: true };
-    const node = graph.add(CONV2D_GRAD_WEIGHT, [graph.input('x', s.x, 'feed'), graph.input('dy', s.y, 'feed')], attrs);
+    const attrs = { ...s.attrs, kernel: s.w.shape.slice(2), bias: true };
+    const node = graph.add(s.ops.gradWeight, [graph.input('x', s.x, 'feed'), graph.input('dy', s.y, 'feed')], attrs);
     let first: Data | undefined;
     for (const isa of FMA_ISAS)
       runTeams(node, [x!, dy!], { isa, teams: [1, ...SOME_TEAMS], inplace: [], seed: 0n, attempt: 0 }, ([, db], threads) => {

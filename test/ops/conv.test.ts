@@ -9,16 +9,16 @@ import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type RefArray, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { target } from '../../lib/native/program.ts';
-import { Conv1d, Conv2d, ConvTranspose2d } from '../../lib/nn/index.ts';
+import { Conv1d, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d } from '../../lib/nn/index.ts';
 import { bindParameters } from '../../lib/nn/module/module.ts';
 import { apply, ENDS } from '../../lib/ops/elementwise/maps.ts';
-import { conv1d, conv2d, convTranspose2d, mul, relu, sum } from '../../lib/ops/index.ts';
+import { conv1d, conv2d, conv3d, convTranspose2d, convTranspose3d, mul, relu, sum } from '../../lib/ops/index.ts';
 import { interpret } from '../interpret.ts';
 import { runGraph } from '../run-graph.ts';
 
 interface Case {
-  readonly layer: 'Conv1d' | 'Conv2d' | 'ConvTranspose2d';
-  readonly args: [number, number, number];
+  readonly layer: keyof typeof LAYERS;
+  readonly args: [number, number, never];
   readonly options: object;
   readonly shape: number[];
   readonly x: number[];
@@ -28,7 +28,7 @@ interface Case {
 }
 const golden = JSON.parse(readFileSync(new URL('../golden/nn/conv.json', import.meta.url), 'utf8')) as { cases: Case[] };
 
-const LAYERS = { Conv1d, Conv2d, ConvTranspose2d };
+const LAYERS = { Conv1d, Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d };
 
 function close(got: RefArray, want: readonly number[], within: number): void {
   expect(got.length).toBe(want.length);
@@ -92,6 +92,14 @@ describe('the compiler puts the activation into the convolution', () => {
       'conv2dGradInput',
     ]);
     expect(
+      instructions((graph) =>
+        relu(conv3d(input(graph, 'x', 2, 3, 4, 5, 5), input(graph, 'w', 4, 3, 3, 3, 3), input(graph, 'b', 4))),
+      ),
+    ).toEqual(['conv3d']);
+    expect(
+      instructions((graph) => relu(convTranspose3d(input(graph, 'x', 2, 3, 2, 5, 5), input(graph, 'w', 3, 4, 3, 3, 3)))),
+    ).toEqual(['conv3dGradInput']);
+    expect(
       instructions((graph) => {
         const y = plain(graph);
         return mul(y, relu(y));
@@ -124,6 +132,48 @@ describe('what is refused', () => {
     ['groups', () => conv2d(t(1, 4, 5, 5), t(3, 2, 3, 3), null, { groups: 2 }), ShapeError, 'a multiple of 2 filters'],
     ['bias', () => conv2d(t(1, 3, 5, 5), t(4, 3, 3, 3), t(3)), ShapeError, 'conv2d: expected a bias f32[4], got f32[3]'],
     ['small input', () => conv2d(t(1, 3, 2, 5), t(4, 3, 3, 3)), ShapeError, 'within the padded input of 2x5, got one of 3x3'],
+    [
+      'rank of volumes',
+      () => conv3d(t(3, 4, 5, 5), t(4, 3, 3, 3, 3)),
+      ShapeError,
+      'conv3d: expected x [n, channels, depth, height, width], got [3,4,5,5]',
+    ],
+    [
+      'rank of a weight',
+      () => conv3d(t(1, 3, 4, 5, 5), t(4, 3, 3, 3)),
+      ShapeError,
+      'a weight [out, in, depth, height, width], got [4,3,3,3]',
+    ],
+    [
+      'channels last',
+      () => conv3d(t(1, 4, 5, 6, 3), t(4, 3, 3, 3, 3)),
+      ShapeError,
+      'volumes are [n, channels, depth, height, width]: ops.transpose(x, { axes: [0, 4, 1, 2, 3] })',
+    ],
+    [
+      'low volume',
+      () => conv3d(t(1, 3, 2, 5, 5), t(4, 3, 3, 3, 3)),
+      ShapeError,
+      'within the padded input of 2x5x5, got one of 3x3x3',
+    ],
+    [
+      'sizes of images',
+      () => conv3d(t(1, 3, 5, 5, 5), t(4, 3, 3, 3, 3), null, { stride: [1, 2] as never }),
+      OptionError,
+      'ops.conv3d: option stride: expected',
+    ],
+    [
+      'same with a stride of depth',
+      () => conv3d(t(1, 3, 5, 5, 5), t(4, 3, 3, 3, 3), null, { stride: [2, 1, 1], padding: 'same' }),
+      OptionError,
+      'stride 2x1x1',
+    ],
+    [
+      'too much taken off',
+      () => convTranspose3d(t(1, 3, 1, 5, 5), t(3, 4, 3, 3, 3), null, { padding: 2 }),
+      ShapeError,
+      'an output of at least 1x1x1, got -1 along depth',
+    ],
     [
       'same with a stride',
       () => conv2d(t(1, 3, 5, 5), t(4, 3, 3, 3), null, { stride: 2, padding: 'same' }),

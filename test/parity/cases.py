@@ -185,6 +185,13 @@ CASES = {
     "convTranspose2d": (lambda: nn.ConvTranspose2d(4, 5, 3, stride=2, output_padding=1), plain),
     "convTranspose1d": (lambda: nn.ConvTranspose1d(4, 5, 3, stride=2, padding=1, output_padding=1), plain),
     "convTranspose1dGroups": (lambda: nn.ConvTranspose1d(4, 6, 3, dilation=3, groups=2, output_padding=2, bias=False), plain),
+    "conv3d": (lambda: nn.Conv3d(4, 6, 3, padding=1), plain),
+    "conv3dSame": (lambda: nn.Conv3d(4, 5, (2, 3, 1), padding="same", dilation=(2, 1, 1), bias=False), plain),
+    "conv3dStrideGroups": (lambda: nn.Conv3d(4, 6, (3, 2, 3), stride=(2, 3, 1), padding=(2, 0, 1), groups=2), plain),
+    "convTranspose3d": (
+        lambda: nn.ConvTranspose3d(4, 5, (3, 2, 3), stride=(2, 1, 2), padding=(1, 0, 1), output_padding=(1, 0, 0)),
+        plain,
+    ),
     "convTranspose2dGroups": (lambda: nn.ConvTranspose2d(4, 6, 3, padding=1, dilation=2, groups=2), plain),
     "lenet": (lambda: LeNet(), plain),
     # pool.ts

@@ -4,7 +4,7 @@ import { f32, f64, type TensorType } from '../../lib/ir/op.ts';
 import { ENDS } from '../../lib/ops/elementwise/maps.ts';
 import { adaptiveAvgPool2d, avgPool2d } from '../../lib/ops/image/avg-pool.ts';
 import { MAX_POOLS } from '../../lib/ops/image/max-pool.ts';
-import { CONV2D } from '../../lib/ops/product/conv.ts';
+import { CONV2D, CONV3D } from '../../lib/ops/product/conv.ts';
 import { fillSample } from '../run-graph.ts';
 import { refNode } from '../run-node.ts';
 import { type Case, type Draw, type FillOf, type Generator, ofTerms } from './draw.ts';
@@ -17,7 +17,7 @@ interface Geometry {
   readonly x: TensorType;
   readonly w: TensorType;
   readonly y: TensorType;
-  readonly attrs: { stride: Pair; padding: number[]; dilation: Pair; groups: number; bf16?: boolean };
+  readonly attrs: { stride: number[]; padding: number[]; dilation: number[]; groups: number; bf16?: boolean };
 }
 function geometry(d: Draw): Geometry {
   const kernel = d.pick<Pair>([1, 1], [3, 3], [3, 3], [5, 5], [1, 3], [2, 2], [7, 1]);
@@ -86,6 +86,44 @@ const conv2dGradWeight: Generator = (d) => {
     tolerance: ofTerms(100_000),
     bitsOnly: jumps(attrs, norm),
   };
+};
+
+/** Depths that reach beyond the ends, that stride and dilation leave out, and more or fewer than there are slots for. */
+function volumes(d: Draw): Geometry {
+  const kernel = d.pick<number[]>([1, 1, 1], [3, 3, 3], [3, 3, 3], [2, 3, 1], [3, 1, 1], [1, 3, 3], [5, 2, 2]);
+  const three = (make: () => number): number[] => [make(), make(), make()];
+  const dilation = d.rarely(4) ? three(() => d.int(1, 3)) : [1, 1, 1];
+  const stride = d.rarely(3) ? three(() => d.pick(1, 2, 2, 3, 4, 50)) : [1, 1, 1];
+  const padding = Array.from({ length: 6 }, () => d.int(0, 2));
+  const reach = kernel.map((k, i) => (k - 1) * dilation[i]! + 1);
+  const side = d.pick(2, 5, 12, 30);
+  const size = reach.map((r, i) => Math.max(1, r - padding[i]! - padding[i + 3]!) + d.int(0, i === 0 ? 5 : side));
+  const voxels = size.reduce((a, b) => a * b);
+  const groups = d.rarely(4) ? d.pick(2, 3, 8) : 1;
+  const most = Math.max(1, Math.floor(20_000 / (voxels * groups)));
+  const [ci, co] = [d.size(Math.min(most, 40)), d.size(Math.min(most, 40))];
+  const work = voxels * kernel.reduce((a, b) => a * b) * ci * co * groups;
+  const n = d.int(1, Math.max(1, Math.min(5, Math.floor(3e6 / work))));
+  const attrs = { stride, padding, dilation, groups, ...(d.flag() && { bf16: true }) };
+  const [x, w] = [f32(n, groups * ci, ...size), f32(groups * co, ci, ...kernel)];
+  return { x, w, y: CONV3D.infer([x, w], attrs)[0]!, attrs };
+}
+const conv3d: Generator = (d) => {
+  const { x, w, attrs } = volumes(d);
+  return {
+    ins: [x, w, ...(d.flag() ? [f32(w.shape[0]!)] : [])],
+    attrs: { ...attrs, ...actOf(d) },
+    tolerance: ofTerms(6000),
+  };
+};
+const conv3dGradInput: Generator = (d) => {
+  const { x, w, y, attrs } = volumes(d);
+  const bias = d.flag() ? [f32(x.shape[1]!)] : [];
+  return { ins: [y, w, ...bias], attrs: { ...attrs, ...actOf(d), size: sizeOfPlane(x) }, tolerance: ofTerms(6000) };
+};
+const conv3dGradWeight: Generator = (d) => {
+  const { x, w, y, attrs } = volumes(d);
+  return { ins: [x, y], attrs: { ...attrs, kernel: sizeOfPlane(w), bias: d.flag() }, tolerance: ofTerms(100_000) };
 };
 
 // ---- pooling -----------------------------------------------------------------------------------------------------
@@ -167,6 +205,6 @@ const resampleGrad: Generator = (d) => {
 };
 
 export const PLANES_CASES: Readonly<Record<string, Generator>> = {
-  ...{ conv2d, conv2dGradInput, conv2dGradWeight },
+  ...{ conv2d, conv2dGradInput, conv2dGradWeight, conv3d, conv3dGradInput, conv3dGradWeight },
   ...{ maxPool, maxPoolGrad, avgPool, avgPoolGrad, resample, resampleGrad },
 };

@@ -83,6 +83,7 @@ function drawInput(r: Random, layer: string, batchSize: number): InputSpec {
     1: () => [r.size(600)],
     2: () => [r.size(few ? 12 : 24), r.size(few ? 24 : 64)],
     3: () => [r.between(1, few ? 4 : 8), r.between(1, 11), r.between(1, 11)],
+    4: () => [r.between(1, few ? 3 : 5), r.between(1, 5), r.between(1, 6), r.between(1, 6)],
   };
   const scale = r.chance(0.85) ? 1 : r.pick([1e-3, 30, 1e4, 1e18, Number.NaN]);
   return { source: 'rows', dtype: 'f32', row: shapes[rank]!(), below, scale };
@@ -171,7 +172,7 @@ function adapter(r: Random, { ranks }: LayerKind, row: Row, c: Context): { layer
     return made({ name: 'Linear', options: { out: 2 * r.between(1, 16) } });
   }
   if (row.length > Math.max(...ranks))
-    return made({ name: 'Flatten', options: row.length === 3 && r.chance(0.5) ? { startDim: 2 } : {} });
+    return made({ name: 'Flatten', options: row.length >= 3 && r.chance(0.5) ? { startDim: 2 } : {} });
   const dim = r.between(1, row.length);
   const size = row[dim - 1]!;
   return made({ name: 'Unflatten', options: { dim, sizes: [r.divisor(size), -1] } });

@@ -1,17 +1,20 @@
-// conv.h: conv2d, y = act(x * weight + bias), and conv2dGradInput, the same backwards: dx = act(dy * weight^T + bias).
-// Every element is one fma chain from 0: forwards over (channel, row, column) of the weight, backwards over (filter, row, column), then
-// one addition, then the activation. Forwards, x may be normalized where it is copied, and the sums of batch norm of what is written be
-// taken while it is in the cache (norm/plane.h). The bits depend neither on how lanes are used nor on the team.
-// In bf16 channels 2 c and 2 c + 1 (backwards: filters) make pairs (bf16.h), the last of an odd number beside zeros, and the chain goes over
-// (pair, row, column). Where there is one channel, each term is by itself: a chain as in f32, of operands that are rounded.
+// conv.h: conv2d and conv3d, y = act(x * weight + bias), and conv2dGradInput and conv3dGradInput, the same backwards: dx = act(dy *
+// weight^T + bias). Every element is one fma chain from 0: forwards over (depth, channel, row, column) of the weight, backwards over (depth,
+// filter, row, column), where planes that lie beyond the ends are left out; then one addition, then the activation. Of images, x may be
+// normalized where it is copied, and the sums of batch norm of what is written be taken while it is in the cache (norm/plane.h), forwards.
+// The bits depend neither on how lanes are used nor on the team.
+// In bf16 channels 2 c and 2 c + 1 (backwards: filters) make pairs (bf16.h), the last of an odd number beside zeros, and the chain goes
+// over (depth, pair, row, column). Where there is one channel, each term is by itself: a chain as in f32, of operands that are rounded.
 #pragma once
 #include "conv_plan.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // Where the parts of a thread's own memory begin, in floats.
 struct WalkRoom {
-  int64_t planes, at, taps, phases, tile, strips, numbers, total;
+  int64_t planes, at, taps, phases, depths, list, held, tile, strips, numbers, total;
 };
+// Offsets of taps are there once for each slot, twice round the circle: those of neighboring depths lie side by side wherever they begin.
+static int64_t rounds(const Walk& w) { return w.planes.slots == 1 ? 1 : 2 * w.planes.slots; }
 // Rows at a time where columns of the output fall into planes: these are put together before they go out.
 static int64_t strip_rows(const Walk& w) { return most(1, 2 * kFlush / most(1, w.gw * w.ft)); }
 // Floats of such rows of one plane.
@@ -22,17 +25,20 @@ static WalkRoom walk_room(const Conv& c, const Walk& w) {
   WalkRoom r;
   r.planes = 0;
   r.at = r.planes + line(planes_floats(w.planes)) + kPlaneSlack;
-  r.taps = r.at + line(w.k);
+  r.taps = r.at + line(size_mul(rounds(w), w.planes.copies * w.taps));
   r.phases = r.taps + line(2 * w.taps);
-  r.tile = r.phases + line(4 * w.fs * w.ft);
+  r.depths = r.phases + line(4 * w.fs * w.ft);
+  r.list = r.depths + line(8 * w.fd);
+  r.held = r.list + line(w.kd);
+  r.tile = r.held + line(2 * w.planes.slots);
   const int64_t tile = w.wide ? most(w.wide, 8) * kConvVectors * W : w.pixels() * TN;   // 8: rows of one channel
   r.strips = r.tile + line(most(tile, P::terms * w.taps * w.lanes()));
   r.numbers = r.strips + (w.ft > 1 ? line(w.ft * strip_floats(w)) + kStripSlack : 0);
   r.total = r.numbers + normalized_floats(c);
   return r;
 }
-// Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other, [ins][taps][lanes],
-// or of pairs [pair][taps][words][lanes].
+// Floats of packed weights: for each group and block of outs, the taps of one plane of the output after the other,
+// [depth][ins][taps][lanes], or of pairs [depth][pair][taps][words][lanes].
 static int64_t walk_weights(const Walk& w) { return w.groups * w.blocks() * w.lanes() * w.k; }
 
 // Of a plane of the output: its taps, from one of the list of all on.
@@ -41,19 +47,20 @@ struct Phase {
 };
 
 template <class P>
-static void pack_weights(const Walk& w, const float* weight, const Phase* phases, const Tap* taps, float* spare, float* to,
-                         const Team& team) {
-  const int64_t blocks = w.blocks(), some = w.back ? P::terms : 16, parts = ceil_div(w.ins, some);
+static void pack_weights(const Walk& w, const float* weight, const Phase* phases, const Tap* taps, const int32_t* list,
+                         int64_t listed, float* spare, float* to, const Team& team) {
+  const int64_t blocks = w.blocks(), some = w.back || w.kd > 1 ? P::terms : 16, parts = ceil_div(w.ins, some);
   // From one lane to the next, and from one channel to the next.
-  const int64_t lane = w.taps * (w.back ? 1 : w.ins), channel = w.taps * (w.back ? w.outs : 1);
-  const Range r = split(w.groups * blocks * parts, team);
+  const int64_t lane = w.kd * w.taps * (w.back ? 1 : w.ins), channel = w.kd * w.taps * (w.back ? w.outs : 1);
+  const Range r = split(w.groups * blocks * listed * parts, team);
   for (int64_t t = r.begin; t < r.end; t++) {
-    const int64_t g = t / (blocks * parts), b = t / parts % blocks, c0 = t % parts * some, c1 = least(w.ins, c0 + some);
-    const int64_t lanes = w.packed(b), o = b * w.lanes(), valid = least(lanes, w.outs - o);
-    const float* const from = weight + g * w.ins * w.outs * w.taps + o * lane;
-    float* const panel = to + (g * blocks + b) * w.lanes() * w.k;
+    const int64_t c0 = t % parts * some, c1 = least(w.ins, c0 + some), depth = t / parts % listed, block = t / (parts * listed);
+    const int64_t b = block % blocks, lanes = w.packed(b), o = b * w.lanes(), valid = least(lanes, w.outs - o);
+    const float* const from = weight + block / blocks * w.ins * w.outs * w.kd * w.taps + o * lane + list[depth] * w.taps;
+    float* const panel = to + block * w.lanes() * w.k;
     if (is_f32<P> && phases->count == w.taps) {
-      transpose_block(from + c0 * channel, lane, panel + c0 * w.taps * lanes, lanes, valid, (c1 - c0) * w.taps, lanes);
+      transpose_block(from + c0 * channel, lane, panel + (depth * w.ins + c0) * w.taps * lanes, lanes, valid, (c1 - c0) * w.taps,
+                      lanes);
       continue;
     }
     for (int64_t x = c0; x < c1; x += P::terms) {
@@ -62,7 +69,8 @@ static void pack_weights(const Walk& w, const float* weight, const Phase* phases
       transpose_block(from + x * channel, lane, spare, lanes, valid, w.taps, lanes);
       if (two) transpose_block(from + (x + 1) * channel, lane, second, lanes, valid, w.taps, lanes);
       for (const Phase* f = phases; f < phases + w.fs * w.ft; f++) {
-        float* unit = panel + (f->first * units_of<P>(w.ins) + x / P::terms * f->count) * P::words * lanes;
+        const int64_t units = units_of<P>(w.ins), before = f->first * w.kd * units + (depth * units + x / P::terms) * f->count;
+        float* unit = panel + before * P::words * lanes;
         for (const Tap* tap = taps + f->first; tap < taps + f->first + f->count; tap++, unit += P::words * lanes)
           for (int64_t j = 0; j < lanes; j += L) {
             const int n = (int)least(L, lanes - j);
@@ -170,10 +178,11 @@ static void rows_of_one(const Walk& w, const Target& t, int64_t k, const float* 
 
 // Columns of all planes put together: rows of y, which lie `pitch` apart.
 static void put_strips(const Walk& w, const float* strips, float* y, int64_t pitch, int64_t valid, int64_t rows) {
+  const int64_t channel = w.depth * w.oh * w.ow;
   const int64_t strip = strip_floats(w), ld = strip_rows(w) * w.gw;
   for (int64_t x = 0; x < valid; x++)
     for (int64_t r = 0; r < rows; r++) {
-      float* const out = y + x * w.oh * w.ow + r * pitch;
+      float* const out = y + x * channel + r * pitch;
       if (w.ft > 2) {
         for (int64_t b = 0; b < w.ft; b++) {
           const int64_t n = ceil_div(w.ow - b, w.ft);
@@ -191,18 +200,31 @@ static void put_strips(const Walk& w, const float* strips, float* y, int64_t pit
     }
 }
 
-// What part `next` copies, if it is not what lies there, in as many pieces as micro-kernels run for so many blocks of channels.
-static Ahead ahead_of(const Walk& w, const float* x, int64_t next, int64_t part, int64_t blocks) {
+// A plane of all channels of the output: a band of its rows, one of its depths. Those of a band come one after the other.
+struct Part {
+  int64_t image, band, depth;   // image: of a group
+};
+static Part part_of(const Walk& w, int64_t part) {
+  const int64_t bands = part / w.depth;
+  return {bands / w.bands, bands % w.bands, part % w.depth};
+}
+
+// The last planes that part `next` copies, if it is not what lies there, in as many pieces as micro-kernels run for so many blocks of
+// channels.
+static Ahead ahead_of(const Walk& w, const float* x, const Depths* depths, int64_t next, int64_t part, int64_t blocks) {
   const Planes& p = w.planes;
   if (next == part) return {};
-  const int64_t row = most(0, next % w.bands * w.bh * p.ps + p.top), rows = least(p.h - row, p.rows * p.ps);
-  if (rows <= 0) return {};
-  const bool whole = rows == p.h;   // planes lie behind one another
-  const float* from = x + next / w.bands * p.channels * p.h * p.w + row * p.w;
-  const int64_t run = (whole ? p.channels : 1) * rows * p.w, jump = p.h * p.w, runs = whole ? 1 : p.channels;
+  const Part to = part_of(w, next);
+  const Depths read = read_of(w, depths, to.depth);
+  const int64_t row = most(0, to.band * w.bh * p.ps + p.top), rows = least(p.h - row, p.rows * p.ps);
+  if (rows <= 0 || read.count == 0) return {};
+  const bool whole = p.apart == rows * p.w;   // planes lie behind one another
+  const int64_t last = read.by > 0 ? read.at + (read.count - 1) * read.by : read.at;
+  const float* from = x + to.image * p.channels * p.apart + (last * p.h + row) * p.w;
+  const int64_t run = (whole ? p.channels : 1) * rows * p.w, runs = whole ? 1 : p.channels;
   const int64_t pieces = w.wide ? ceil_div(w.gw, kConvVectors * W) : ceil_div(w.gw, MR) * ceil_div(w.k, kConvPanel);
   const int64_t calls = blocks * w.fs * w.ft * w.bh * pieces;
-  return {from, run, jump, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
+  return {from, run, p.apart, runs, least(kAhead, ceil_div(runs * ceil_div(run, 16), calls)), 0};
 }
 
 // Sums for the batch norm of y, of `count` planes from `first` on.
@@ -216,48 +238,66 @@ template <class P>
 static void convolve(const Conv& c, const Args& a, const Team& team, bool back) {
   const Walk w = walk_of<P>(c, back);
   if (w.n * w.bands * w.gw == 0) return;
+  const Planes& p = w.planes;
   const WalkRoom room = walk_room<P>(c, w);
   float* const own = (float*)a.local;
-  int32_t* const at = (int32_t*)(own + room.at);
+  int32_t *const at = (int32_t*)(own + room.at), *const list = (int32_t*)(own + room.list);
   Tap* const taps = (Tap*)(own + room.taps);
   Phase* const phases = (Phase*)(own + room.phases);
+  Depths* const depths = (Depths*)(own + room.depths);
+  int64_t* const held = (int64_t*)(own + room.held);   // which depth lies in each slot
+  int64_t listed = 0;                                  // those that reach a plane
+  for (int64_t f = 0; f < w.fd; listed += depths[f++].count) depths[f] = depths_of(c, w, f, listed, list);
+  const bool up = depths->by > 0;   // through the slots
+  const int64_t round = rounds(w);
   int32_t filled = 0;   // offsets of all taps of all channels, of one plane of the output after the other
   for (int64_t f = 0, first = 0; f < w.fs * w.ft; f++) {
     const int64_t count = taps_of(c, w, f / w.ft, f % w.ft, taps + first);
     phases[f] = {first, count};
-    for (int64_t x = 0; x < w.planes.copies; x += P::words)
-      for (int64_t t = first; t < first + count; t++)
-        for (int64_t u = 0; u < P::words; u++) at[filled++] = (int32_t)((x + u) * w.planes.plane() + taps[t].at);
+    for (int64_t z = 0; z < round; z++) {
+      const int64_t slot = (up ? z : round - 1 - z) % p.slots;
+      for (int64_t x = 0; x < p.copies; x += P::words)
+        for (int64_t t = first; t < first + count; t++)
+          for (int64_t u = 0; u < P::words; u++) at[filled++] = (int32_t)((slot * p.copies + x + u) * p.plane() + taps[t].at);
+    }
     first += count;
   }
   float* const packed = (float*)a.scratch;
-  pack_weights<P>(w, (const float*)a.in[1], phases, taps, own + room.tile, packed, team);
+  pack_weights<P>(w, (const float*)a.in[1], phases, taps, list, listed, own + room.tile, packed, team);
   team.barrier();
   const bool has_bias = a.n_in % 2 == 1;
   double* const sums = c.stats ? (double*)a.out[1] : nullptr;
   Product end = {};   // what finish() reads of it
   end.act = c.act;
   (w.wide ? end.bi : end.bj) = 1;
-  // Where there are fewer bands of images than threads, blocks of channels are shared out too: each thread copies the planes.
-  const int64_t bands = w.n * w.groups * w.bands, blocks = w.blocks();
-  const Parts cuts = parts_of(blocks, 1, bands >= team.size ? 1 : least(blocks, ceil_div(team.size, bands)));
-  const Range mine = split(bands * cuts.count, team);
+  // Where there are fewer planes than threads, blocks of channels are shared out too: each thread copies what is read.
+  const int64_t parts = w.n * w.groups * w.bands * w.depth, blocks = w.blocks();
+  const Parts cuts = parts_of(blocks, 1, parts >= team.size ? 1 : least(blocks, ceil_div(team.size, parts)));
+  const Range mine = split(parts * cuts.count, team);
   const Normalized by = normalized_of(c, a, (BnNumbers*)(own + room.numbers));
   int64_t copied = -1;
   for (int64_t task = mine.begin; task < mine.end; task++) {
-    const int64_t cut = task % cuts.count, part = task / cuts.count, image = part / w.bands, g = image % w.groups;
-    const int64_t first = part % w.bands * w.bh;
-    const Planes& p = w.planes;
-    const float* x = (const float*)a.in[0] + image * p.channels * p.h * p.w;
-    if (part != copied) copy_planes<P>(p, x, first, own + room.planes, copied < 0 || w.bands > 1, by.from(g * w.ins));
+    const int64_t cut = task % cuts.count, part = task / cuts.count;
+    const Part here = part_of(w, part);
+    const int64_t image = here.image, g = image % w.groups, first = here.band * w.bh;
+    const Depths read = read_of(w, depths, here.depth);
+    const float* x = (const float*)a.in[0] + image * p.channels * p.apart;
+    if (part != copied) {
+      if (copied < 0 || (part / w.depth != copied / w.depth && w.bands > 1)) clear_planes(p, own + room.planes);
+      if (copied < 0 || part / w.depth != copied / w.depth)
+        for (int64_t s = 0; s < p.slots; s++) held[s] = kNoDepth;
+      copy_depths(p, read, held, own + room.planes,
+                  [&](int64_t z, float* to) { copy_planes<P>(p, x + z * p.h * p.w, first, to, by.from(g * w.ins)); });
+    }
     copied = part;
-    Ahead ahead = ahead_of(w, (const float*)a.in[0], task + 1 < mine.end ? (task + 1) / cuts.count : part, part,
+    Ahead ahead = ahead_of(w, (const float*)a.in[0], depths, task + 1 < mine.end ? (task + 1) / cuts.count : part, part,
                            cuts.begin(cut + 1) - cuts.begin(cut));
+    const int64_t slot = slot_of(read.at, read.by, p.slots), turn = up ? slot : p.slots - 1 - slot;   // where offsets begin
     end.bias = has_bias ? (const float*)a.in[2] + g * w.outs : nullptr;
     for (int64_t b = cuts.begin(cut); b < cuts.begin(cut + 1); b++) {
-      const int64_t channel = b * w.lanes(), lanes = w.packed(b);
-      float* const y = (float*)a.out[0] + (image * w.outs + channel) * w.oh * w.ow;
-      const int64_t valid = least(lanes, w.outs - channel), ld = w.oh * w.ow, pitch = w.fs * w.ow;
+      const int64_t channel = b * w.lanes(), lanes = w.packed(b), ld = w.depth * w.oh * w.ow;
+      float* const y = (float*)a.out[0] + (image * w.outs + channel) * ld + here.depth * w.oh * w.ow;
+      const int64_t valid = least(lanes, w.outs - channel), pitch = w.fs * w.ow;
       Target t = {&end, y, ld, pitch, channel, valid, w.gw, valid == lanes, own + room.tile, &ahead};
       const float* panel = packed + (g * blocks + b) * w.lanes() * w.k;
       for (int64_t i = 0; i < w.fs; i++) {
@@ -272,14 +312,16 @@ static void convolve(const Conv& c, const Args& a, const Team& team, bool back) 
               t.gw = t.pitch = ceil_div(w.ow - j, w.ft);
             }
             const Phase f = phases[i * w.ft + j];
-            const int64_t before = f.first * p.copies, k = f.count * p.copies;
-            const float *const from = own + room.planes + r * p.cols, *const weights = panel + before * lanes;
+            const int64_t each = f.count * p.copies, k = each * read.count;
+            const int32_t* const places = at + (f.first * round + f.count * turn) * p.copies;
+            const float* const from = own + room.planes + r * p.cols;
+            const float* const weights = panel + (f.first * w.kd * p.copies + read.first * each) * lanes;
             if (w.wide == 1)
-              rows_of_one<P>(w, t, k, from, at + before, weights, now);
+              rows_of_one<P>(w, t, k, from, places, weights, now);
             else if (w.wide)
-              rows_by_pixel<P>(w, t, k, from, at + before, weights, now);
+              rows_by_pixel<P>(w, t, k, from, places, weights, now);
             else
-              rows_by_channel<P>(w, t, k, from, at + before, weights, lanes, now);
+              rows_by_channel<P>(w, t, k, from, places, weights, lanes, now);
           }
           if (w.ft > 1) put_strips(w, own + room.strips, to, pitch, valid, now);
         }
@@ -304,6 +346,8 @@ void conv2dGradInput(const Args& a, const Team& team) {
   const Conv c = conv_of(a.i);
   c.bf16 ? convolve_bf16(c, a, team, true) : GRADCLIP_F32(conv2dGradInput, convolve<F32>(c, a, team, true));
 }
+void conv3d(const Args& a, const Team& team) { conv2d(a, team); }
+void conv3dGradInput(const Args& a, const Team& team) { conv2dGradInput(a, team); }
 
 static void convolve_need(Need& n, bool back) {
   const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
@@ -322,11 +366,13 @@ static void convolve_need(Need& n, bool back) {
   with_packing(c, (back ? c.co : c.ci) == 1, [&](auto packing) {
     using P = decltype(packing);
     const Walk w = walk_of<P>(c, back);
-    if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX) return n.fail("too large");
+    if (planes_floats(w.planes) > INT32_MAX || w.k > INT32_MAX / 2) return n.fail("too large");
     n.local = size_mul(walk_room<P>(c, w).total, 4);
     n.scratch = size_mul(walk_weights(w), 4);
   });
 }
 void conv2d_need(Need& n) { convolve_need(n, false); }
 void conv2dGradInput_need(Need& n) { convolve_need(n, true); }
+void conv3d_need(Need& n) { convolve_need(n, false); }
+void conv3dGradInput_need(Need& n) { convolve_need(n, true); }
 }   // namespace gradclip::GRADCLIP_ISA

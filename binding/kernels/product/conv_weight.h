@@ -1,4 +1,5 @@
-// conv_weight.h: conv2dGradWeight, dw = the sum over images and pixels of x * dy, and db, the sum of dy.
+// conv_weight.h: conv2dGradWeight and conv3dGradWeight, dw = the sum over images and pixels of x * dy, and db, the sum of dy. An image is a
+// plane of the output, of any depth.
 // The images fall into parts (a number that depends on sizes only), each with sums of its own that are added up in order at the end. Within
 // an image rows fall into blocks of about kChain pixels: a block is one fma chain from 0, the blocks of a part are added in order.
 // Lanes are filters; where a group has few of them, lanes are 16 pixels, added up by hsum.
@@ -17,7 +18,7 @@ constexpr int kTapsOfFew = NR == 1 ? 9 : 4;   // taps at once, then
 
 struct WeightWalk {
   bool few;
-  int64_t taps, k, blocks, lanes;   // kh * kw; times ci; blocks of filters, of so many lanes at most
+  int64_t taps, k, blocks, lanes;   // kh * kw; times ci * kd; blocks of filters, of so many lanes at most
   int64_t parts, partial;           // of the images; floats of the sums of a part: [groups][blocks][k + 1][lanes]
   int64_t chain, bh, bands;         // rows of a chain, of a band, and bands
   Planes planes;
@@ -25,15 +26,15 @@ struct WeightWalk {
 static WeightWalk weight_walk_of(const Conv& c) {
   WeightWalk w;
   w.few = c.co <= kFewFilters;
-  w.taps = c.kh * c.kw, w.k = w.taps * c.ci;
+  w.taps = c.kh * c.kw, w.k = size_mul(c.kd, w.taps * c.ci);
   w.lanes = w.few ? 1 : TN, w.blocks = ceil_div(c.co, w.lanes);
   w.partial = size_mul(size_mul(c.groups * w.blocks, w.k + 1), w.lanes);
   // By sizes that do not depend on the width of registers.
   const int64_t sums = most(1, size_mul(size_mul(c.groups, c.co), w.k + 1));
-  w.parts = most(1, least(least(c.n, kImageParts), kPartialFloats / sums));
+  w.parts = most(1, least(least(c.n * c.od, kImageParts), kPartialFloats / sums));
   w.chain = most(1, kChain / c.ow);
   Planes& p = w.planes;
-  p.channels = p.copies = c.ci, p.h = c.h, p.w = c.w;
+  p.channels = p.copies = c.ci, p.slots = c.kd, p.h = c.h, p.w = c.w, p.apart = c.d * c.h * c.w;
   p.ps = w.few ? c.sh : 1, p.pt = w.few ? c.sw : 1;
   p.top = -c.top, p.left = -c.left;
   const int64_t reach_h = (c.kh - 1) * c.dh, reach_w = (c.kw - 1) * c.dw;
@@ -41,7 +42,7 @@ static WeightWalk weight_walk_of(const Conv& c) {
   const int64_t span_h = reach_h / p.ps + 1, span_w = reach_w / p.pt + 1;
   p.cols = (c.ow - 1) * step_w + span_w;
   // A band is a number of whole chains, so that what is one chain depends neither on bands nor on what they hold.
-  const int64_t row = most(1, size_mul(size_mul(c.ci, p.ps * p.pt), p.cols)), chains = ceil_div(c.oh, w.chain);
+  const int64_t row = most(1, size_mul(size_mul(size_mul(c.ci, c.kd), p.ps * p.pt), p.cols)), chains = ceil_div(c.oh, w.chain);
   const int64_t some = most(1, least(chains, (kPlanes / row - span_h) / (w.chain * step_h)));
   w.bands = ceil_div(chains, some);
   w.bh = ceil_div(chains, w.bands) * w.chain;
@@ -57,15 +58,22 @@ struct TapGroup {
 struct TapRun {
   int64_t first, count, taps;
 };
-static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_t c1, TapGroup* groups, TapRun* runs) {
-  const int64_t plane = w.planes.plane(), cols = w.planes.cols;
+// Of the depths that are read.
+static int64_t tap_groups(const Conv& c, const WeightWalk& w, const Planes& p, const Depths& read, int64_t c0, int64_t c1,
+                          TapGroup* groups, TapRun* runs) {
   int64_t filled = 0, count = 0;
+  const auto put = [&](int64_t x, int64_t kx) {
+    for (int64_t z = 0; z < read.count; z++) {
+      const int64_t plane = (slot_of(read.at + z * read.by, read.by, p.slots) * p.copies + x - c0) * p.plane();
+      const int64_t tap = (x * c.kd + read.first + z) * w.taps;
+      for (int64_t y = 0; y < c.kh; y++) groups[filled++] = {plane + y * c.dh * p.cols + kx * c.dw, tap + y * c.kw + kx};
+    }
+  };
   if (c.kw == 1) {
     for (int64_t x = c0; x < c1;) {
       const int64_t taps = least(kTaps - 1, c1 - x), whole = (c1 - x) / taps;
       runs[count] = {filled, 0, taps};
-      for (int64_t i = 0; i < whole; i++, x += taps)
-        for (int64_t y = 0; y < c.kh; y++) groups[filled++] = {x * plane + y * c.dh * cols, x * w.taps + y};
+      for (int64_t i = 0; i < whole; i++, x += taps) put(x, 0);
       runs[count].count = filled - runs[count].first;
       count++;
     }
@@ -75,15 +83,14 @@ static int64_t tap_groups(const Conv& c, const WeightWalk& w, int64_t c0, int64_
   for (int64_t part = 0; part < parts.count; part++) {
     const int64_t kx = parts.begin(part), taps = parts.begin(part + 1) - kx;
     if (part == 0 || taps != runs[count - 1].taps) runs[count++] = {filled, 0, taps};
-    for (int64_t x = c0; x < c1; x++)
-      for (int64_t y = 0; y < c.kh; y++) groups[filled++] = {x * plane + y * c.dh * cols + kx * c.dw, x * w.taps + y * c.kw + kx};
+    for (int64_t x = c0; x < c1; x++) put(x, kx);
     runs[count - 1].count = filled - runs[count - 1].first;
   }
   return count;
 }
 
 struct WeightRoom {
-  int64_t planes, raw, turned, groups, tile, numbers, total;
+  int64_t planes, raw, turned, groups, held, tile, numbers, total;
 };
 template <class P>
 static WeightRoom weight_room(const Conv& c, const WeightWalk& w) {
@@ -92,7 +99,8 @@ static WeightRoom weight_room(const Conv& c, const WeightWalk& w) {
   r.raw = line(planes_floats(w.planes)) + kPlaneSlack;
   r.turned = r.raw + (P::terms == 2 ? line(w.planes.plane()) + kPlaneSlack : 0);
   r.groups = r.turned + (w.few ? 0 : least(w.bh, c.oh) * words_of<P>(c.ow) * w.blocks * TN);
-  r.tile = r.groups + line(most(w.k * 4, w.taps * 2));
+  r.held = r.groups + line(size_mul(4, w.k));
+  r.tile = r.held + line(2 * w.planes.slots);
   r.numbers = r.tile + kFlush * TN;
   r.total = r.numbers + normalized_floats(c);
   return r;
@@ -109,26 +117,29 @@ static void add_rows(const float* y, int64_t pixels, int64_t lanes, float* sums,
 
 // One image of a group: sums[block][k + 1][lanes] += its products, for channels [c0, c1) and blocks [b0, b1).
 struct WeightTask {
-  const float *x, *dy;
+  const float *x, *dy;             // channel 0 of the group: its first depth; the image
+  const float *next_x, *next_dy;   // those of the image after this one, x where what it reads ends; null: there is none
   float* sums;
   int64_t c0, c1, b0, b1;
-  Normalized by;    // x, from channel 0 of the group on
-  bool add, last;   // there was an image before; there is none after it
-  bool bias;        // its gradient is wanted too
+  Depths read;
+  Normalized by;       // x, from channel 0 of the group on
+  bool add, another;   // there was an image before; it read other planes
+  bool bias;           // its gradient is wanted too
 };
 
 // Planes of x. Words begin at every column, and hold what lies there and `across` further.
 template <class P>
-static void copy_x(const Planes& p, const float* x, int64_t across, float* to, float* raw, bool clear, const Normalized& by) {
+static void copy_x(const Planes& p, const float* x, int64_t across, float* to, float* raw, const Normalized& by) {
   if constexpr (P::terms == 1 || P::words == 2) {
-    copy_planes<Single<P>>(p, x, 0, to, clear, by);
+    copy_planes<Single<P>>(p, x, 0, to, by);
     return;
   }
   Planes one = p;
-  one.channels = one.copies = 1;
+  one.channels = one.copies = one.slots = 1;
   const int64_t plane = p.plane();
+  clear_planes(one, raw);
   for (int64_t c = 0; c < p.channels; c++, to += plane) {
-    copy_planes<F32>(one, x + c * p.h * p.w, 0, raw, clear && c == 0, by.from(c));
+    copy_planes<F32>(one, x + c * p.apart, 0, raw, by.from(c));
     for (int64_t e = 0; e < plane; e += L) {
       F word = load_part(raw + e, plane - e);
       const F second = load_part(raw + e + across, plane - e - across);
@@ -157,13 +168,25 @@ static float sum_of_rows(const float* dy, int64_t rows, int64_t cols) {
 // The image after this one, asked for while this one is worked on: x and dy.
 static void next_image(const Conv& c, const WeightWalk& w, const WeightTask& t, const TapRun* runs, int64_t count, Ahead* to) {
   to[0] = to[1] = {};
-  if (t.last || w.bands > 1) return;
+  if (!t.next_x || w.bands > 1) return;
   int64_t calls = 0;
   for (int64_t run = 0; run < count; run++) calls += ceil_div(runs[run].count, groups_at_once((int)runs[run].taps));
   calls *= (t.b1 - t.b0) * ceil_div(c.oh, w.chain);
-  const int64_t x = (t.c1 - t.c0) * c.h * c.w, dy = (least(t.b1 * TN, c.co) - t.b0 * TN) * c.oh * c.ow;
-  to[0] = {t.x + c.groups * c.ci * c.h * c.w + t.c0 * c.h * c.w, x, 0, 1, ceil_div(ceil_div(x, 16), calls), 0};
-  to[1] = {t.dy + c.groups * c.co * c.oh * c.ow + t.b0 * TN * c.oh * c.ow, dy, 0, 1, ceil_div(ceil_div(dy, 16), calls), 0};
+  if (calls == 0) return;
+  const auto ask = [&](const float* from, int64_t first, int64_t channels, int64_t depth, int64_t plane) {
+    const int64_t run = depth == 1 ? channels * plane : plane, runs = depth == 1 ? 1 : channels;
+    return Ahead{from + first * depth * plane, run, depth * plane, runs, ceil_div(runs * ceil_div(run, 16), calls), 0};
+  };
+  to[0] = ask(t.next_x, t.c0, t.c1 - t.c0, c.d, c.h * c.w);
+  to[1] = ask(t.next_dy, t.b0 * TN, least(t.b1 * TN, c.co) - t.b0 * TN, c.od, c.oh * c.ow);
+}
+
+// Sums of depths that the first image does not read begin with 0.
+static void clear_depths(const Conv& c, const WeightWalk& w, const WeightTask& t, float* sums, int64_t lanes) {
+  for (int64_t x = t.c0; x < t.c1; x++)
+    for (int64_t z = 0; z < c.kd; z++)
+      if (z < t.read.first || z >= t.read.first + t.read.count)
+        memset(sums + (x * c.kd + z) * w.taps * lanes, 0, (size_t)(w.taps * lanes) * sizeof(float));
 }
 
 template <class P>
@@ -172,7 +195,9 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
   TapRun runs[8];
   Planes planes = w.planes;
   planes.channels = planes.copies = t.c1 - t.c0;
-  const int64_t count = tap_groups(c, w, t.c0, t.c1, groups, runs), cols = planes.cols;
+  const int64_t count = tap_groups(c, w, planes, t.read, t.c0, t.c1, groups, runs), cols = planes.cols;
+  const int64_t ld = c.od * c.oh * c.ow;   // from one filter to the next in dy
+  int64_t* const held = (int64_t*)(own + room.held);
   const bool close = c.sw == 1 && c.dw == 1 && c.kw > 1;
   Patch g = {};
   g.cols = c.ow, g.down = cols * c.sh, g.across = c.sw;
@@ -186,16 +211,22 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
     Planes mine = planes;
     mine.top += first * c.sh;
-    copy_x<P>(mine, t.x + t.c0 * c.h * c.w, c.sw, own + room.planes, own + room.raw, !t.add || w.bands > 1, t.by.from(t.c0));
+    if (!t.add || w.bands > 1) clear_planes(mine, own + room.planes);
+    if (!t.add || w.bands > 1 || t.another)
+      for (int64_t s = 0; s < mine.slots; s++) held[s] = kNoDepth;
+    copy_depths(mine, t.read, held, own + room.planes, [&](int64_t z, float* to) {
+      copy_x<P>(mine, t.x + t.c0 * mine.apart + z * c.h * c.w, c.sw, to, own + room.raw, t.by.from(t.c0));
+    });
     for (int64_t b = t.b0; b < t.b1; b++) {
       const int64_t valid = least(TN, c.co - b * TN), lanes = valid <= W ? W : TN;
       float *const y = own + room.turned, *const sums = t.sums + b * TN * (w.k + 1);
-      const float* const dy = t.dy + b * TN * c.oh * c.ow + first * c.ow;
-      turn_rows<P>(dy, c.oh * c.ow, c.ow, rows, valid, lanes, y);
-      g.cs = (c.kw > 1 ? 1 : w.taps) * lanes;
+      const float* const dy = t.dy + b * TN * ld + first * c.ow;
+      turn_rows<P>(dy, ld, c.ow, rows, valid, lanes, y);
+      if (!t.add && band == 0) clear_depths(c, w, t, sums, lanes);
+      g.cs = (c.kw > 1 ? 1 : c.kd * w.taps) * lanes;
       for (int64_t r = 0; r < rows; r += w.chain) {
         g.rows = least(w.chain, rows - r), g.y = y + r * words_of<P>(c.ow) * lanes, g.add = t.add || first + r > 0;
-        const float* x = own + room.planes + r * g.down - t.c0 * planes.plane();
+        const float* x = own + room.planes + r * g.down;
         for (int64_t run = 0; run < count; run++) {
           const TapRun& u = runs[run];
           const int64_t some = groups_at_once((int)u.taps);
@@ -216,7 +247,7 @@ static void weight_of_many(const Conv& c, const WeightWalk& w, const WeightTask&
           continue;
         }
         for (int64_t o = 0; o < lanes; o++) {
-          const float sum = o < valid ? sum_of_rows(dy + o * c.oh * c.ow + r * c.ow, g.rows, c.ow) : 0.f;
+          const float sum = o < valid ? sum_of_rows(dy + o * ld + r * c.ow, g.rows, c.ow) : 0.f;
           bias[o] = g.add ? bias[o] + sum : sum;
         }
       }
@@ -252,25 +283,35 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
     return (r % c.sh * c.sw + q % c.sw) * p.rows * p.cols + r / c.sh * p.cols + q / c.sw;
   };
   LaneSums lanes = {};
+  const int64_t ld = c.od * c.oh * c.ow;
+  int64_t* const held = (int64_t*)(own + room.held);
   for (int64_t band = 0; band < w.bands; band++) {
     const int64_t first = band * w.bh, rows = least(w.bh, c.oh - first);
-    copy_planes<P>(p, t.x, first, own + room.planes, !t.add || w.bands > 1, t.by);
+    if (!t.add || w.bands > 1) clear_planes(p, own + room.planes);
+    if (!t.add || w.bands > 1 || t.another)
+      for (int64_t s = 0; s < p.slots; s++) held[s] = kNoDepth;
+    copy_depths(p, t.read, held, own + room.planes,
+                [&](int64_t z, float* to) { copy_planes<P>(p, t.x + z * c.h * c.w, first, to, t.by); });
     for (int64_t o = t.b0; o < t.b1; o++)
       for (int64_t r0 = 0; r0 < rows; r0 += w.chain) {
         const int64_t r1 = least(rows, r0 + w.chain);
         const bool add_up = t.add || first + r0 > 0;
-        const float* dy = t.dy + (o * c.oh + first) * c.ow;
+        const float* dy = t.dy + o * ld + first * c.ow;
         float* const sums = t.sums + o * (w.k + 1);
-        for (int64_t x = t.c0; x < t.c1; x++)
+        // Channels, and depths of each; of those that are not read the sums are 0.
+        for (int64_t k = t.c0 * c.kd; k < t.c1 * c.kd; k++) {
+          const int64_t x = k / c.kd, depth = k % c.kd - t.read.first;
+          const bool there = depth >= 0 && depth < t.read.count;
+          const int64_t slot = there ? slot_of(t.read.at + depth * t.read.by, t.read.by, p.slots) : 0;
           for (int64_t t0 = 0; t0 < w.taps; t0 += kTapsOfFew) {
             const int now = (int)least(kTapsOfFew, w.taps - t0);
             const float* from[kTapsOfFew];
             F sum[kTapsOfFew];
             for (int z = 0; z < kTapsOfFew; z++) {
-              from[z] = own + room.planes + x * p.plane() + place(t0 + (z < now ? z : 0));
+              from[z] = own + room.planes + slot * p.slot() + x * p.plane() + place(t0 + (z < now ? z : 0));
               sum[z] = set1(0.f);
             }
-            for (int64_t r = r0; r < r1; r++) {
+            for (int64_t r = r0; there && r < r1; r++) {
               int64_t j = 0;
               for (; j + L <= c.ow; j += L) {
                 const F y = rounded<P>(load(dy + r * c.ow + j));
@@ -283,10 +324,11 @@ static void weight_of_few(const Conv& c, const WeightWalk& w, const WeightTask& 
             }
             for (int z = 0; z < now; z++) {
               store(lanes.held + lanes.count++ * L, sum[z]);
-              if (lanes.count == L) put_sums(lanes, sums + x * w.taps + t0 + z + 1 - L, add_up);
+              if (lanes.count == L) put_sums(lanes, sums + k * w.taps + t0 + z + 1 - L, add_up);
             }
           }
-        put_sums(lanes, sums + t.c1 * w.taps - lanes.count, add_up);
+        }
+        put_sums(lanes, sums + t.c1 * c.kd * w.taps - lanes.count, add_up);
         if (!t.bias || t.c0 > 0) continue;
         const float s = sum_of_rows(dy + r0 * c.ow, r1 - r0, c.ow);
         sums[w.k] = add_up ? sums[w.k] + s : s;
@@ -342,7 +384,7 @@ static void grad_weight(const Conv& c, const Args& a, const Team& team) {
     if (db) memset(db + r.begin, 0, (size_t)(r.end - r.begin) * sizeof(float));
     return;
   }
-  const Parts images = parts_of(c.n, 1, w.parts);
+  const Parts images = parts_of(c.n * c.od, 1, w.parts);
   // Where there are fewer parts than threads, channels and then blocks of filters are shared out too.
   const int64_t whole = w.parts * c.groups, wanted = ceil_div(team.size, whole);
   const Parts cs = parts_of(c.ci, 1, least(c.ci, wanted)),
@@ -357,10 +399,21 @@ static void grad_weight(const Conv& c, const Args& a, const Team& team) {
     t.by = by.from(g * c.ci), t.bias = db;
     t.sums = sums + part * w.partial + g * w.blocks * w.lanes * (w.k + 1);
     t.c0 = cs.begin(x), t.c1 = cs.begin(x + 1), t.b0 = bs.begin(b), t.b1 = bs.begin(b + 1);
+    const Depths all = {0, c.kd, -c.front, c.dd};
+    const auto x_of = [&](int64_t image) {
+      return (const float*)a.in[0] + (image / c.od * c.groups + g) * c.ci * w.planes.apart;
+    };
+    const auto dy_of = [&](int64_t image) {
+      return (const float*)a.in[1] + ((image / c.od * c.groups + g) * c.co * c.od + image % c.od) * c.oh * c.ow;
+    };
     for (int64_t image = images.begin(part); image < images.begin(part + 1); image++) {
-      t.x = (const float*)a.in[0] + (image * c.groups + g) * c.ci * c.h * c.w;
-      t.dy = (const float*)a.in[1] + (image * c.groups + g) * c.co * c.oh * c.ow;
-      t.add = image > images.begin(part), t.last = image + 1 == images.begin(part + 1);
+      t.x = x_of(image), t.dy = dy_of(image);
+      t.read = within(all, image % c.od * c.sd, c.d);
+      t.add = image > images.begin(part), t.another = image % c.od == 0;
+      t.next_x = t.next_dy = nullptr;
+      const Depths next = within(all, (image + 1) % c.od * c.sd, c.d);
+      if (image + 1 < images.begin(part + 1) && next.count > 0)
+        t.next_x = x_of(image + 1) + (next.at + (next.count - 1) * next.by) * c.h * c.w, t.next_dy = dy_of(image + 1);
       if constexpr (is_f32<P>) {
         w.few ? weight_of_few<P>(c, w, t, own, room) : weight_of_many<P>(c, w, t, own, room);
       } else if constexpr (P::terms == 1) {
@@ -378,6 +431,7 @@ void conv2dGradWeight(const Args& a, const Team& team) {
   if (!c.bf16) return GRADCLIP_F32(conv2dGradWeight, grad_weight<F32>(c, a, team));
   with_rounding(c.co <= kFewFilters, [&](auto packing) { grad_weight<decltype(packing)>(c, a, team); });
 }
+void conv3dGradWeight(const Args& a, const Team& team) { conv2dGradWeight(a, team); }
 
 void conv2dGradWeight_need(Need& n) {
   const Conv c = n.n_i == kCvInts ? conv_of(n.i) : Conv{};
@@ -395,4 +449,5 @@ void conv2dGradWeight_need(Need& n) {
   with_packing(c, w.few, [&](auto packing) { n.local = size_mul(weight_room<decltype(packing)>(c, w).total, 4); });
   n.scratch = size_mul(size_mul(w.parts, w.partial), 4);
 }
+void conv3dGradWeight_need(Need& n) { conv2dGradWeight_need(n); }
 }   // namespace gradclip::GRADCLIP_ISA

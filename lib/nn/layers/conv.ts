@@ -4,19 +4,27 @@ import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import {
   type Conv1dOptions,
   type Conv2dOptions,
+  type Conv3dOptions,
   type ConvTranspose1dOptions,
   type ConvTranspose2dOptions,
+  type ConvTranspose3dOptions,
   conv1d,
   conv1dFields,
   conv2d,
   conv2dFields,
+  conv3d,
+  conv3dFields,
   convTranspose1d,
   convTranspose1dFields,
   convTranspose2d,
   convTranspose2dFields,
+  convTranspose3d,
+  convTranspose3dFields,
   type Size2d,
+  type Size3d,
   size1d,
   size2d,
+  size3d,
 } from '../../ops/product/convolve.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { forwardOf, size } from '../fields.ts';
@@ -32,10 +40,14 @@ interface LayerOptions {
 export interface Conv1dLayerOptions extends Conv1dOptions, LayerOptions {}
 /** Options of `nn.Conv2d`. */
 export interface Conv2dLayerOptions extends Conv2dOptions, LayerOptions {}
+/** Options of `nn.Conv3d`. */
+export interface Conv3dLayerOptions extends Conv3dOptions, LayerOptions {}
 /** Options of `nn.ConvTranspose1d`. */
 export interface ConvTranspose1dLayerOptions extends ConvTranspose1dOptions, LayerOptions {}
 /** Options of `nn.ConvTranspose2d`. */
 export interface ConvTranspose2dLayerOptions extends ConvTranspose2dOptions, LayerOptions {}
+/** Options of `nn.ConvTranspose3d`. */
+export interface ConvTranspose3dLayerOptions extends ConvTranspose3dOptions, LayerOptions {}
 
 /** What decides the shapes of weight and bias, as read. */
 interface Channels {
@@ -260,5 +272,101 @@ export class ConvTranspose1d extends Module {
     const { stride, padding, dilation, groups, outputPadding } = this;
     const given = { stride, padding, dilation, groups, outputPadding };
     return convTranspose1d(readConvTranspose1dForward(arguments).x, this.weight, this.bias, given);
+  }
+}
+
+const readConv3d = signature(
+  'nn.Conv3d',
+  { ...channels, kernelSize: size3d(1) },
+  options<Conv3dLayerOptions>()({ ...conv3dFields, bias }),
+);
+const readConv3dForward = forwardOf('Conv3d');
+
+/**
+ * Convolution over volumes, with out = floor((size + 2 padding - dilation (kernelSize - 1) - 1) / stride) + 1 along each dimension. Padding
+ * is with zeros. `weight` [outChannels, inChannels / groups, kd, kh, kw], `bias` [outChannels].
+ * @shape x [n, inChannels, d, h, w] -> [n, outChannels, od, oh, ow]
+ * @throws OptionError; ShapeError for another number of channels, or where x is smaller than the kernel; DTypeError
+ * unless x is f32
+ * @see torch.nn.Conv3d
+ */
+export class Conv3d extends Module {
+  /** Kernels [outChannels, inChannels / groups, kd, kh, kw]. */
+  weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
+  bias: Parameter | null;
+  /** Step from one output to the next: depth, height and width. */
+  readonly stride: Size3d;
+  /** Zeros around the input. */
+  readonly padding: Size3d | 'same' | 'valid';
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: Size3d;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
+
+  /** @param kernelSize one number, or [depth, height, width] */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size3d, options: Conv3dLayerOptions = {}) {
+    super();
+    const read = readConv3d(arguments);
+    [this.weight, this.bias] = parametersOf('nn.Conv3d', read, [...weightOf(read), ...read.kernelSize]);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { stride, padding, dilation, groups } = this;
+    return conv3d(readConv3dForward(arguments).x, this.weight, this.bias, { stride, padding, dilation, groups });
+  }
+}
+
+const readConvTranspose3d = signature(
+  'nn.ConvTranspose3d',
+  { ...channels, kernelSize: size3d(1) },
+  options<ConvTranspose3dLayerOptions>()({ ...convTranspose3dFields, bias }),
+);
+const readConvTranspose3dForward = forwardOf('ConvTranspose3d');
+
+/**
+ * Transposed convolution over volumes, with out = (size - 1) stride - 2 padding + dilation (kernelSize - 1) + outputPadding + 1 along each
+ * dimension. `weight` [inChannels, outChannels / groups, kd, kh, kw], `bias` [outChannels].
+ * @shape x [n, inChannels, d, h, w] -> [n, outChannels, od, oh, ow]
+ * @throws OptionError; ShapeError for another number of channels; DTypeError unless x is f32
+ * @see torch.nn.ConvTranspose3d
+ */
+export class ConvTranspose3d extends Module {
+  /** Kernels [inChannels, outChannels / groups, kd, kh, kw]. */
+  weight: Parameter;
+  /** Added to each channel [outChannels]; null without one. */
+  bias: Parameter | null;
+  /** Step from one output to the next: depth, height and width. */
+  readonly stride: Size3d;
+  /** Taken off each side of the output. */
+  readonly padding: Size3d;
+  /** Distance between the elements that a kernel reads. */
+  readonly dilation: Size3d;
+  /** Groups of channels, each convolved separately. */
+  readonly groups: number;
+  /** Added at the end of the output. */
+  readonly outputPadding: Size3d;
+
+  /** @param kernelSize one number, or [depth, height, width] */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size3d, options: ConvTranspose3dLayerOptions = {}) {
+    super();
+    const read = readConvTranspose3d(arguments);
+    const shape = [inChannels, outChannels / read.groups, ...read.kernelSize];
+    [this.weight, this.bias] = parametersOf('nn.ConvTranspose3d', read, shape);
+    this.stride = read.stride;
+    this.padding = read.padding;
+    this.dilation = read.dilation;
+    this.groups = read.groups;
+    this.outputPadding = read.outputPadding;
+  }
+
+  forward(x: TensorLike): Tensor {
+    const { stride, padding, dilation, groups, outputPadding } = this;
+    const given = { stride, padding, dilation, groups, outputPadding };
+    return convTranspose3d(readConvTranspose3dForward(arguments).x, this.weight, this.bias, given);
   }
 }

@@ -1,15 +1,18 @@
 // convolve.ts: the public functions of convolutions. Their records: conv.ts.
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
-import { choice, either, type Field, options, pair, signature, whole } from '../../options/index.ts';
+import { choice, either, type Field, options, pair, signature, triple, whole } from '../../options/index.ts';
 import { optionalTensor, tensor } from '../args.ts';
 import type { Pair } from '../image/windows.ts';
 import { reshape } from '../shape/shape.ts';
-import { CONV2D, CONV2D_GRAD_INPUT } from './conv.ts';
+import { CONV2D, CONV2D_GRAD_INPUT, CONV3D, CONV3D_GRAD_INPUT } from './conv.ts';
 import type { ConvAttrs } from './conv-attrs.ts';
+import { spaceOf } from './conv-geometry.ts';
 
 /** One number for height and width, or [height, width]. */
 export type Size2d = number | readonly [number, number];
+/** One number for depth, height and width, or [depth, height, width]. */
+export type Size3d = number | readonly [number, number, number];
 
 export interface ConvOptions<Size> {
   /** Step from one output to the next; default 1. */
@@ -25,6 +28,8 @@ export interface ConvOptions<Size> {
 export type Conv2dOptions = ConvOptions<Size2d>;
 /** Options of `ops.conv1d`. */
 export type Conv1dOptions = ConvOptions<number>;
+/** Options of `ops.conv3d`. */
+export type Conv3dOptions = ConvOptions<Size3d>;
 
 export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'padding'> {
   /** Rows and columns taken off each side of the output; default 0. */
@@ -36,11 +41,17 @@ export interface ConvTransposeOptions<Size> extends Omit<ConvOptions<Size>, 'pad
 export type ConvTranspose1dOptions = ConvTransposeOptions<number>;
 /** Options of `ops.convTranspose2d`. */
 export type ConvTranspose2dOptions = ConvTransposeOptions<Size2d>;
+/** Options of `ops.convTranspose3d`. */
+export type ConvTranspose3dOptions = ConvTransposeOptions<Size3d>;
 
 const one = (least: number): Field<number> => whole({ min: least, max: 65_535 });
 /** Of height and width. */
 export const size2d = (least: number): Field<Size2d, Pair> =>
   either(one(least), pair(one(least), one(least))).map((value): Pair => (typeof value === 'number' ? [value, value] : value));
+type Triple = readonly [number, number, number];
+/** Of depth, height and width. */
+export const size3d = (least: number): Field<Size3d, Triple> =>
+  either(one(least), triple(one(least))).map((value): Triple => (typeof value === 'number' ? [value, value, value] : value));
 /** Of a sequence. */
 export const size1d: (least: number) => Field<number> = one;
 
@@ -66,6 +77,7 @@ function fields<Size, Read>(size: (least: number) => Field<Size, Read>, unit: Si
 }
 export const conv2dFields: ConvFields<Size2d, Pair> = fields(size2d, 1, 0);
 export const conv1dFields: ConvFields<number, number> = fields(size1d, 1, 0);
+export const conv3dFields: ConvFields<Size3d, Triple> = fields(size3d, 1, 0);
 export const convTranspose2dFields: ConvTransposeFields<Size2d, Pair> = {
   ...conv2dFields,
   padding: size2d(0).default(0),
@@ -78,25 +90,31 @@ export const convTranspose1dFields: ConvTransposeFields<number, number> = {
   outputPadding: size1d(0).default(0),
 };
 
-/** What of the options makes attributes, as read. */
+export const convTranspose3dFields: ConvTransposeFields<Size3d, Triple> = {
+  ...conv3dFields,
+  padding: size3d(0).default(0),
+  outputPadding: size3d(0).default(0),
+};
+
+/** What of the options makes attributes, as read: of each dimension. */
 interface Read {
-  readonly stride: Pair;
-  readonly padding: Pair | 'same' | 'valid';
-  readonly dilation: Pair;
+  readonly stride: readonly number[];
+  readonly padding: readonly number[] | 'same' | 'valid';
+  readonly dilation: readonly number[];
   readonly groups: number;
 }
 
 /** Padding before and after, which for 'same' differ by one where the kernel's reach is even: PyTorch puts the rest at the end. */
-function paddingOf(where: string, { padding, stride, dilation }: Read, kernel: readonly number[]) {
+function paddingOf(where: string, { padding, stride, dilation }: Read, kernel: readonly number[]): number[] {
   if (padding === 'same') {
     if (stride.some((s) => s !== 1)) {
       throw new OptionError(`${where}: option padding: expected a number with stride ${stride.join('x')}, got "same"`);
     }
-    const [th, tw] = [dilation[0] * (kernel[0]! - 1), dilation[1] * (kernel[1]! - 1)];
-    return [th >> 1, tw >> 1, th - (th >> 1), tw - (tw >> 1)] as const;
+    const total = kernel.map((k, i) => dilation[i]! * (k - 1));
+    return [...total.map((n) => n >> 1), ...total.map((n) => n - (n >> 1))];
   }
-  const [ph, pw] = padding === 'valid' ? [0, 0] : padding;
-  return [ph, pw, ph, pw] as const;
+  const around = padding === 'valid' ? kernel.map(() => 0) : padding;
+  return [...around, ...around];
 }
 
 function attrsOf(where: string, read: Read, weight: Tensor): ConvAttrs {
@@ -105,8 +123,7 @@ function attrsOf(where: string, read: Read, weight: Tensor): ConvAttrs {
 }
 
 function expectRank(where: string, what: string, t: Tensor, rank: number): void {
-  const names = ['n', 'channels', ...(rank === 4 ? ['height', 'width'] : ['length'])];
-  const layout = what === 'x' ? names : ['out', 'in', ...(rank === 4 ? ['height', 'width'] : ['length'])];
+  const layout = [...(what === 'x' ? ['n', 'channels'] : ['out', 'in']), ...spaceOf(rank - 2)];
   if (t.shape.length === rank) return;
   const hint = what === 'x' && t.shape.length === rank - 1 ? '; is the first dimension, rows, missing?' : '';
   throw new ShapeError(`${where}: expected ${what} [${layout.join(', ')}], got [${t.shape}]${hint}`);
@@ -132,6 +149,28 @@ export function conv2d(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   expectRank('conv2d', 'x', t, 4);
   expectRank('conv2d', 'a weight', w, 4);
   return t.graph.add(CONV2D, [t, w, ...(b ? [b] : [])], attrsOf('ops.conv2d', read, w)).out;
+}
+
+const readConv3d = signature(
+  'ops.conv3d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<Conv3dOptions>()(conv3dFields),
+);
+
+/**
+ * Convolution (cross-correlation) over volumes, where along each dimension windows = floor((size + 2 padding - dilation (k - 1) - 1) /
+ * stride) + 1. Each output adds its products in one order, depth by depth of the weight, in precision bf16 those of two channels together,
+ * whatever the number of threads.
+ * @shape x [n, in, d, h, w], weight [out, in / groups, kd, kh, kw], bias [out] -> [n, out, od, oh, ow]
+ * @throws OptionError; ShapeError if shapes do not fit or the kernel is larger than the padded input; DTypeError
+ * unless all are f32
+ * @see torch.nn.functional.conv3d
+ */
+export function conv3d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: Conv3dOptions = {}): Tensor {
+  const { x: t, weight: w, bias: b, ...read } = readConv3d(arguments);
+  expectRank('conv3d', 'x', t, 5);
+  expectRank('conv3d', 'a weight', w, 5);
+  return t.graph.add(CONV3D, [t, w, ...(b ? [b] : [])], attrsOf('ops.conv3d', read, w)).out;
 }
 
 /** One dimension of size 1 before the last. */
@@ -186,10 +225,32 @@ export function convTranspose2d(
 ): Tensor {
   const where = 'convTranspose2d';
   const { x: t, weight: w, bias: b, outputPadding: extra, ...read } = readConvTranspose2d(arguments);
-  expectRank(where, 'x', t, 4);
-  if (w.shape.length !== 4 || t.shape[1] !== w.shape[0]) {
-    throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, height, width], got [${w.shape}]`);
-  }
+  expectTransposed(where, t, w, 2);
+  return transposed(where, t, w, b, read, extra);
+}
+
+const readConvTranspose3d = signature(
+  'ops.convTranspose3d',
+  { x: tensor, weight: tensor, bias: optionalTensor },
+  options<ConvTranspose3dOptions>()(convTranspose3dFields),
+);
+
+/**
+ * Transposed convolution over volumes: what `conv3d` does to the gradient of its output. Along each dimension out = (size - 1) stride - 2
+ * padding + dilation (k - 1) + outputPadding + 1.
+ * @shape x [n, in, d, h, w], weight [in, out / groups, kd, kh, kw], bias [out] -> [n, out, od, oh, ow]
+ * @throws OptionError; ShapeError if shapes do not fit; DTypeError unless all are f32
+ * @see torch.nn.functional.conv_transpose3d
+ */
+export function convTranspose3d(
+  x: TensorLike,
+  weight: TensorLike,
+  bias?: TensorLike | null,
+  options: ConvTranspose3dOptions = {},
+): Tensor {
+  const where = 'convTranspose3d';
+  const { x: t, weight: w, bias: b, outputPadding: extra, ...read } = readConvTranspose3d(arguments);
+  expectTransposed(where, t, w, 3);
   return transposed(where, t, w, b, read, extra);
 }
 
@@ -214,32 +275,41 @@ export function convTranspose1d(
 ): Tensor {
   const where = 'convTranspose1d';
   const { x: t, weight: w, bias: b, outputPadding: extra, stride, padding, dilation, groups } = readConvTranspose1d(arguments);
-  expectRank(where, 'x', t, 3);
-  if (w.shape.length !== 3 || t.shape[1] !== w.shape[0]) {
-    throw new ShapeError(`${where}: expected a weight [${t.shape[1]}, out / groups, length], got [${w.shape}]`);
-  }
+  expectTransposed(where, t, w, 1);
   const read: Read = { stride: [1, stride], padding: [0, padding], dilation: [1, dilation], groups };
   const y = transposed(where, flat(t), flat(w), b, read, [0, extra]);
   return reshape(y, [y.shape[0]!, y.shape[1]!, y.shape[3]!]);
 }
 
-/** Of images that fit the weight. */
-function transposed(where: string, t: Tensor, w: Tensor, b: Tensor | null, read: Read, extra: Pair): Tensor {
+function expectTransposed(where: string, t: Tensor, w: Tensor, dims: number): void {
+  expectRank(where, 'x', t, dims + 2);
+  if (w.shape.length === dims + 2 && t.shape[1] === w.shape[0]) return;
+  throw new ShapeError(
+    `${where}: expected a weight [${[t.shape[1], 'out / groups', ...spaceOf(dims)].join(', ')}], got [${w.shape}]`,
+  );
+}
+
+/** Of images or volumes that fit the weight. */
+function transposed(where: string, t: Tensor, w: Tensor, b: Tensor | null, read: Read, extra: readonly number[]): Tensor {
   const attrs = attrsOf(where, read, w);
-  const size = [0, 1].map((i) => {
+  const dims = w.shape.length - 2;
+  const size = extra.map((added, i) => {
     const [stride, dilation] = [attrs.stride[i]!, attrs.dilation[i]!];
-    if (extra[i]! >= Math.max(stride, dilation)) {
+    if (added >= Math.max(stride, dilation)) {
       throw new OptionError(
-        `ops.${where}: option outputPadding: expected less than the stride or the dilation (${Math.max(stride, dilation)}), got ${extra[i]}`,
+        `ops.${where}: option outputPadding: expected less than the stride or the dilation (${Math.max(stride, dilation)}), got ${added}`,
       );
     }
-    const n = (t.shape[2 + i]! - 1) * stride - 2 * attrs.padding[i]! + dilation * (w.shape[2 + i]! - 1) + extra[i]! + 1;
-    if (n < 1) throw new ShapeError(`${where}: expected an output of at least 1x1, got ${n} along ${i ? 'width' : 'height'}`);
+    const n = (t.shape[2 + i]! - 1) * stride - 2 * attrs.padding[i]! + dilation * (w.shape[2 + i]! - 1) + added + 1;
+    if (n < 1) {
+      const least = extra.map(() => 1).join('x');
+      throw new ShapeError(`${where}: expected an output of at least ${least}, got ${n} along ${spaceOf(dims)[i]}`);
+    }
     return n;
-  }) as [number, number];
+  });
   // An outputPadding of a whole stride or more (dilated kernels may have it) would make room for one more input: none is there.
-  const [top, left, bottom, right] = attrs.padding;
-  const spare = (i: 0 | 1): number => extra[i]! - (extra[i]! % attrs.stride[i]!);
-  const padding = [top, left, bottom - spare(0), right - spare(1)] as const;
-  return t.graph.add(CONV2D_GRAD_INPUT, [t, w, ...(b ? [b] : [])], { ...attrs, padding, size }).out;
+  const spare = extra.map((added, i) => added - (added % attrs.stride[i]!));
+  const padding = attrs.padding.map((n, i) => (i < dims ? n : n - spare[i - dims]!));
+  const op = dims === 3 ? CONV3D_GRAD_INPUT : CONV2D_GRAD_INPUT;
+  return t.graph.add(op, [t, w, ...(b ? [b] : [])], { ...attrs, padding, size }).out;
 }

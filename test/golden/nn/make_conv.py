@@ -42,5 +42,11 @@ cases = [
     case("ConvTranspose2d", (2, 3, 4, 3), 3, 2, 3),
     case("ConvTranspose2d", (1, 4, 3, 4), 4, 6, (3, 4), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), groups=2),
     case("ConvTranspose2d", (1, 2, 3, 3), 2, 3, 2, stride=2, dilation=3, output_padding=2, bias=False),
+    case("Conv3d", (2, 3, 4, 5, 6), 3, 4, 3),
+    case("Conv3d", (1, 2, 6, 5, 4), 2, 3, (3, 1, 4), padding="same", dilation=(2, 1, 1), bias=False),
+    case("Conv3d", (1, 4, 7, 6, 5), 4, 6, (4, 3, 2), stride=(2, 1, 3), padding=(2, 0, 1), dilation=(2, 1, 3), groups=2),
+    case("Conv3d", (1, 3, 2, 5, 5), 3, 6, 3, stride=2, padding=1, groups=3),
+    case("ConvTranspose3d", (1, 3, 3, 4, 3), 3, 2, 3),
+    case("ConvTranspose3d", (1, 4, 3, 3, 2), 4, 6, (3, 2, 4), stride=(2, 1, 3), padding=(1, 0, 2), output_padding=(1, 0, 2), groups=2),
 ]
 print(json.dumps({"torch": torch.__version__, "cases": cases}, separators=(",", ":")))

@@ -1,6 +1,6 @@
-// images.ts: layers over signals [channels, length] and images [channels, height, width]: convolutions, pooling, padding, resampling.
+// images.ts: layers over signals [channels, length], images [channels, height, width] and volumes: convolutions, pooling, padding, resampling.
 import * as nn from '../../../lib/nn/index.ts';
-import type { Size2d } from '../../../lib/ops/index.ts';
+import type { Size2d, Size3d } from '../../../lib/ops/index.ts';
 import { given, type Random } from '../random.ts';
 import type { Options, Row } from '../spec.ts';
 import { kind, type LayerKind, room, type Unit } from './kind.ts';
@@ -139,11 +139,15 @@ const upTo = (size: number): number => size;
 export const IMAGES: Readonly<Record<string, LayerKind>> = {
   Conv1d: convolution([2], (ins, { out, kernel }, options) => new nn.Conv1d(ins, out, [kernel].flat()[0]!, options)),
   Conv2d: convolution([3], (ins, { out, kernel }, options) => new nn.Conv2d(ins, out, kernel as Size2d, options)),
+  Conv3d: convolution([4], (ins, { out, kernel }, options) => new nn.Conv3d(ins, out, kernel as Size3d, options)),
   ConvTranspose1d: transposed([2], (ins, { out, kernel }, options) => {
     return new nn.ConvTranspose1d(ins, out, [kernel].flat()[0]!, options);
   }),
   ConvTranspose2d: transposed([3], (ins, { out, kernel }, options) => {
     return new nn.ConvTranspose2d(ins, out, kernel as Size2d, options);
+  }),
+  ConvTranspose3d: transposed([4], (ins, { out, kernel }, options) => {
+    return new nn.ConvTranspose3d(ins, out, kernel as Size3d, options);
   }),
   MaxPool1d: pooling([2], true, (kernel, options) => new nn.MaxPool1d(kernel, options)),
   MaxPool2d: pooling([3], true, (kernel, options) => new nn.MaxPool2d(kernel, options)),
