@@ -21,7 +21,7 @@ export {
   ConvTranspose3d,
   type ConvTranspose3dLayerOptions,
 } from './layers/conv.ts';
-export { Dropout, Dropout1d, Dropout2d } from './layers/dropout.ts';
+export { Dropout, Dropout1d, Dropout2d, Dropout3d } from './layers/dropout.ts';
 export {
   type BagInputs,
   Embedding,
@@ -33,33 +33,42 @@ export { Transformer, type TransformerMasks, type TransformerOptions } from './l
 export { Flatten, type FlattenOptions, Identity, Unflatten } from './layers/flatten.ts';
 export { Linear, type LinearOptions } from './layers/linear.ts';
 export { Lora, type LoraTerms } from './layers/lora.ts';
-export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm/batch-norm.ts';
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions } from './layers/norm/batch-norm.ts';
 export { GroupNorm, type GroupNormOptions } from './layers/norm/group-norm.ts';
-export { InstanceNorm1d, InstanceNorm2d, type InstanceNormOptions } from './layers/norm/instance-norm.ts';
+export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, type InstanceNormOptions } from './layers/norm/instance-norm.ts';
 export { LayerNorm, type LayerNormOptions, RMSNorm, type RMSNormOptions } from './layers/norm/row-norm.ts';
 export {
   CircularPad1d,
   CircularPad2d,
+  CircularPad3d,
   ConstantPad1d,
   ConstantPad2d,
+  ConstantPad3d,
   type Padding,
   ReflectionPad1d,
   ReflectionPad2d,
+  ReflectionPad3d,
   ReplicationPad1d,
   ReplicationPad2d,
+  ReplicationPad3d,
   ZeroPad1d,
   ZeroPad2d,
+  ZeroPad3d,
 } from './layers/pad.ts';
 export { PixelShuffle, PixelUnshuffle } from './layers/pixel-shuffle.ts';
 export {
   AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
   AdaptiveMaxPool1d,
   AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
   AvgPool1d,
   AvgPool2d,
+  AvgPool3d,
   MaxPool1d,
   MaxPool2d,
+  MaxPool3d,
 } from './layers/pool.ts';
 export { LearnedPositions, type LearnedPositionsOptions, type PositionsInput, SinusoidalPositions } from './layers/positions.ts';
 export {

@@ -23,6 +23,7 @@ export {
   type OutputSize,
 } from './image/avg-pool.ts';
 export { type MaxPoolOptions, maxPool1d, maxPool2d } from './image/max-pool.ts';
+export { adaptiveAvgPool3d, adaptiveMaxPool3d, avgPool3d, maxPool3d } from './image/volume-pool.ts';
 export type { PerDim } from './image/windows.ts';
 export { type BatchNormed, batchNorm, type EpsOptions } from './norm/batch-norm.ts';
 export { type LayerNormOptions, layerNorm, type RMSNormOptions, rmsNorm } from './norm/row-norm.ts';

@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { loss, nn, ops, optim, Trainer } from '../../lib/index.ts';
 import type { Tensor } from '../../lib/ir/graph.ts';
 
-const SHAPES = { Dropout1d: [40, 25, 3], Dropout2d: [40, 25, 2, 3] } as const;
+const SHAPES = { Dropout1d: [40, 25, 3], Dropout2d: [40, 25, 2, 3], Dropout3d: [40, 25, 2, 1, 3] } as const;
 const ROWS = 40;
 
 /** A factor for each channel, or for all: a trainer wants something to train. */
 class Scaled extends nn.Module {
   scale: nn.Parameter;
-  drop: nn.Dropout1d | nn.Dropout2d;
-  constructor(drop: nn.Dropout1d | nn.Dropout2d, channels: number) {
+  drop: nn.Dropout1d | nn.Dropout2d | nn.Dropout3d;
+  constructor(drop: nn.Dropout1d | nn.Dropout2d | nn.Dropout3d, channels: number) {
     super();
     this.drop = drop;
     this.scale = new nn.Parameter(channels === 1 ? [1] : [channels, 1, 1], new Float32Array(channels).fill(1));
@@ -21,9 +21,9 @@ class Scaled extends nn.Module {
 }
 
 /** What comes out for ones, by channels. */
-async function channels(layer: 'Dropout1d' | 'Dropout2d', p: number, seed: number): Promise<number[][]> {
+async function channels(layer: keyof typeof SHAPES, p: number, seed: number): Promise<number[][]> {
   const shape = SHAPES[layer];
-  const n = shape.reduce((a, b) => a * b, 1);
+  const n = (shape as readonly number[]).reduce((a, b) => a * b, 1);
   using trainer = new Trainer({
     model: new Scaled(new nn[layer](p), 1),
     loss: ({ x }, model) => loss.mse(model.forward(x), x),
@@ -36,7 +36,7 @@ async function channels(layer: 'Dropout1d' | 'Dropout2d', p: number, seed: numbe
   return Array.from({ length: ROWS * 25 }, (_, c) => Array.from((data as Float32Array).subarray(c * each, (c + 1) * each)));
 }
 
-describe.each(['Dropout1d', 'Dropout2d'] as const)('%s', (layer) => {
+describe.each(['Dropout1d', 'Dropout2d', 'Dropout3d'] as const)('%s', (layer) => {
   it.each([0.2, 0.5])('with p = %d: channels as a whole, so many of them, the others grown', async (p) => {
     const all = await channels(layer, p, 1);
     const grown = Math.fround(3 * Math.fround(1 / (1 - p)));

@@ -27,6 +27,10 @@ const layers: Readonly<Record<string, (c: Case) => nn.Layer & nn.Module>> = {
   avg_pool2d: (c) => new nn.AvgPool2d(c.size, c.options),
   avg_pool1d: (c) => new nn.AvgPool1d(c.size, c.options),
   adaptive_avg_pool2d: (c) => new nn.AdaptiveAvgPool2d(c.size),
+  max_pool3d: (c) => new nn.MaxPool3d(c.size, c.options),
+  avg_pool3d: (c) => new nn.AvgPool3d(c.size, c.options),
+  adaptive_avg_pool3d: (c) => new nn.AdaptiveAvgPool3d(c.size),
+  adaptive_max_pool3d: (c) => new nn.AdaptiveMaxPool3d(c.size),
   adaptive_avg_pool1d: (c) => new nn.AdaptiveAvgPool1d(c.size),
 };
 
@@ -68,13 +72,15 @@ describe('as in PyTorch: shape, value, gradient', () => {
   });
 });
 
-test('relu before max pooling is done within it, and means the same', () => {
-  const shape = [2, 3, 6, 10];
+test.each([
+  ['images', [2, 3, 6, 10], () => new nn.MaxPool2d(2)],
+  ['volumes', [2, 2, 4, 6, 10], () => new nn.MaxPool3d(2)],
+] as const)('relu before max pooling of %s is done within it, and means the same', (_, shape, layer) => {
   const x = Float64Array.from({ length: sizeOf(shape) }, (_, i) => Math.fround(Math.sin(i * 1.7) - 0.4));
   const pooled = (hidden: boolean): { values: Map<string, RefArray>; ops: string[] } => {
     // A reshape between the two hides the relu.
     const between = (t: Tensor): Tensor => (hidden ? reshape(reshape(t, [x.length]), shape) : t);
-    const { graph, y, dx } = trace(shape, (t) => new nn.MaxPool2d(2).forward(between(relu(t))));
+    const { graph, y, dx } = trace(shape, (t) => layer().forward(between(relu(t))));
     graph.output('y', y);
     graph.output('dx', dx);
     return { values: runGraph(graph, { inputs: { x } }), ops: graph.nodes.map((n) => n.op.name) };
@@ -124,5 +130,17 @@ test('wrong use', () => {
     /maxPool: expected at least 4 x 4 elements a plane, got \[1,3,8\]/,
   );
   expect(() => new nn.AvgPool2d(4).forward(x(1, 8, 3))).toThrow(/AvgPool2d: expected at least 4 elements along each row, got 3/);
+  expect(() => new nn.MaxPool3d([2, 2])).toThrow(/argument kernelSize: expected a list of 3, got an array of 2/);
+  expect(() => new nn.MaxPool3d(2, { padding: [0, 2, 0] })).toThrow(/option padding: expected at most half a window of 2, got 2/);
+  expect(() => new nn.AvgPool3d(2, { divisorOverride: 0 })).toThrow(/divisorOverride: expected a whole number >= 1/);
+  expect(() => new nn.AdaptiveMaxPool3d([1, 2])).toThrow(/outputSize: expected/);
+  expect(() => new nn.MaxPool3d(2).forward(x(2, 3, 4))).toThrow(
+    /MaxPool3d: expected \[batch, channels, depth, height, width\] or \[channels, depth, height, width\], got \[2,3,4\]/,
+  );
+  expect(() => new nn.MaxPool3d([4, 1, 2]).forward(x(1, 3, 8, 8))).toThrow(
+    /MaxPool3d: expected at least 4 x 1 x 2 elements a volume, got \[1,3,8,8\]/,
+  );
+  expect(() => new nn.AvgPool3d([2, 9, 2]).forward(x(1, 3, 8, 8))).toThrow(/AvgPool3d: expected at least 2 x 9 x 2 elements/);
+  expect(() => new nn.AdaptiveAvgPool3d(2).forward(x(1, 8, 0, 2))).toThrow(/expected volumes with elements, got \[1,8,0,2\]/);
   expect(() => new nn.AdaptiveAvgPool2d(2).forward(x(1, 8, 0))).toThrow(/expected planes with elements, got \[1,8,0\]/);
 });

@@ -59,7 +59,9 @@ test('wrong use', () => {
   );
   expect(() => new nn.Upsample({})).toThrow(/Upsample: expected either option size or option scaleFactor/);
   expect(() => new nn.Upsample({ size: 2, scaleFactor: 2 })).toThrow(OptionError);
-  expect(() => new nn.Upsample({ size: 2, alignCorners: true })).toThrow(/expected mode linear or bilinear, got nearest/);
+  expect(() => new nn.Upsample({ size: 2, alignCorners: true })).toThrow(
+    /expected mode linear, bilinear or trilinear, got nearest/,
+  );
   expect(() => new nn.Upsample({ size: 2, mode: 'bicubic' as 'nearest' })).toThrow(
     /option mode: expected one of nearest, linear/,
   );

@@ -76,6 +76,7 @@ abstract class ChannelDropout extends Module {
 
 const dropout1d = kind('Dropout1d', ['length']);
 const dropout2d = kind('Dropout2d', ['height', 'width']);
+const dropout3d = kind('Dropout3d', ['depth', 'height', 'width']);
 
 /**
  * In training, whole channels of each example become 0 with probability `p` and the others grow by 1 / (1 - p): for features whose
@@ -101,5 +102,18 @@ export class Dropout2d extends ChannelDropout {
   /** @param p in [0, 1); default 0.5 */
   constructor(p = 0.5) {
     super(dropout2d, dropout2d.made(arguments).p);
+  }
+}
+
+/**
+ * In training, whole channels of each volume become 0 with probability `p` and the others grow by 1 / (1 - p). In evaluation nothing changes.
+ * @shape x [batch, channels, depth, height, width] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.Dropout3d
+ */
+export class Dropout3d extends ChannelDropout {
+  /** @param p in [0, 1); default 0.5 */
+  constructor(p = 0.5) {
+    super(dropout3d, dropout3d.made(arguments).p);
   }
 }

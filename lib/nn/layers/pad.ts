@@ -10,7 +10,10 @@ import { forwardOf, type ReadX } from '../fields.ts';
 import { Module } from '../module/module.ts';
 import { withOptions } from '../module/repr.ts';
 
-/** How many elements: on every side, or [left, right] of a sequence, [left, right, top, bottom] of an image. */
+/**
+ * How many elements: on every side, or [left, right] of a sequence, [left, right, top, bottom] of an image, [left, right, top, bottom,
+ * front, back] of a volume.
+ */
 export type Padding = number | readonly number[];
 
 /** What goes around: one value, or places of x. */
@@ -25,14 +28,14 @@ const reflect: Fill = {
 const replicate: Fill = { place: (at, size) => Math.min(Math.max(at, 0), size - 1), most: () => Infinity };
 const circular: Fill = { place: (at, size) => (at + size) % size, most: (size) => size };
 
-/** [before, after] of the last dimension, then of the one before it. */
+/** [before, after] of the last dimension, then of those before it. */
 type Sides = readonly (readonly [number, number])[];
 
 /** At most so many on a side that each of them is looked up, or that are a value. */
 const LOOKED_UP = 65_535;
 const VALUES = 2 ** 31 - 1;
 
-function paddingField(dims: 1 | 2, most: number): Field<Padding, Sides> {
+function paddingField(dims: 1 | 2 | 3, most: number): Field<Padding, Sides> {
   const one = whole({ min: 0, max: most });
   return either(one, list(one, { min: 2 * dims, max: 2 * dims })).map((given): Sides => {
     const of = (i: number): number => (typeof given === 'number' ? given : given[i]!);
@@ -45,7 +48,7 @@ interface Kind {
   readonly made: (given: ArrayLike<unknown>) => { readonly padding: Sides };
   readonly forward: ReadX;
 }
-const kind = (layer: string, dims: 1 | 2, most: number): Kind => ({
+const kind = (layer: string, dims: 1 | 2 | 3, most: number): Kind => ({
   layer,
   made: signature(`nn.${layer}`, { padding: paddingField(dims, most) }),
   forward: forwardOf(layer),
@@ -53,7 +56,7 @@ const kind = (layer: string, dims: 1 | 2, most: number): Kind => ({
 interface ConstantKind extends Kind {
   readonly made: (given: ArrayLike<unknown>) => { readonly padding: Sides; readonly value: number };
 }
-const constantKind = (layer: string, dims: 1 | 2): ConstantKind => ({
+const constantKind = (layer: string, dims: 1 | 2 | 3): ConstantKind => ({
   layer,
   made: signature(`nn.${layer}`, { padding: paddingField(dims, VALUES), value: number({ infinite: true }) }),
   forward: forwardOf(layer),
@@ -83,7 +86,7 @@ abstract class Pad extends Module {
     const rank = t.shape.length;
     const dims = this.#sides.length;
     if (rank !== dims + 1 && rank !== dims + 2) {
-      const space = dims === 1 ? 'length' : 'height, width';
+      const space = dims === 1 ? 'length' : dims === 2 ? 'height, width' : 'depth, height, width';
       throw new ShapeError(`${layer}: expected x [batch, channels, ${space}] or [channels, ${space}], got [${t.shape}]`);
     }
     for (const [d, [before, after]] of this.#sides.entries()) t = this.#along(t, rank - 1 - d, before, after);
@@ -122,14 +125,19 @@ abstract class Pad extends Module {
 
 const zeroPad1d = kind('ZeroPad1d', 1, VALUES);
 const zeroPad2d = kind('ZeroPad2d', 2, VALUES);
+const zeroPad3d = kind('ZeroPad3d', 3, VALUES);
 const constantPad1d = constantKind('ConstantPad1d', 1);
 const constantPad2d = constantKind('ConstantPad2d', 2);
+const constantPad3d = constantKind('ConstantPad3d', 3);
 const reflectionPad1d = kind('ReflectionPad1d', 1, LOOKED_UP);
 const reflectionPad2d = kind('ReflectionPad2d', 2, LOOKED_UP);
+const reflectionPad3d = kind('ReflectionPad3d', 3, LOOKED_UP);
 const replicationPad1d = kind('ReplicationPad1d', 1, LOOKED_UP);
 const replicationPad2d = kind('ReplicationPad2d', 2, LOOKED_UP);
+const replicationPad3d = kind('ReplicationPad3d', 3, LOOKED_UP);
 const circularPad1d = kind('CircularPad1d', 1, LOOKED_UP);
 const circularPad2d = kind('CircularPad2d', 2, LOOKED_UP);
+const circularPad3d = kind('CircularPad3d', 3, LOOKED_UP);
 
 /**
  * Zeros before and after the elements of the last dimension.
@@ -241,5 +249,66 @@ export class CircularPad1d extends Pad {
 export class CircularPad2d extends Pad {
   constructor(padding: Padding) {
     super(circularPad2d, circularPad2d.made(arguments).padding, circular);
+  }
+}
+/**
+ * Zeros around volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, front + depth + back, top + height + bottom, left +
+ * width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ZeroPad3d
+ */
+export class ZeroPad3d extends Pad {
+  constructor(padding: Padding) {
+    super(zeroPad3d, zeroPad3d.made(arguments).padding, { value: 0 });
+  }
+}
+/**
+ * One value around volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, front + depth + back, top + height + bottom, left +
+ * width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ConstantPad3d
+ */
+export class ConstantPad3d extends Pad {
+  constructor(padding: Padding, value: number) {
+    const read = constantPad3d.made(arguments);
+    super(constantPad3d, read.padding, { value: read.value });
+  }
+}
+/**
+ * Reflects volumes at their sides, whose elements come once. The padding is less than the volume.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, front + depth + back, top + height + bottom, left +
+ * width + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or a volume that the padding reaches
+ * @see torch.nn.ReflectionPad3d
+ */
+export class ReflectionPad3d extends Pad {
+  constructor(padding: Padding) {
+    super(reflectionPad3d, reflectionPad3d.made(arguments).padding, reflect);
+  }
+}
+/**
+ * Repeats the elements at the sides of volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, front + depth + back, top + height + bottom, left +
+ * width + right]
+ * @throws OptionError; ShapeError for another number of dimensions
+ * @see torch.nn.ReplicationPad3d
+ */
+export class ReplicationPad3d extends Pad {
+  constructor(padding: Padding) {
+    super(replicationPad3d, replicationPad3d.made(arguments).padding, replicate);
+  }
+}
+/**
+ * Goes on at each side of a volume with the other side. The padding is at most the volume.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, front + depth + back, top + height + bottom, left +
+ * width + right]
+ * @throws OptionError; ShapeError for another number of dimensions, or less than the padding
+ * @see torch.nn.CircularPad3d
+ */
+export class CircularPad3d extends Pad {
+  constructor(padding: Padding) {
+    super(circularPad3d, circularPad3d.made(arguments).padding, circular);
   }
 }

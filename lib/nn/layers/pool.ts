@@ -16,6 +16,18 @@ import {
 } from '../../ops/image/avg-pool.ts';
 import { type MaxPoolOptions, maxPool, maxPool1dOptions, maxPool2dOptions, maxPoolAttrs } from '../../ops/image/max-pool.ts';
 import type { MaxPoolAttrs } from '../../ops/image/pool-attrs.ts';
+import {
+  adaptiveAvgPoolVolumes,
+  adaptiveMaxPoolVolumes,
+  avgPool3dOptions,
+  avgPoolVolumes,
+  maxPool3dOptions,
+  maxPoolVolumes,
+  type VolumeWindows,
+  volumeOutput,
+  volumeSize,
+  volumeWindows,
+} from '../../ops/image/volume-pool.ts';
 import { kernelSize, type PerDim } from '../../ops/image/windows.ts';
 import { signature } from '../../options/index.ts';
 import { forwardOf } from '../fields.ts';
@@ -207,5 +219,101 @@ export class AdaptiveMaxPool1d extends Module {
 
   forward(x: TensorLike): Tensor {
     return adaptiveMaxPool('AdaptiveMaxPool1d', 1, readAdaptiveMaxPool1dForward(arguments).x, this.outputSize);
+  }
+}
+
+const readMaxPool3d = signature('nn.MaxPool3d', { kernelSize: volumeSize }, maxPool3dOptions);
+const readMaxPool3dForward = forwardOf('MaxPool3d');
+
+/**
+ * The largest element of each window of volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, planes, rows, columns]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.MaxPool3d
+ */
+export class MaxPool3d extends Module {
+  /** Size, stride, padding and dilation of the windows. */
+  readonly windows: VolumeWindows;
+
+  /** @param kernelSize of a window: [depth, rows, columns], or one number for all */
+  constructor(kernelSize: PerDim, options: MaxPoolOptions = {}) {
+    super();
+    this.windows = volumeWindows('nn.MaxPool3d', readMaxPool3d(arguments));
+  }
+
+  forward(x: TensorLike): Tensor {
+    return maxPoolVolumes('MaxPool3d', readMaxPool3dForward(arguments).x, this.windows);
+  }
+}
+
+const readAvgPool3d = signature('nn.AvgPool3d', { kernelSize: volumeSize }, avgPool3dOptions);
+const readAvgPool3dForward = forwardOf('AvgPool3d');
+
+/**
+ * The mean of each window of volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, planes, rows, columns]
+ * @throws OptionError; ShapeError where x is smaller than a window; DTypeError unless x is f32
+ * @see torch.nn.AvgPool3d
+ */
+export class AvgPool3d extends Module {
+  /** Size, stride and padding of the windows. */
+  readonly windows: VolumeWindows;
+
+  /** @param kernelSize of a window: [depth, rows, columns], or one number for all */
+  constructor(kernelSize: PerDim, options: AvgPool2dOptions = {}) {
+    super();
+    this.windows = volumeWindows('nn.AvgPool3d', readAvgPool3d(arguments));
+  }
+
+  forward(x: TensorLike): Tensor {
+    return avgPoolVolumes('AvgPool3d', readAvgPool3dForward(arguments).x, this.windows);
+  }
+}
+
+const readAdaptiveAvgPool3d = signature('nn.AdaptiveAvgPool3d', { outputSize: volumeOutput });
+const readAdaptiveAvgPool3dForward = forwardOf('AdaptiveAvgPool3d');
+
+/**
+ * The means of `outputSize` windows of nearly equal size, whatever the size of the volumes.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, planes, rows, columns]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveAvgPool3d
+ */
+export class AdaptiveAvgPool3d extends Module {
+  /** How many windows along depth, height and width; null: as many as x has. */
+  readonly outputSize: readonly (number | null)[];
+
+  /** @param outputSize [depth, rows, columns], or one number for all; null: as many as x has */
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveAvgPool3d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveAvgPoolVolumes('AdaptiveAvgPool3d', readAdaptiveAvgPool3dForward(arguments).x, this.outputSize);
+  }
+}
+
+const readAdaptiveMaxPool3d = signature('nn.AdaptiveMaxPool3d', { outputSize: volumeOutput });
+const readAdaptiveMaxPool3dForward = forwardOf('AdaptiveMaxPool3d');
+
+/**
+ * The largest elements of `outputSize` windows of nearly equal size, whatever the size of the volumes. Quickest where the windows are equal.
+ * @shape x [batch, channels, depth, height, width] -> [batch, channels, planes, rows, columns]
+ * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
+ * @see torch.nn.AdaptiveMaxPool3d
+ */
+export class AdaptiveMaxPool3d extends Module {
+  /** How many windows along depth, height and width; null: as many as x has. */
+  readonly outputSize: readonly (number | null)[];
+
+  /** @param outputSize [depth, rows, columns], or one number for all; null: as many as x has */
+  constructor(outputSize: OutputSize) {
+    super();
+    this.outputSize = readAdaptiveMaxPool3d(arguments).outputSize;
+  }
+
+  forward(x: TensorLike): Tensor {
+    return adaptiveMaxPoolVolumes('AdaptiveMaxPool3d', readAdaptiveMaxPool3dForward(arguments).x, this.outputSize);
   }
 }

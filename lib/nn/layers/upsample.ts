@@ -1,4 +1,4 @@
-// upsample.ts: sequences and images made larger (or smaller), by the nearest element or linearly between two.
+// upsample.ts: sequences, images and volumes made larger (or smaller), by the nearest element or linearly between two.
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { resample, type Tap } from '../../ops/image/resample.ts';
@@ -9,12 +9,12 @@ import { withOptions } from '../module/repr.ts';
 
 /** Options of `nn.Upsample`. */
 export interface UpsampleOptions {
-  /** The new length or [height, width]; one number for both. Default: as `scaleFactor` says. */
+  /** The new length, [height, width] or [depth, height, width]; one number for all. Default: as `scaleFactor` says. */
   readonly size?: number | readonly number[];
   /** In place of `size`: how many times as large, per dimension or one for all. Default: as `size` says. */
   readonly scaleFactor?: number | readonly number[];
-  /** 'linear' for sequences and 'bilinear' for images are the same. Default 'nearest'. */
-  readonly mode?: 'nearest' | 'linear' | 'bilinear';
+  /** 'linear' for sequences, 'bilinear' for images and 'trilinear' for volumes are the same. Default 'nearest'. */
+  readonly mode?: 'nearest' | 'linear' | 'bilinear' | 'trilinear';
   /** Linear: the centers of the first and the last element stay where they are. Default false: the edges do. */
   readonly alignCorners?: boolean;
 }
@@ -22,21 +22,26 @@ export interface UpsampleOptions {
 /** The largest length that is made: each of its elements is looked up. */
 const MOST = 2 ** 20;
 const perDim = (one: Field<number>): Field<number | readonly number[], number | readonly number[]> =>
-  either(one, list(one, { min: 1, max: 2 }));
+  either(one, list(one, { min: 1, max: 3 }));
 const readUpsample = optionsOnly(
   'nn.Upsample',
   options<UpsampleOptions>()({
     size: perDim(whole({ min: 1, max: MOST })).optional(),
     scaleFactor: perDim(number({ above: 0 })).optional(),
-    mode: choice('nearest', 'linear', 'bilinear').default('nearest'),
+    mode: choice('nearest', 'linear', 'bilinear', 'trilinear').default('nearest'),
     alignCorners: bool.default(false),
   }),
 );
 const readForward = forwardOf('Upsample');
+/** How many dimensions x may have besides batch and channels. */
+const DIMS: Readonly<Record<NonNullable<UpsampleOptions['mode']>, readonly number[]>> = {
+  ...{ nearest: [1, 2, 3], linear: [1], bilinear: [2], trilinear: [3] },
+};
 
 /**
- * Sequences or images in another size.
- * @shape x [batch, channels, length] or [batch, channels, height, width] -> [batch, channels, ...size]
+ * Sequences, images or volumes in another size.
+ * @shape x [batch, channels, length], [batch, channels, height, width] or [batch, channels, depth, height, width] -> [batch, channels,
+ * ...size]
  * @throws OptionError; ShapeError for another number of dimensions; DTypeError unless x is f32
  * @see torch.nn.Upsample
  */
@@ -52,7 +57,7 @@ export class Upsample extends Module {
       throw new OptionError('nn.Upsample: expected either option size or option scaleFactor');
     }
     if (alignCorners && mode === 'nearest') {
-      throw new OptionError('nn.Upsample: option alignCorners: expected mode linear or bilinear, got nearest');
+      throw new OptionError('nn.Upsample: option alignCorners: expected mode linear, bilinear or trilinear, got nearest');
     }
   }
 
@@ -66,12 +71,13 @@ export class Upsample extends Module {
     const dims = t.shape.length - 2;
     const given = [size ?? scaleFactor ?? []].flat();
     const fits = given.length === dims || !Array.isArray(size ?? scaleFactor);
-    const spatial = mode === 'linear' ? dims === 1 : mode === 'bilinear' ? dims === 2 : dims === 1 || dims === 2;
-    if (!fits || !spatial) {
-      const wanted = mode === 'linear' ? 'length' : mode === 'bilinear' ? 'height, width' : 'length or height, width';
+    if (!fits || !DIMS[mode].includes(dims)) {
+      const wanted = DIMS[mode]
+        .map((n) => (n === 1 ? 'length' : ['depth', 'height', 'width'].slice(3 - n).join(', ')))
+        .join(' or ');
       throw new ShapeError(`Upsample: expected x [batch, channels, ${wanted}] as options say, got [${t.shape}]`);
     }
-    // The last dimension first: then the other is made of whole rows.
+    // The last dimension first: then the others are made of whole rows.
     for (let d = dims - 1; d >= 0; d--) {
       const from = t.shape[d + 2] as number;
       const factor = size === undefined ? (given[d] ?? (given[0] as number)) : null;

@@ -15,12 +15,16 @@ export function adaptiveMaxPool(where: string, dims: 1 | 2, x: TensorLike, size:
     expectPlanes(where, t.type);
     const { height, width } = planesOf(t.type);
     if (height === 0 || width === 0) throw new ShapeError(`${where}: expected planes with elements, got [${t.shape}]`);
-    const [rows, columns] = [size[0] ?? height, size[1] ?? width];
-    const [down, across] = [t.shape.length - 2, t.shape.length - 1];
-    const eachWindow = (part: Tensor, of: number): Tensor =>
-      inParts(part, across, columns, (cell, wide) => pooled(cell, [of, wide]));
-    return inParts(t, down, rows, eachWindow);
+    return maxOfPlanes(t, [size[0] ?? height, size[1] ?? width]);
   });
+}
+
+/** Of so many windows, rows and columns, of planes that have elements. */
+export function maxOfPlanes(t: Tensor, [rows, columns]: Pair): Tensor {
+  const [down, across] = [t.shape.length - 2, t.shape.length - 1];
+  const eachWindow = (part: Tensor, of: number): Tensor =>
+    inParts(part, across, columns, (cell, wide) => pooled(cell, [of, wide]));
+  return inParts(t, down, rows, eachWindow);
 }
 
 /** Parts of a dimension of nearly equal size, each pooled: at once where all are equal. @param pool is given how long a window is */

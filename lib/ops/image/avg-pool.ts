@@ -112,7 +112,7 @@ export interface AvgPoolOptions {
   /** The zeros of the padding count as elements. Default true. */
   readonly countIncludePad?: boolean;
 }
-/** Options of `nn.AvgPool2d` and `ops.avgPool2d`. */
+/** Options of `nn.AvgPool2d`, `nn.AvgPool3d`, `ops.avgPool2d` and `ops.avgPool3d`. */
 export interface AvgPool2dOptions extends AvgPoolOptions {
   /** What to divide the sums by, in place of the number of elements; at least 1. Default: that number. */
   readonly divisorOverride?: number;
@@ -159,8 +159,20 @@ export function avgPoolWindows(where: string, read: AvgPoolRead & { readonly ker
   return { kernel, stride, padding, ceil, countPadding, divisor };
 }
 
-function spans(where: string, size: number, d: 0 | 1, windows: AvgPoolWindows): Span[] {
-  const [kernel, stride, padding] = [windows.kernel[d], windows.stride[d], windows.padding[d]];
+function spans(where: string, size: number, d: 0 | 1, { ceil, countPadding, ...of }: AvgPoolWindows): Span[] {
+  return spansOf(where, size, { kernel: of.kernel[d], stride: of.stride[d], padding: of.padding[d], ceil, countPadding });
+}
+
+/** Windows along one dimension. */
+interface LineWindows {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly ceil: boolean;
+  readonly countPadding: boolean;
+}
+export function spansOf(where: string, size: number, windows: LineWindows): Span[] {
+  const { kernel, stride, padding } = windows;
   const count = windowCount(size, { kernel, stride, padding, dilation: 1, ceil: windows.ceil });
   if (count < 1) throw new ShapeError(`${where}: expected at least ${kernel - 2 * padding} elements along each row, got ${size}`);
   return Array.from({ length: count }, (_, i): Span => {

@@ -212,7 +212,7 @@ const CASES: readonly Case[] = [
   poolCase([1, 3, 3], [2, 2], { stride: [1, 1] }, LOWEST),
 ];
 
-/** Options of `nn.MaxPool1d`, `nn.MaxPool2d`, `ops.maxPool1d` and `ops.maxPool2d`. */
+/** Options of `nn.MaxPool1d`, `nn.MaxPool2d`, `nn.MaxPool3d` and their ops. */
 export interface MaxPoolOptions {
   /** Distance of the windows. Default: their size. */
   readonly stride?: PerDim;

@@ -234,4 +234,8 @@ case("ctcLoss", ctc, 2 * f(3, 9, 4), torch.tensor([[1, 1, 3, 2], [3, -1, -1, -1]
 case("ctcLoss blank", lambda a, t: ctc(a, t, blank=2), 2 * f(2, 40, 5), torch.tensor([[i % 2 + 3 * (i % 3 == 0) for i in range(17)], [4] * 17], dtype=torch.int32), twice=False)
 case("conv3d", lambda a, w, b: F.conv3d(a, w, b, stride=(2, 1, 2), padding=(1, 2, 0), dilation=(1, 2, 1)), f(2, 3, 5, 4, 6), f(4, 3, 3, 2, 3), f(4))
 case("convTranspose3d", lambda a, w, b: F.conv_transpose3d(a, w, b, stride=(2, 1, 2), padding=1), f(2, 3, 3, 4, 3), f(3, 2, 3, 3, 3), f(2))
+case("maxPool3d", lambda a: F.max_pool3d(a, (2, 3, 2), (2, 1, 2), padding=(1, 0, 1)), f(2, 3, 4, 5, 6))
+case("avgPool3d", lambda a: F.avg_pool3d(a, (2, 3, 2), (2, 1, 2), padding=(1, 0, 1)), f(2, 3, 4, 5, 6))
+case("adaptiveAvgPool3d", lambda a: F.adaptive_avg_pool3d(a, (2, 3, 4)), f(2, 3, 5, 3, 7))
+case("adaptiveMaxPool3d", lambda a: F.adaptive_max_pool3d(a, (2, 3, 4)), f(2, 3, 5, 3, 7))
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))

@@ -1,8 +1,18 @@
 // norm.ts: batch norm, in training and in evaluation; group and instance norm.
-import { BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d } from '../../../lib/nn/index.ts';
+import {
+  BatchNorm1d,
+  BatchNorm2d,
+  BatchNorm3d,
+  GroupNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  InstanceNorm3d,
+  LayerNorm,
+} from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const image = { shape: [4, 6, 5, 7] };
+const volumes = { shape: [3, 4, 3, 2, 5] };
 /** As `trained`, of the examples' own statistics. */
 function instances(): InstanceNorm2d {
   const layer = new InstanceNorm2d(6, { trackRunningStats: true, affine: true });
@@ -45,4 +55,11 @@ export const NORM: Readonly<Record<string, ParityCase>> = {
   groupNorm: parity({ module: () => new GroupNorm(3, 6), inputs: { x: image } }),
   instanceNorm1d: parity({ module: () => new InstanceNorm1d(5), inputs: { x: { shape: [3, 5, 8] } } }),
   instanceNorm2d: parity({ module: () => new InstanceNorm2d(6, { affine: true }), inputs: { x: image } }),
+  batchNorm3d: parity({ module: () => new BatchNorm3d(4, { momentum: 0.3 }), inputs: { x: volumes } }),
+  instanceNorm3d: parity({
+    module: () => new InstanceNorm3d(4, { affine: true, trackRunningStats: true }),
+    inputs: { x: volumes },
+  }),
+  groupNormVolumes: parity({ module: () => new GroupNorm(2, 4), inputs: { x: volumes } }),
+  layerNormVolumes: parity({ module: () => new LayerNorm([4, 3, 2, 5]), inputs: { x: volumes } }),
 };

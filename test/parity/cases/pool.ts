@@ -2,16 +2,21 @@
 import {
   AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
   AdaptiveMaxPool1d,
   AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
   AvgPool1d,
   AvgPool2d,
+  AvgPool3d,
   MaxPool1d,
   MaxPool2d,
+  MaxPool3d,
 } from '../../../lib/nn/index.ts';
 import { type ParityCase, parity } from '../case.ts';
 
 const x = { shape: [2, 3, 7, 9] };
+const volumes = { shape: [2, 3, 5, 6, 7] };
 export const POOL: Readonly<Record<string, ParityCase>> = {
   maxPool2d: parity({ module: () => new MaxPool2d(2), inputs: { x } }),
   maxPool2dPadded: parity({ module: () => new MaxPool2d(3, { stride: 2, padding: 1 }), inputs: { x } }),
@@ -26,4 +31,11 @@ export const POOL: Readonly<Record<string, ParityCase>> = {
   adaptiveMaxPool2dColumns: parity({ module: () => new AdaptiveMaxPool2d([7, 4]), inputs: { x } }),
   adaptiveMaxPool2dEqual: parity({ module: () => new AdaptiveMaxPool2d([null, 3]), inputs: { x } }),
   adaptiveMaxPool2dMore: parity({ module: () => new AdaptiveMaxPool2d([9, 1]), inputs: { x } }),
+  maxPool3d: parity({ module: () => new MaxPool3d([3, 2, 2], { stride: 2, padding: [1, 0, 1] }), inputs: { x: volumes } }),
+  avgPool3d: parity({
+    module: () => new AvgPool3d([3, 2, 2], { stride: 2, padding: [1, 0, 1], countIncludePad: false }),
+    inputs: { x: volumes },
+  }),
+  adaptiveAvgPool3d: parity({ module: () => new AdaptiveAvgPool3d([2, 4, 3]), inputs: { x: volumes } }),
+  adaptiveMaxPool3d: parity({ module: () => new AdaptiveMaxPool3d([3, null, 2]), inputs: { x: volumes } }),
 };

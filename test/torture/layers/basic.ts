@@ -203,6 +203,11 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
     draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
     make: ({ p }) => new nn.Dropout2d(p),
   }),
+  Dropout3d: kind<{ p: number }>({
+    ranks: [4],
+    draw: (r) => ({ options: { p: r.pick([0, 0.1, 0.5, 0.9]) } }),
+    make: ({ p }) => new nn.Dropout3d(p),
+  }),
   Softmax: kind<{ axis: number }>({
     ranks: ANY,
     draw: (r, row) => ({ options: { axis: r.between(1, row.length) } }),
@@ -235,8 +240,10 @@ export const BASIC: Readonly<Record<string, LayerKind>> = {
   }),
   BatchNorm1d: batchNorm([1, 2], (count, options) => new nn.BatchNorm1d(count, options)),
   BatchNorm2d: batchNorm([3], (count, options) => new nn.BatchNorm2d(count, options)),
+  BatchNorm3d: batchNorm([4], (count, options) => new nn.BatchNorm3d(count, options)),
   InstanceNorm1d: channels([2], (count, options) => new nn.InstanceNorm1d(count, options)),
   InstanceNorm2d: channels([3], (count, options) => new nn.InstanceNorm2d(count, options)),
+  InstanceNorm3d: channels([4], (count, options) => new nn.InstanceNorm3d(count, options)),
   GroupNorm: kind<{ groups: number; affine?: boolean; bias?: boolean; eps?: number }>({
     ranks: ANY,
     draw: (r, row) => ({

@@ -157,6 +157,10 @@ export const IMAGES: Readonly<Record<string, LayerKind>> = {
   AdaptiveAvgPool2d: adaptive([3], (size) => new nn.AdaptiveAvgPool2d(size)),
   AdaptiveMaxPool1d: adaptive([2], (size) => new nn.AdaptiveMaxPool1d(size)),
   AdaptiveMaxPool2d: adaptive([3], (size) => new nn.AdaptiveMaxPool2d(size)),
+  MaxPool3d: pooling([4], true, (kernel, options) => new nn.MaxPool3d(kernel, options)),
+  AvgPool3d: pooling([4], false, (kernel, options) => new nn.AvgPool3d(kernel, options)),
+  AdaptiveAvgPool3d: adaptive([4], (size) => new nn.AdaptiveAvgPool3d(size)),
+  AdaptiveMaxPool3d: adaptive([4], (size) => new nn.AdaptiveMaxPool3d(size)),
   PixelShuffle: kind<{ factor: number }>({
     ranks: [3],
     draw: (r, row) => (row[0]! % 4 === 0 ? { options: { factor: r.pick([1, 2]) } } : null),
@@ -177,10 +181,15 @@ export const IMAGES: Readonly<Record<string, LayerKind>> = {
   ReplicationPad2d: padding([3], anything, (sides) => new nn.ReplicationPad2d(sides)),
   CircularPad1d: padding([2], upTo, (sides) => new nn.CircularPad1d(sides)),
   CircularPad2d: padding([3], upTo, (sides) => new nn.CircularPad2d(sides)),
+  ZeroPad3d: padding([4], anything, (sides) => new nn.ZeroPad3d(sides)),
+  ConstantPad3d: padding([4], anything, (sides) => new nn.ConstantPad3d(sides, 2)),
+  ReflectionPad3d: padding([4], below, (sides) => new nn.ReflectionPad3d(sides)),
+  ReplicationPad3d: padding([4], anything, (sides) => new nn.ReplicationPad3d(sides)),
+  CircularPad3d: padding([4], upTo, (sides) => new nn.CircularPad3d(sides)),
   Upsample: kind<nn.UpsampleOptions & Options>({
-    ranks: [2, 3],
+    ranks: [2, 3, 4],
     draw(r, row) {
-      const mode = r.pick(['nearest', row.length === 2 ? 'linear' : 'bilinear'] as const);
+      const mode = r.pick(['nearest', (['linear', 'bilinear', 'trilinear'] as const)[row.length - 2]!] as const);
       const size = r.chance(0.5)
         ? { size: each(r, row, (d) => r.between(1, Math.min(2 * d, 12))) }
         : { scaleFactor: r.pick([1, 1.5, 2]) };

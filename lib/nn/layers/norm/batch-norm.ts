@@ -13,7 +13,7 @@ import { ones, zeros } from '../../module/init.ts';
 import { Module, Parameter } from '../../module/module.ts';
 import { withOptions } from '../../module/repr.ts';
 
-/** Options of `nn.BatchNorm1d` and `nn.BatchNorm2d`. */
+/** Options of `nn.BatchNorm1d`, `nn.BatchNorm2d` and `nn.BatchNorm3d`. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -147,6 +147,7 @@ export function follow(running: Buffer, value: Tensor, factor: Tensor | number):
 
 const batchNorm1d = kind('BatchNorm1d', { 2: '[batch, features]', 3: '[batch, features, length]' });
 const batchNorm2d = kind('BatchNorm2d', { 4: '[batch, features, height, width]' });
+const batchNorm3d = kind('BatchNorm3d', { 5: '[batch, features, depth, height, width]' });
 
 /**
  * Normalizes each channel over the batch. In training by the batch's mean and variance, which enter `running_mean`
@@ -171,5 +172,17 @@ export class BatchNorm1d extends BatchNorm {
 export class BatchNorm2d extends BatchNorm {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
     super(batchNorm2d, batchNorm2d.made(arguments));
+  }
+}
+
+/**
+ * Normalizes each channel of volumes over the batch: statistics and parameters are those of `BatchNorm1d`.
+ * @shape x [batch, features, depth, height, width] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.BatchNorm3d
+ */
+export class BatchNorm3d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    super(batchNorm3d, batchNorm3d.made(arguments));
   }
 }

@@ -15,7 +15,7 @@ import { Module, Parameter } from '../../module/module.ts';
 import { byRunning, follow } from './batch-norm.ts';
 import { normalized } from './group-norm.ts';
 
-/** Options of `nn.InstanceNorm1d` and `nn.InstanceNorm2d`. */
+/** Options of `nn.InstanceNorm1d`, `nn.InstanceNorm2d` and `nn.InstanceNorm3d`. */
 export interface InstanceNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -82,7 +82,7 @@ abstract class InstanceNorm extends Module {
     const { layer, rank, forward } = this.#kind;
     const { x: t } = forward(arguments);
     if (t.shape.length !== rank || t.shape[1] !== this.#features) {
-      const space = rank === 3 ? 'length' : 'height, width';
+      const space = rank === 3 ? 'length' : rank === 4 ? 'height, width' : 'depth, height, width';
       throw new ShapeError(`${layer}: expected x [batch, ${this.#features}, ${space}], got [${t.shape}]`);
     }
     const [mean, variance, eps] = [this.running_mean, this.running_var, this.#eps];
@@ -109,6 +109,7 @@ abstract class InstanceNorm extends Module {
 
 const instanceNorm1d = kind('InstanceNorm1d', 3);
 const instanceNorm2d = kind('InstanceNorm2d', 4);
+const instanceNorm3d = kind('InstanceNorm3d', 5);
 
 /**
  * Normalizes each channel of each example. With `trackRunningStats`, evaluation goes by the mean of the statistics that training has seen.
@@ -131,5 +132,17 @@ export class InstanceNorm1d extends InstanceNorm {
 export class InstanceNorm2d extends InstanceNorm {
   constructor(numFeatures: number, options: InstanceNormOptions = {}) {
     super(instanceNorm2d, instanceNorm2d.made(arguments));
+  }
+}
+
+/**
+ * Normalizes each channel of each volume. With `trackRunningStats`, evaluation goes by the mean of the statistics that training has seen.
+ * @shape x [batch, features, depth, height, width] -> as x
+ * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
+ * @see torch.nn.InstanceNorm3d
+ */
+export class InstanceNorm3d extends InstanceNorm {
+  constructor(numFeatures: number, options: InstanceNormOptions = {}) {
+    super(instanceNorm3d, instanceNorm3d.made(arguments));
   }
 }
