@@ -11,7 +11,6 @@ export type {
 } from './args.ts';
 export * from './elementwise/activation.ts';
 export * from './elementwise/elementwise.ts';
-export { cos, sin } from './elementwise/sine.ts';
 export { adaptiveMaxPool1d, adaptiveMaxPool2d } from './image/adaptive-max-pool.ts';
 export {
   type AvgPool2dOptions,

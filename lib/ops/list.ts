@@ -4,7 +4,6 @@ import { COMPOUNDS } from './elementwise/compounds.ts';
 import { CAST, MAP, SCALARS } from './elementwise/map.ts';
 import { MAPS } from './elementwise/maps.ts';
 import { NARROW, WIDEN } from './elementwise/narrow.ts';
-import { COS, SIN } from './elementwise/sine.ts';
 import { ANALYZE } from './gradient/analyze.ts';
 import { DECIDE } from './gradient/decide.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
@@ -82,8 +81,6 @@ export const OPS: readonly OpDef<any>[] = [
   SCALARS,
   ...MAPS,
   ...COMPOUNDS,
-  SIN,
-  COS,
   CAST,
   NARROW,
   WIDEN,

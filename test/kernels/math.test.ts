@@ -63,6 +63,10 @@ const UNARY: [string, number, number, [number, number]?][] = [
   ['erf', 1.1, 1.2],
   ['sigmoid', 2.4, 2.4],
   ['softplus', 1.6, 1.6],
+  ['sin', 1.1, 1.6],
+  ['cos', 1.1, 1.6],
+  ['mish', 4, 4.5, [-80, 1e30]],
+  ['logSigmoid', 1.9, 1.9],
   ['sqrt', 0.51, 0.51],
   ['rsqrt', 1.51, 1.51],
   ['reciprocal', 0.51, 0.51],
@@ -71,7 +75,7 @@ const UNARY: [string, number, number, [number, number]?][] = [
   ['geluTanh', 5, 5, [-1, 1e30]],
 ];
 /** These give 0 in place of a denormal. */
-const FLUSHED: ReadonlySet<string> = new Set(['exp', 'sigmoid', 'softplus']);
+const FLUSHED: ReadonlySet<string> = new Set(['exp', 'sigmoid', 'softplus', 'logSigmoid']);
 const LEAST = 2 ** -126;
 
 /** NaN is NaN: which one comes out of two is the processor's choice. */

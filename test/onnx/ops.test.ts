@@ -10,7 +10,7 @@ const NONE = `
 map scalars narrow widen
 dropout noise uniform random augment
 recur
-reluGrad geluGrad geluTanhGrad siluGrad
+reluGrad geluGrad geluTanhGrad siluGrad expUnitGrad mishGrad logSigmoidGrad
 windows scatterRows lookupRows takeRows putRows embeddingBagGrad
 softmaxGrad logSoftmaxGrad maxPoolGrad avgPoolGrad resampleGrad batchNormGrad layerNormGrad rmsNormGrad attentionGrad
 batchStatistics normalize appendRows cachedAttention

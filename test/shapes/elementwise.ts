@@ -99,9 +99,9 @@ const sine: Generator = (d) => {
 
 export const ELEMENTWISE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(COMPOUNDS.map((op) => [op.name, compound(op)])),
+  ...Object.fromEntries(MAPS.map((op) => [op.name, alone(op)])),
   sin: sine,
   cos: sine,
-  ...Object.fromEntries(MAPS.map((op) => [op.name, alone(op)])),
   map: chain,
   scalars,
   cast,

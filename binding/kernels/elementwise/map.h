@@ -16,6 +16,9 @@ namespace gradclip::GRADCLIP_ISA {
 constexpr int kMapDims = 6, kMapTemps = 32;
 constexpr int kMapRegs = kMapInputs + kMapConstants + kMapTemps;
 constexpr int64_t kMapSlot = 2048;   // bytes of one register's block: 512 f32 or 256 f64
+// Where operands have more bytes than this, they are asked for so many blocks ahead, a part of a block before each of so many parts of its
+// chain: a processor looks ahead a few lines alone, and memory would do nothing while a block is computed, and all at its end.
+constexpr int64_t kMapNear = 1 << 20, kMapAhead = 4, kMapParts = 8;
 
 using MapLoop = void (*)(void* out, const void* const* in, int64_t n);
 template <F (*fn)(F)>
@@ -182,6 +185,13 @@ static void map_fill(const MapPlan& p, const int64_t* input, const char* src, ch
   }
 }
 
+// Asks for a part of the block that is kMapAhead blocks of so many bytes after p.
+INLINE void map_ahead(const char* p, int64_t bytes, int64_t part, int64_t parts) {
+  const char* const block = p + kMapAhead * bytes;
+  const int64_t lines = bytes / 64, end = quotient(lines * (part + 1), parts);
+  for (int64_t k = quotient(lines * part, parts); k < end; k++) fetch_near(block + 64 * k);
+}
+
 void map(const Args& a, const Team& team) {
   const MapPlan p = map_plan(a.i, a.n_in);
   const int width = p.type ? 8 : 4, first_temp = a.n_in + a.n_f;
@@ -213,6 +223,7 @@ void map(const Args& a, const Team& team) {
   }
   for (int t = 0; t < p.temps; t++, slot += kMapSlot) reg[first_temp + t] = slot;
 
+  const bool far = total * width > kMapNear;
   for (int64_t b = range.begin; b < range.end; b++) {
     const int64_t begin = b * block, n = total - begin < block ? total - begin : block;
     for (int r = 0; r < a.n_in; r++) {
@@ -228,7 +239,21 @@ void map(const Args& a, const Team& team) {
       void* d = direct ? out : (void*)reg[code[1]];
       const void* in[3];
       for (int k = 0; k < row.arity; k++) in[k] = reg[code[2 + k]];
-      (p.type ? row.f64 : row.f32)(d, in, n);
+      const MapLoop loop = p.type ? row.f64 : row.f32;
+      if (far && b + kMapAhead < range.end) {
+        const int64_t parts = p.steps < kMapParts ? kMapParts / p.steps : 1;
+        for (int64_t q = 0; q < parts; q++) {
+          for (int r = 0; r < a.n_in; r++)
+            if (mode[r] == kDirect) map_ahead((const char*)reg[r], block * width, s * parts + q, p.steps * parts);
+          map_ahead(out, block * kMapBytes[p.out_type], s * parts + q, p.steps * parts);
+          const int64_t from = quotient(n * q, parts) / L * L, to = q + 1 < parts ? quotient(n * (q + 1), parts) / L * L : n;
+          const void* part[3];
+          for (int k = 0; k < row.arity; k++) part[k] = (const char*)in[k] + from * width;
+          loop((char*)d + from * width, part, to - from);
+        }
+      } else {
+        loop(d, in, n);
+      }
       result = d;
       code += 2 + row.arity;
     }

@@ -1,7 +1,7 @@
 // maps.h: the elementwise operations of maps.inc as functions, each of a lane group of f32 and of one f64.
 // NaN as in PyTorch: minimum, maximum, clamp and relu hand it on; a comparison with it is 0.
 #pragma once
-#include "../math.h"
+#include "curves.h"
 
 namespace gradclip::GRADCLIP_ISA {
 constexpr int kMapInputs = 16, kMapConstants = 64, kMapSteps = 32;   // of a chain

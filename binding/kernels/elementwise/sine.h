@@ -1,4 +1,4 @@
-// sine.h: sin and cos of f32 in lane groups and of single f64, for any angle: 1.2 ulp.
+// sine.h: sin and cos of f32 in lane groups and of single f64, for any angle: 1.1 ulp.
 // Of large angles whole turns are taken away in integers (Payne and Hanek 1983).
 #pragma once
 #include "../math.h"
@@ -75,48 +75,45 @@ static double sine_d(double x, int quarters) {
 }
 
 constexpr float kTurnedFar = 131072.f;   // up to here a quarter's number has 17 bits
-static __attribute__((noinline)) void sine_far(float* x, int quarters) {
-  for (int k = 0; k < L; k++) x[k] = (float)sine_d((double)x[k], quarters);
+template <int kQuarters>
+static __attribute__((noinline)) void sine_far(float* x) {
+  for (int k = 0; k < L; k++) x[k] = (float)sine_d((double)x[k], kQuarters);
 }
-// sin(x + quarters pi / 2): 1.2 ulp.
-INLINE F sine_f(F x, int quarters) {
+// sin(x + kQuarters pi / 2): 1.1 ulp.
+template <int kQuarters>
+INLINE F sine_f(F x) {
   static constexpr float cs[] = {-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f};
   static constexpr float cc[] = {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f};
-  if (mbits(lt(abs(x), set1(kTurnedFar))) != 0xffff) {   // or NaN
+  const F a = abs(x);
+  if (mbits(lt(a, set1(kTurnedFar))) != 0xffff) {   // or NaN
     alignas(64) float t[L];
     store(t, x);
-    sine_far(t, quarters);
+    sine_far<kQuarters>(t);
     return load(t);
   }
-  const F n = round(mul(x, set1(0.636619772f)));
-  const D wide = widen(n);
-  const F r = narrow(sub(sub(widen(x), mul(wide, dset1(kHalfPi[0]))), mul(wide, dset1(kHalfPi[1]))));
-  const F z = mul(r, r), s = fma(mul(z, r), poly_f(z, cs), r);
-  const F c = fma(mul(z, z), poly_f(z, cc), fma(z, set1(-0.5f), set1(1.f)));
-  const I q = iadd(to_int(n), iset1(quarters));
-  const M odd = lt(as_float(ior(ishl<31>(q), bits(set1(1.f)))), set1(0.f));
-  return as_float(ixor(bits(select(odd, c, s)), ishl<30>(iand(q, iset1(2)))));
-}
-
-enum SineInts { kSineElements, kSineF64, kSineQuarters };
-
-// y = sin(x + quarters pi / 2). i: elements, 1 if f64, quarters
-void sine(const Args& a, const Team& team) {
-  const int quarters = (int)a.i[kSineQuarters];
-  const Range r = split((a.i[kSineElements] + L - 1) / L, team);
-  for (int64_t g = r.begin; g < r.end; g++) {
-    const int64_t at = g * L, m = a.i[kSineElements] - at;
-    if (a.i[kSineF64])
-      for (int64_t k = 0; k < (m < L ? m : L); k++)
-        ((double*)a.out[0])[at + k] = sine_d(((const double*)a.in[0])[at + k], quarters);
-    else
-      store_part((float*)a.out[0] + at, sine_f(load_part((const float*)a.in[0] + at, m), quarters), m);
+  F r, lost;   // what is left of a, and what rounding lost of that
+  I q;
+  if constexpr (kFma) {
+    // pi / 2 in three parts. What the first leaves of a is exact.
+    const F magic = set1(12582912.f + kQuarters), k = fma(a, set1(0.636619772f), magic), n = sub(k, magic);   // 1.5 * 2^23 rounds
+    const F first = fma(n, set1(-1.57079637f), a);
+    r = add(first, mul(n, set1(4.37113883e-8f)));
+    lost = fma(n, set1(1.71512449e-15f), fma(n, set1(4.37113883e-8f), sub(first, r)));
+    q = bits(k);   // the quarter's number is in the lowest bits
+  } else {
+    const F n = round(mul(a, set1(0.636619772f)));
+    const D wide = widen(n);
+    r = narrow(sub(sub(widen(a), mul(wide, dset1(kHalfPi[0]))), mul(wide, dset1(kHalfPi[1]))));
+    lost = set1(0.f);
+    q = iadd(to_int(n), iset1(kQuarters));
   }
-}
-void sine_need(Need& n) {
-  if (n.i[kSineElements] < 0 || n.i[kSineElements] > Need::kMax) return n.fail("size out of range");
-  if (n.i[kSineQuarters] < 0 || n.i[kSineQuarters] > 3) return n.fail("wrong number of quarters");
-  n.out[0] = n.in[0] = size_of(n.i[kSineElements], n.i[kSineF64] ? 8 : 4);
-  n.alias(0, 0);
+  const F z = mul(r, r), s = add(r, fma(mul(z, r), poly_f(z, cs), lost));
+  const F near = fma(z, set1(-0.5f), set1(1.f)),
+          rest = fma(z, set1(-0.5f), sub(set1(1.f), near));   // 1 - z / 2, and what it lost
+  const F c = add(near, fma(mul(z, z), poly_f(z, cc), rest));
+  const M odd = lt(as_float(ior(ishl<31>(q), bits(set1(1.f)))), set1(0.f));
+  I sign = ishl<30>(iand(q, iset1(2)));
+  if (kQuarters % 2 == 0) sign = ixor(sign, bits(sign_of(x)));
+  return as_float(ixor(bits(select(odd, c, s)), sign));
 }
 }   // namespace gradclip::GRADCLIP_ISA

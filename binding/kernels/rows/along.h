@@ -6,8 +6,25 @@
 namespace gradclip::GRADCLIP_ISA {
 enum AlongInts { kAlongOuter, kAlongSize, kAlongCount, kAlongInner, kAlongIndex, kAlongBytes };
 
+// Of lines that lie one after the other: the usual case.
+template <typename T, typename I>
+static void take_lines(const Args& a, const Team& team) {
+  const int64_t size = a.i[kAlongSize], count = a.i[kAlongCount];
+  const I* at = (const I*)a.in[1];
+  T* y = (T*)a.out[0];
+  const Range r = split(a.i[kAlongOuter] * count, team);
+  for (int64_t k = r.begin; k < r.end;) {
+    const int64_t o = k / count, end = (o + 1) * count < r.end ? (o + 1) * count : r.end;
+    const T* const x = (const T*)a.in[0] + o * size;
+    for (; k < end; k++) {
+      const int64_t v = at[k];
+      y[k] = index_ok(a, k, v, size) ? x[v] : (T)0;
+    }
+  }
+}
 template <typename T>
 static void take_along_typed(const Args& a, const Team& team) {
+  if (a.i[kAlongInner] == 1) return a.i[kAlongIndex] == 4 ? take_lines<T, int32_t>(a, team) : take_lines<T, uint8_t>(a, team);
   const int64_t size = a.i[kAlongSize], count = a.i[kAlongCount], inner = a.i[kAlongInner], bytes = a.i[kAlongIndex];
   const T* x = (const T*)a.in[0];
   T* y = (T*)a.out[0];
@@ -46,8 +63,34 @@ void takeAlong_need(Need& n) {
 enum PutAlongInts { kPutAlongF64 = kAlongBytes, kPutAlongLast };
 constexpr int64_t kPutColumns = 16;   // that are summed together
 
+template <typename T, typename I, bool kLast>
+static void put_lines(const Args& a, const Team& team) {
+  const int64_t size = a.i[kAlongSize], count = a.i[kAlongCount];
+  const Range r = split(a.i[kAlongOuter], team);
+  for (int64_t o = r.begin; o < r.end; o++) {
+    const T* const x = (const T*)a.in[0] + o * count;
+    const I* const at = (const I*)a.in[1] + o * count;
+    T* const y = (T*)a.out[0] + o * size;
+    if constexpr (kLast) {
+      memset(y, 0, size * sizeof(T));
+      for (int64_t k = 0; k < count; k++)
+        if (index_ok(a, o * count + k, at[k], size)) y[at[k]] = x[k];
+    } else {
+      double* const v = (double*)a.local;
+      memset(v, 0, size * sizeof(double));
+      for (int64_t k = 0; k < count; k++)
+        if (index_ok(a, o * count + k, at[k], size)) v[at[k]] += (double)x[k];
+      for (int64_t k = 0; k < size; k++) y[k] = (T)v[k];
+    }
+  }
+}
+template <typename T, typename I>
+static void put_lines(const Args& a, const Team& team) {
+  a.i[kPutAlongLast] ? put_lines<T, I, true>(a, team) : put_lines<T, I, false>(a, team);
+}
 template <typename T>
 static void put_along_typed(const Args& a, const Team& team) {
+  if (a.i[kAlongInner] == 1) return a.i[kAlongIndex] == 4 ? put_lines<T, int32_t>(a, team) : put_lines<T, uint8_t>(a, team);
   const int64_t size = a.i[kAlongSize], count = a.i[kAlongCount], inner = a.i[kAlongInner], bytes = a.i[kAlongIndex];
   const bool last = a.i[kPutAlongLast];
   const T* x = (const T*)a.in[0];

@@ -122,7 +122,8 @@ INLINE uint32_t top_some(const double* x, double worst, bool down) {
   for (int i = 0; i < L; i++) some |= (uint32_t) !(down ? x[i] <= worst : worst <= x[i]) << i;
   return some;
 }
-constexpr int64_t kTopFew = 128;   // kept in order while the row is read
+constexpr int64_t kTopFew = 128;     // kept in order while the row is read
+constexpr int64_t kTopRoom = 1024;   // or four times as many as are wanted: for more than those, to be put in order at once
 
 template <class Item, typename T>
 static int64_t top_few(const T* x, int64_t n, int64_t k, bool down, Item* best) {
@@ -136,26 +137,35 @@ static int64_t top_few(const T* x, int64_t n, int64_t k, bool down, Item* best) 
   };
   int64_t i = 0;
   for (; i < n && kept < k; i++) see(i);
-  for (; i + L <= n; i += L) {
-    for (uint32_t some = top_some(x + i, x[best[k - 1].at()], down); some; some &= some - 1) see(i + __builtin_ctz(some));
-  }
+  const auto group = [&](int64_t at, uint32_t among) {
+    for (uint32_t some = top_some(x + at, x[best[k - 1].at()], down) & among; some; some &= some - 1)
+      see(at + __builtin_ctz(some));
+  };
+  for (; i + L <= n; i += L) group(i, ~0u);
+  if (n >= L && i < n) return group(n - L, ~0u << (i - (n - L))), kept;
   for (; i < n; i++) see(i);
   return kept;
 }
-// Those whose uppermost digit is at most that of the k-th; then these are sorted.
+// Those that may be among the first k, by the k-th of what was seen; where there is no more room for them, all but k are left out.
 template <class Item, typename T>
 static Item* top_many(const T* x, int64_t n, int64_t k, bool down, Item* items, uint32_t* counts) {
-  constexpr int shift = Item::kBits - kSortDigit, size = 1 << kSortDigit;
-  memset(counts, 0, size * sizeof(uint32_t));
-  for (int64_t i = 0; i < n; i++) counts[Item::of(x[i], 0, down).digit(shift, size - 1)]++;
-  int64_t last = 0, sum = counts[0];
-  while (sum < k) sum += counts[++last];
-  Item* end = items;
-  for (int64_t i = 0; i < n; i++) {
-    const Item item = Item::of(x[i], (uint32_t)i, down);
-    if (item.digit(shift, size - 1) <= (uint32_t)last) *end++ = item;
+  const int64_t room = 4 * k > kTopRoom ? 4 * k : kTopRoom;
+  int64_t i = 0, kept = 0;
+  for (; i < n && kept < room; i++) items[kept++] = Item::of(x[i], (uint32_t)i, down);
+  for (;;) {
+    Item* const first = sort_items(items, items + n, kept, counts);
+    if (i == n) return first;
+    if (first != items) memcpy(items, first, k * sizeof(Item));
+    kept = k;
+    const T worst = x[items[k - 1].at()];
+    for (; i + L <= n && kept + L <= room; i += L)
+      for (uint32_t some = top_some(x + i, worst, down); some; some &= some - 1) {
+        const int64_t at = i + __builtin_ctz(some);
+        items[kept++] = Item::of(x[at], (uint32_t)at, down);
+      }
+    if (i + L > n)
+      for (; i < n; i++) items[kept++] = Item::of(x[i], (uint32_t)i, down);
   }
-  return sort_items(items, items + n, end - items, counts);
 }
 template <class Item, typename T>
 static void top_typed(const Args& a, const Team& team) {

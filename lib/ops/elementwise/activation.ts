@@ -152,7 +152,7 @@ export const selu: (x: TensorLike) => Tensor = plain('selu');
  * @throws OptionError
  * @see torch.nn.functional.mish
  */
-export const mish: (x: TensorLike) => Tensor = plain('mish');
+export const mish: (x: TensorLike) => Tensor = unary('mish');
 /**
  * `x * relu6(x + 3) / 6`: silu of straight pieces.
  * @shape x [...] -> [...]
@@ -236,7 +236,7 @@ export const softsign: (x: TensorLike) => Tensor = plain('softsign');
  * @throws OptionError
  * @see torch.nn.functional.logsigmoid
  */
-export const logSigmoid: (x: TensorLike) => Tensor = plain('logSigmoid');
+export const logSigmoid: (x: TensorLike) => Tensor = unary('logSigmoid');
 
 const readGlu = signature('ops.glu', { x: tensor }, axisOptions);
 /**

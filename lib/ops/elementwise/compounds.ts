@@ -23,9 +23,7 @@ const at = (step: number): MapArg => ({ step });
 const step = (map: string, ...args: readonly MapArg[]): MapStep => ({ map, args });
 /** A unit that saturates has gradients that come to nothing: no denormals. */
 const flushed = (x: Tensor): Tensor => apply('flush', x);
-const sigmoid = (x: Tensor): Tensor => apply('sigmoid', x);
 const tanh = (x: Tensor): Tensor => apply('tanh', x);
-const negative = (x: Tensor): Tensor => e.minimum(x, 0);
 
 export interface AlphaAttrs {
   readonly alpha: number;
@@ -55,64 +53,26 @@ const leakyRelu: Compound<NoAttrs> = {
   tried: [NONE],
 };
 
-/**
- * Steps for `of` below 0 and `above` from there on: scale * (exp(v) - 1), as 2 t / (1 - t) with t the tanh of v / 2. That is exact for small v, and
- * v is at most 0, so nothing is lost in the difference.
- */
-const exponential = (before: readonly MapStep[], scale: number, above: readonly MapStep[]): MapStep[] => {
-  const steps = [...before];
-  const push = (...next: Parameters<typeof step>): MapArg => at(steps.push(step(...next)) - 1);
-  const v = before.length > 0 ? at(before.length - 1) : X;
-  const t = push('tanh', push('mul', push('minimum', v, 0), 0.5));
-  const below = push('mul', push('div', t, push('sub', 1, t)), 2 * scale);
-  const last = above.reduce<MapArg>((_, { map, args }) => push(map, ...args), X);
-  push('where', push('less', 0, X), last, below);
-  return steps;
-};
-
 const elu: Compound<AlphaAttrs> = {
   arity: 1,
-  steps: ({ alpha }) => exponential([], alpha, []),
-  vjp: (dy, [x], { alpha }) => [e.where(e.less(0, x!), dy, flushed(e.mul(dy, e.mul(e.exp(negative(x!)), alpha))))],
+  steps: ({ alpha }) => [step('expUnit', X, alpha, 1)],
+  vjp: (dy, [x], { alpha }) => [apply('expUnitGrad', x!, dy, alpha)],
   tried: [{ alpha: 1 }, { alpha: 0.375 }],
 };
 
 const celu: Compound<AlphaAttrs> = {
   arity: 1,
-  steps: ({ alpha }) => exponential([step('div', X, alpha)], alpha, []),
-  vjp: (dy, [x], { alpha }) => [e.where(e.less(0, x!), dy, flushed(e.mul(dy, e.exp(negative(e.div(x!, alpha))))))],
+  steps: ({ alpha }) => [step('expUnit', X, alpha, 1 / alpha)],
+  vjp: (dy, [x], { alpha }) => [apply('expUnitGrad', alpha === 1 ? x! : e.div(x!, alpha), dy, 1)],
   tried: [{ alpha: 1 }, { alpha: 0.375 }],
 };
 
 const selu: Compound<NoAttrs> = {
   arity: 1,
-  steps: () => exponential([], SELU_SCALE * SELU_ALPHA, [step('mul', X, SELU_SCALE)]),
-  vjp(dy, [x]) {
-    const below = flushed(e.mul(dy, e.mul(e.exp(negative(x!)), SELU_SCALE * SELU_ALPHA)));
-    return [e.where(e.less(0, x!), e.mul(dy, SELU_SCALE), below)];
-  },
+  steps: () => [step('expUnit', X, SELU_ALPHA, 1), step('mul', at(0), SELU_SCALE)],
+  vjp: (dy, [x]) => [apply('expUnitGrad', x!, e.mul(dy, SELU_SCALE), SELU_ALPHA)],
   tried: [NONE],
 };
-
-const mish: Compound<NoAttrs> = {
-  arity: 1,
-  // tanh(log(1 + e)) = n / (n + 2), with n = e (e + 2). Beyond 40 that is 1.
-  steps: () => [
-    ...[step('minimum', X, MISH_MOST), step('exp', at(0)), step('add', at(1), 2), step('mul', at(1), at(2))],
-    ...[step('add', at(3), 2), step('div', at(3), at(4)), step('mul', X, at(5))],
-  ],
-  // The slope is t + x s (1 - t^2), with t = n / (n + 2) and s = e / (1 + e): then s (1 - t^2) = 4 e (1 + e) / (n + 2)^2.
-  vjp(dy, [x]) {
-    const least = e.minimum(x!, MISH_MOST);
-    const grown = e.exp(least);
-    const n = e.mul(grown, e.add(grown, 2));
-    const d = e.add(n, 2);
-    const bend = e.mul(e.div(grown, d), e.div(e.add(grown, 1), d));
-    return [flushed(e.mul(dy, e.add(e.div(n, d), e.mul(e.mul(least, 4), bend))))];
-  },
-  tried: [NONE],
-};
-const MISH_MOST = 40;
 
 const hardtanh: Compound<RangeAttrs> = {
   arity: 1,
@@ -126,14 +86,15 @@ const hardtanh: Compound<RangeAttrs> = {
 
 const hardsigmoid: Compound<NoAttrs> = {
   arity: 1,
-  steps: () => [step('add', X, 3), step('clamp', at(0), 0, 6), step('div', at(1), 6)],
+  steps: () => [step('add', X, 3), step('clamp', at(0), 0, 6), step('mul', at(1), 1 / 6)],
   vjp: (dy, [x]) => [e.where(e.mul(e.less(-3, x!), e.less(x!, 3)), e.div(dy, 6), 0)],
   tried: [NONE],
 };
 
 const hardswish: Compound<NoAttrs> = {
   arity: 1,
-  steps: () => [step('add', X, 3), step('clamp', at(0), 0, 6), step('mul', X, at(1)), step('div', at(2), 6)],
+  // In this order it is x itself from 3 on.
+  steps: () => [step('add', X, 3), step('clamp', at(0), 0, 6), step('mul', at(1), 1 / 6), step('mul', X, at(2))],
   vjp(dy, [x]) {
     const bent = e.mul(dy, e.add(e.div(x!, 3), 0.5));
     return [e.where(e.lessEqual(x!, -3), 0, e.where(e.less(x!, 3), bent, dy))];
@@ -169,13 +130,6 @@ const softsign: Compound<NoAttrs> = {
   arity: 1,
   steps: () => [step('abs', X), step('add', at(0), 1), step('div', X, at(1))],
   vjp: (dy, [x]) => [e.div(dy, e.square(e.add(e.abs(x!), 1)))],
-  tried: [NONE],
-};
-
-const logSigmoid: Compound<NoAttrs> = {
-  arity: 1,
-  steps: () => [step('neg', X), step('softplus', at(0)), step('neg', at(1))],
-  vjp: (dy, [x]) => [flushed(e.mul(dy, sigmoid(e.neg(x!))))],
   tried: [NONE],
 };
 
@@ -222,8 +176,8 @@ function recordOf<A>(name: string, { arity, steps, vjp, tried }: Compound<A>): O
 
 const TABLE: ReadonlyMap<string, Compound<never>> = new Map<string, Compound<never>>(
   Object.entries({
-    ...{ leakyRelu, elu, celu, selu, mish, hardtanh, hardsigmoid, hardswish },
-    ...{ hardshrink, softshrink, tanhshrink, softsign, logSigmoid },
+    ...{ leakyRelu, elu, celu, selu, hardtanh, hardsigmoid, hardswish },
+    ...{ hardshrink, softshrink, tanhshrink, softsign },
   }) as [string, Compound<never>][],
 );
 const RECORDS: ReadonlyMap<string, OpDef<never>> = new Map(

@@ -135,6 +135,20 @@ export const log1p: (x: TensorLike) => Tensor = unary('log1p');
  */
 export const erf: (x: TensorLike) => Tensor = unary('erf');
 /**
+ * The sine of x radians, however large; NaN for an infinity.
+ * @shape x [...] -> [...]
+ * @throws OptionError
+ * @see torch.sin
+ */
+export const sin: (x: TensorLike) => Tensor = unary('sin');
+/**
+ * The cosine of x radians, however large; NaN for an infinity.
+ * @shape x [...] -> [...]
+ * @throws OptionError
+ * @see torch.cos
+ */
+export const cos: (x: TensorLike) => Tensor = unary('cos');
+/**
  * `a` to the power `b`, broadcast; a negative `a` needs whole `b`. Of integers it is one.
  * @shape a [...], b [...] -> [...], broadcast
  * @throws OptionError; ShapeError if they do not broadcast

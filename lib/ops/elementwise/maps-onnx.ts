@@ -37,6 +37,29 @@ const geluTanh: Write = (b, [x], dtype) => {
   return half(b, x!, b.node('Tanh', [inner]), dtype);
 };
 
+/** Programs know it of f32 alone. */
+const softplus: Write = (b, [x], dtype) => {
+  if (dtype === 'f32') return b.node('Softplus', [x!]);
+  const small = b.node('Exp', [b.node('Neg', [b.node('Abs', [x!])])]);
+  const log = b.node('Log', [b.node('Add', [small, b.scalar(dtype, 1)])]);
+  return b.node('Add', [b.node('Max', [x!, b.scalar(dtype, 0)]), log]);
+};
+
+/** Below 0, exp(v) - 1 is 2 t / (1 - t), with t the tanh of v / 2: exact for small v, and nothing is lost in the difference. */
+const expUnit: Write = (b, [x, alpha, per], dtype) => {
+  const v = b.node('Min', [product(b, x!, per!), b.scalar(dtype, 0)]);
+  const t = b.node('Tanh', [product(b, v, b.scalar(dtype, 0.5))]);
+  const grown = product(b, b.node('Div', [t, b.node('Sub', [b.scalar(dtype, 1), t])]), b.scalar(dtype, 2));
+  return b.node('Where', [b.node('Less', [x!, b.scalar(dtype, 0)]), product(b, grown, alpha!), x!]);
+};
+
+/** x n / (n + 2), with n = e (e + 2) and e the exponential of x. From 20 on that is x in f32, from 40 on in f64. */
+const mish: Write = (b, [x], dtype) => {
+  const e = b.node('Exp', [b.node('Min', [x!, b.scalar(dtype, dtype === 'f32' ? 20 : 40)])]);
+  const n = product(b, e, b.node('Add', [e, b.scalar(dtype, 2)]));
+  return product(b, x!, b.node('Div', [n, b.node('Add', [n, b.scalar(dtype, 2)])]));
+};
+
 /** In f64, where 1 + x keeps what f32 would lose. */
 const log1p: Write = (b, [x], dtype) => {
   const sum = b.node('Add', [b.cast(x!, dtype, 'f64'), b.scalar('f64', 1)]);
@@ -60,6 +83,8 @@ export const ONNX_MAPS: Readonly<Record<string, Write>> = {
   log: as('Log'),
   log1p,
   erf: as('Erf'),
+  sin: as('Sin'),
+  cos: as('Cos'),
   pow: as('Pow'),
   minimum: as('Min'),
   maximum: as('Max'),
@@ -81,12 +106,9 @@ export const ONNX_MAPS: Readonly<Record<string, Write>> = {
   gelu,
   geluTanh,
   silu: (b, [x]) => product(b, x!, b.node('Sigmoid', [x!])),
-  softplus(b, [x], dtype) {
-    if (dtype === 'f32') return b.node('Softplus', [x!]);
-    // Programs know it of f32 alone.
-    const small = b.node('Exp', [b.node('Neg', [b.node('Abs', [x!])])]);
-    const log = b.node('Log', [b.node('Add', [small, b.scalar(dtype, 1)])]);
-    return b.node('Add', [b.node('Max', [x!, b.scalar(dtype, 0)]), log]);
-  },
+  softplus,
+  expUnit,
+  mish,
+  logSigmoid: (b, [x], dtype) => b.node('Neg', [softplus(b, [b.node('Neg', [x!])], dtype)]),
   flush: (_, [x]) => x!,
 };

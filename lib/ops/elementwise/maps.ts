@@ -4,7 +4,7 @@
 import { GraphError } from '../../errors.ts';
 import { CONSTANT, type Tensor } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type Sample, type TensorType } from '../../ir/op.ts';
-import { erf, erfc, exp, log, log1p, pow, tanh } from '../../math/index.ts';
+import { cos, erf, erfc, exp, log, log1p, pow, sin, tanh } from '../../math/index.ts';
 import { type Operand, tensors } from '../args.ts';
 import { chainOp, floatDtype, type MapAttrs } from './chain.ts';
 import { ONNX_MAPS } from './maps-onnx.ts';
@@ -32,6 +32,12 @@ export interface MapRow {
 }
 
 const sigmoid = (x: number): number => (x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)));
+/** exp(x) - 1, exact for small x too. */
+const expm1 = (x: number): number => {
+  if (Math.abs(x) > 0.5) return exp(x) - 1;
+  const t = tanh(x / 2);
+  return (2 * t) / (1 - t);
+};
 /** The normal distribution function. */
 const cdf = (x: number): number => 0.5 * erfc(-x / Math.SQRT2);
 /** The sigmoid's argument in the tanh form of gelu: x / 2 * (1 + tanh(u / 2)) = x * sigmoid(u). */
@@ -42,20 +48,25 @@ const flag = (condition: boolean): number => (condition ? 1 : 0);
 const MADE = [
   'add',
   'clamp',
+  'cos',
   'div',
   'equal',
   'exp',
+  'expUnit',
+  'expUnitGrad',
   'flush',
   'less',
   'lessEqual',
   'log',
   'maximum',
+  'minimum',
   'mul',
   'neg',
   'pow',
   'reluGrad',
   'sigmoid',
   'sign',
+  'sin',
   'square',
   'sub',
   'where',
@@ -77,6 +88,14 @@ const flushed = (x: Tensor): Tensor => make.flush(x);
 /** Beyond these, curves of gelu and of silu are 0. */
 const FAR = 15;
 const FLAT = 200;
+/** From here on mish is x itself, in f64 too. */
+const MISH_MOST = 40;
+/** With e the exponential of x, n = e (e + 2): tanh(log(1 + e)) is n / (n + 2). */
+const mishParts = (given: number): { x: number; e: number; n: number } => {
+  const x = Math.min(given, MISH_MOST);
+  const e = exp(x);
+  return { x, e, n: e * (e + 2) };
+};
 
 const ROWS = {
   add: { arity: 2, whole: true, of: (a, b) => a + b, vjp: (dy) => [dy, dy] },
@@ -114,6 +133,8 @@ const ROWS = {
     vjp: (dy, [x]) => [make.mul(dy, make.mul(make.exp(make.neg(make.square(x!))), 2 / Math.sqrt(Math.PI)))],
     costly: true,
   },
+  sin: { arity: 1, of: sin, vjp: (dy, [x]) => [make.mul(dy, make.cos(x!))], costly: true },
+  cos: { arity: 1, of: cos, vjp: (dy, [x]) => [make.neg(make.mul(dy, make.sin(x!)))], costly: true },
   pow: {
     arity: 2,
     whole: true,
@@ -243,6 +264,70 @@ const ROWS = {
     arity: 1,
     of: (x) => Math.max(0, x) + log1p(exp(-Math.abs(x))),
     vjp: (dy, [x]) => [flushed(make.mul(dy, make.sigmoid(x!)))],
+    costly: true,
+  },
+  /** Exponential linear units, of x, alpha and a positive `per`: x, and below 0 alpha (exp(per x) - 1). */
+  expUnit: {
+    arity: 3,
+    of: (x, alpha, per) => (x < 0 ? alpha * expm1(Math.min(0, per * x)) : x),
+    vjp(dy, [x, alpha, per]) {
+      const grown = (): Tensor => make.minimum(make.mul(x!, per!), 0);
+      const below = (slope: Tensor): Tensor => make.where(make.less(x!, 0), make.mul(dy, slope), 0);
+      return [
+        make.expUnitGrad(make.mul(x!, per!), dy, make.mul(alpha!, per!)),
+        wanted(alpha!, () => below(make.expUnit(grown(), 1, 1))),
+        wanted(per!, () => below(make.mul(make.mul(alpha!, x!), make.exp(grown())))),
+      ];
+    },
+    fill: ['normal', 'positive', 'positive'],
+    costly: true,
+  },
+  /** Of what the exponential is of, the gradient, and the slope below 0 but for the exponential. */
+  expUnitGrad: {
+    arity: 3,
+    of: (x, dy, slope) => (x > 0 ? dy : dy * (slope * exp(x))),
+    vjp(g, [x, dy, slope]) {
+      const both = make.mul(g, dy!);
+      // At 0, where it bends, there is no more slope, as PyTorch has it.
+      const curve = make.where(make.less(x!, 0), make.expUnitGrad(x!, both, slope!), 0);
+      const bySlope = (): Tensor => make.where(make.lessEqual(x!, 0), make.expUnitGrad(x!, both, 1), 0);
+      return [curve, make.expUnitGrad(x!, g, slope!), wanted(slope!, bySlope)];
+    },
+    fill: ['normal', 'normal', 'positive'],
+    costly: true,
+  },
+  mish: {
+    arity: 1,
+    of(x) {
+      const { n } = mishParts(x);
+      return x * (n / (n + 2));
+    },
+    // t + x s (1 - t^2), with t = n / (n + 2) and s = e / (1 + e): then s (1 - t^2) = 4 e (1 + e) / (n + 2)^2.
+    slope(given) {
+      const { x, e, n } = mishParts(given);
+      return n / (n + 2) + (e === 0 ? 0 : x * (4 * (e / (n + 2)) * ((e + 1) / (n + 2))));
+    },
+    // With b = s (1 - t^2), the derivative of t: b (2 + x (1 - s - 2 t s)).
+    curve(given) {
+      const x = make.clamp(given, -FLAT, MISH_MOST);
+      const e = make.exp(x);
+      const n = make.mul(e, make.add(e, 2));
+      const d = make.add(n, 2);
+      const bend = make.mul(make.mul(make.div(e, d), make.div(make.add(e, 1), d)), 4);
+      const s = make.sigmoid(x);
+      const rest = make.sub(make.sub(1, s), make.mul(make.mul(make.div(n, d), s), 2));
+      return make.mul(bend, make.add(make.mul(x, rest), 2));
+    },
+    costly: true,
+  },
+  logSigmoid: {
+    arity: 1,
+    of: (x) => Math.min(0, x) - log1p(exp(-Math.abs(x))),
+    slope: (x) => sigmoid(-x),
+    curve(x) {
+      const s = make.sigmoid(x);
+      return make.mul(s, make.sub(s, 1));
+    },
     costly: true,
   },
   reluGrad: { arity: 2, of: (y, dy) => (y <= 0 ? 0 : dy), vjp: (g, [y]) => [null, make.reluGrad(y!, g)] },

@@ -71,6 +71,7 @@ export const TAKE_ALONG: OpDef<TakeAlongAttrs> = {
   samples: () => [
     { ins: [f32(3, 7), i32(3, 4)], attrs: { axis: 1 }, fill: ['normal', [0, 7]] },
     { ins: [f32(5, 3, 2), { dtype: 'u8', shape: [9, 3, 2] }], attrs: { axis: 0 }, fill: ['normal', [0, 5]] },
+    { ins: [f32(3, 7), { dtype: 'u8', shape: [3, 9] }], attrs: { axis: 1 }, fill: ['normal', [0, 7]] },
     { ins: [f32(2, 6, 19), i32(2, 5, 19)], attrs: { axis: 1 }, fill: ['normal', [0, 6]] },
     { ins: [{ dtype: 'f64', shape: [4] }, i32(6)], attrs: { axis: 0 }, fill: ['normal', [0, 4]] },
     { ins: [{ dtype: 'u8', shape: [3, 5] }, i32(3, 2)], attrs: { axis: 1 }, fill: [[0, 255], [0, 5]] }, // biome-ignore format: pairs
@@ -130,6 +131,7 @@ export const PUT_ALONG: OpDef<PutAlongAttrs> = {
   samples: () => [
     { ins: [f32(3, 9), i32(3, 9)], attrs: { axis: 1, size: 5, last: false }, fill: ['normal', [0, 5]] },
     { ins: [f32(6, 37), i32(6, 37)], attrs: { axis: 0, size: 4, last: true }, fill: ['normal', [0, 4]] },
+    { ins: [f32(3, 9), { dtype: 'u8', shape: [3, 9] }], attrs: { axis: 1, size: 5, last: true }, fill: ['normal', [0, 5]] },
     {
       ins: [f32(2, 8, 3), { dtype: 'u8', shape: [2, 8, 3] }],
       attrs: { axis: 1, size: 9, last: false },

@@ -99,11 +99,22 @@ export const TOP_K: OpDef<TopKAttrs> = {
     { ins: [f32(2, 700)], attrs: { descending: true, k: 200 } },
     { ins: [f32(3, 700)], attrs: { descending: true, k: 3 } },
     { ins: [f64(2, 300)], attrs: { descending: false, k: 129 } },
+    // More than are looked at together: random, each one above all before it, equal ones.
+    { ins: [f32(2, 4200)], attrs: { descending: true, k: 150 }, noGradient: true },
+    { ins: [f64(3001)], attrs: { descending: false, k: 200 }, noGradient: true },
+    { ins: [f32(3000)], attrs: { descending: true, k: 131 }, fill: [{ exactly: RISING }], noGradient: true },
+    {
+      ins: [f32(4160)],
+      attrs: { descending: true, k: 300 },
+      fill: [{ exactly: Array(260).fill(AWKWARD).flat() }],
+      noGradient: true,
+    },
     { ins: [f32(2, 5)], attrs: { descending: true, k: 0 } },
     { ins: [f32(2, 5)], attrs: { descending: true, k: 5 } },
   ],
 };
 
+const RISING = Array.from({ length: 3000 }, (_, i) => i);
 // Equal elements, zeros of both signs, infinities, NaN.
 const AWKWARD = [0, -0, NaN, 1, -1, Infinity, 0, 1, -Infinity, NaN, -0, 2, -1, -1, 0, 0];
 const SAMPLES: readonly {
