@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { grad } from '../../lib/autodiff.ts';
+import { compile } from '../../lib/compile/compile.ts';
 import { DTypeError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { ARRAYS, type DType, type RefArray } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';
+import { target } from '../../lib/native/program.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
 import { resultType } from '../../lib/ops/elementwise/promote.ts';
 import * as ops from '../../lib/ops/index.ts';
@@ -387,6 +389,12 @@ test('a product of bytes with floats is one instruction', () => {
   const graph = new Graph();
   const [x, u] = [input(graph, 'x', 'f32', [1000]), input(graph, 'u', 'u8', [1000])];
   graph.output('y', ops.add(ops.mul(x, u), ops.div(u, 255)));
+  expect(compile(graph, target()).instrs.map(({ kernel }) => kernel)).toEqual(['map']);
+  // And integers beside integers, from their dtype to their dtype.
+  const integers = new Graph();
+  const [a, b] = [input(integers, 'a', 'i32', [1000]), input(integers, 'b', 'u8', [1000])];
+  integers.output('y', ops.add(a, b));
+  expect(compile(integers, target()).instrs.map(({ kernel }) => kernel)).toEqual(['map']);
   const inputs = {
     x: Float32Array.from({ length: 1000 }, (_, i) => i / 7),
     u: Uint8Array.from({ length: 1000 }, (_, i) => i % 256),
