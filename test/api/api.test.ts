@@ -13,7 +13,7 @@ const MOST_OPS = 150;
 const INNER = { 'nn.init': 12, 'optim.schedule': 20, 'clip.parts': 14, 'clip.parts.stage': 14 } as const;
 const MOST_TYPES = 540;
 /** Types in declarations that have no public name: the fewer, the better. */
-const MOST_HIDDEN = 64;
+const MOST_HIDDEN = 66;
 
 const report = readReport();
 const { names, twice } = report;

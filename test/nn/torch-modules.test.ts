@@ -59,24 +59,6 @@ const WITHOUT: Readonly<Record<string, string>> = {
   LocalResponseNorm: 'batch and group norm took its place',
   Softmin: 'softmax of what ops.neg gives',
   Threshold: 'ops.where is that in a line',
-  // Without a class yet. Where there is one, its line goes.
-  ...Object.fromEntries(
-    (
-      [
-        ...[
-          'AdaptiveAvgPool3d',
-          'AdaptiveMaxPool3d',
-          'AvgPool3d',
-          'MaxPool3d',
-          'BatchNorm3d',
-          'InstanceNorm3d',
-          'Conv3d',
-          'ConvTranspose3d',
-        ],
-        ...['CircularPad3d', 'ConstantPad3d', 'ReflectionPad3d', 'ReplicationPad3d', 'ZeroPad3d'],
-      ] as const
-    ).map((name) => [name, 'no class of three dimensions yet'] as const),
-  ),
 };
 /** What cases ask for that no counterpart has, and why. */
 const LEFT: Readonly<Record<string, string>> = {

@@ -81,6 +81,31 @@ it('in prediction: the same in each call, others for another batch, and new ones
   expect(predict({ dropout: true, seed: 5 })).toEqual(predict({ dropout: true, seed: 5 }));
 });
 
+it('in an evaluation: what predictions of the same batches have, however many batches are run at once', async () => {
+  class Drawing extends nn.Module {
+    fc = new nn.Linear(2, 1);
+    forward(x: Tensor): Tensor {
+      return ops.add(ops.mul(this.fc.forward(x), 0), ops.randn(x, [x.shape[0]!, 1]));
+    }
+  }
+  const rows = 2000;
+  using trainer = new Trainer({
+    model: new Drawing(),
+    loss: (batch, model) => ops.mean(ops.square(model.forward(batch.x))),
+    optimizer: optim.sgd({ lr: 0.1 }),
+    batchSize: 2,
+    seed: 7,
+  });
+  const x = { data: new Float32Array(2 * rows), shape: [rows, 2] };
+  const { data } = trainer.predictSync(x, { batchSize: 2 });
+  const mean = data.reduce((sum, v) => sum + v * v, 0) / rows;
+  const alone = trainer.evaluateSync({ x }).loss;
+  expect(alone).toBeCloseTo(mean, 5);
+  // Whoever waits for a turn ends the run that is on.
+  const [beside] = await Promise.all([trainer.evaluate({ x }), ...Array.from({ length: 20 }, () => trainer.predict([0, 0]))]);
+  expect(beside.loss).toBe(alone);
+});
+
 describe('where gradients stop', () => {
   const slopes = (build: (x: Tensor) => Tensor): number[] => {
     const graph = new Graph('train');

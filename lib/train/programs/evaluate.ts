@@ -85,7 +85,8 @@ export class Evaluation {
         const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
         let ran: Ran;
         try {
-          ran = yield* this.#run(table, start, count, { pace, access, halt, values, order: inOrderOf(table) });
+          const batch = before + Math.floor(start / size);
+          ran = yield* this.#run(table, start, count, { pace, access, halt, values, order: inOrderOf(table), batch });
         } finally {
           endTurn?.();
         }
@@ -134,7 +135,7 @@ export class Evaluation {
       const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
       let ran: Ran;
       try {
-        ran = yield* this.#run(table, start, rows, { ...measures, pace: null, order });
+        ran = yield* this.#run(table, start, rows, { ...measures, pace: null, order, batch: start / rows });
       } finally {
         endTurn?.();
       }
@@ -166,14 +167,22 @@ export class Evaluation {
     table: Table,
     start: number,
     count: number,
-    { pace, access, values, order }: Measures & { readonly pace: Pace | null; readonly order: Order },
+    {
+      pace,
+      access,
+      values,
+      order,
+      batch,
+    }: Measures & { readonly pace: Pace | null; readonly order: Order; readonly batch: number },
   ): Loop<Ran> {
     const { programs, at, release } = this.#use.hold([table.shape(count)]);
     const compiled = programs[0]!;
     try {
       if (values) at(values);
       const wanted = access?.wanted ?? false;
-      const request = this.#request(order, compiled, start, count, wanted ? 1 : (pace?.steps ?? MOST_STEPS));
+      const most = wanted ? 1 : (pace?.steps ?? MOST_STEPS);
+      // What a model draws when it is measured follows from the number of the batch, however many are measured at once.
+      const request = { ...this.#request(order, compiled, start, count, most), attempt: batch };
       pace?.begin();
       const result = yield* perform(runOf(compiled, request));
       pace?.end(result.tried, wanted || result.status === STATUS.stopped);
