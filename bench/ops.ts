@@ -133,6 +133,23 @@ add(
   { grad: true, stream: 'read', tolerance: 1e-4 },
 );
 
+// The ref adds up in f32, one by one.
+const volumes = (name: string, x: readonly number[], kernel: readonly number[], options: ops.Conv3dOptions): void => {
+  const filters = { shape: [x[1]!, x[1]!, ...kernel], whole: true };
+  const build: Build = (t, w) => ops.conv3d(t!, w!, null, options);
+  add(name, x.join('x'), [{ shape: x }, filters], build, { grad: true, stream: 'read', tolerance: 1e-3 });
+};
+volumes('conv3d', [1, 16, 8, 28, 28], [3, 3, 3], { padding: 1 });
+volumes('conv3d 1x3x3', [1, 32, 4, 28, 28], [1, 3, 3], { padding: [0, 1, 1] });
+volumes('conv3d 3x1x1', [1, 32, 8, 28, 28], [3, 1, 1], { padding: [1, 0, 0] });
+volumes('conv3d by 2', [1, 32, 8, 28, 28], [3, 3, 3], { padding: 1, stride: 2 });
+const VOLUMES = { shape: [4, 32, 16, 28, 28] };
+add('maxPool3d', '4x32x16x28x28', [VOLUMES], (x) => ops.maxPool3d(x!, 2), { grad: true, stream: 'read' });
+add('avgPool3d', '4x32x16x28x28', [VOLUMES], (x) => ops.avgPool3d(x!, 3, { stride: 2, padding: 1 }), {
+  grad: true,
+  stream: 'read',
+});
+
 export const OP_CASES: ReadonlyMap<string, OpCase> = CASES;
 
 /** The shape of an input, whole or as it is verified: of few rows, or few elements. */

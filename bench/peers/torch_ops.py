@@ -52,6 +52,12 @@ OPS = {
     "einsum bij->bji": lambda x: torch.einsum("bij->bji", x).contiguous(),
     "adaptiveAvgPool2d": lambda x: F.adaptive_avg_pool2d(x, 7),
     "adaptiveMaxPool2d": lambda x: F.adaptive_max_pool2d(x, 5),
+    "conv3d": lambda x, w: F.conv3d(x, w, padding=1),
+    "conv3d 1x3x3": lambda x, w: F.conv3d(x, w, padding=(0, 1, 1)),
+    "conv3d 3x1x1": lambda x, w: F.conv3d(x, w, padding=(1, 0, 0)),
+    "conv3d by 2": lambda x, w: F.conv3d(x, w, padding=1, stride=2),
+    "maxPool3d": lambda x: F.max_pool3d(x, 2),
+    "avgPool3d": lambda x: F.avg_pool3d(x, 3, 2, 1),
     "convTranspose1d": lambda x, w: F.conv_transpose1d(x, w, stride=2, padding=1),
 }
 
