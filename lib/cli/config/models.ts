@@ -3,7 +3,10 @@ import { OptionError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import { CharRNN, GPT, LeNet, NCF, ResNet20 } from '../../models/index.ts';
-import * as layers from '../../nn/layers/activations/usual.ts';
+import * as bounded from '../../nn/layers/activations/bounded.ts';
+import * as rectifiers from '../../nn/layers/activations/rectifiers.ts';
+import * as smooth from '../../nn/layers/activations/smooth.ts';
+import * as usual from '../../nn/layers/activations/usual.ts';
 import { Dropout } from '../../nn/layers/dropout.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { type Layer, Sequential } from '../../nn/layers/sequential.ts';
@@ -33,8 +36,6 @@ import { Embedded, type EmbeddedColumn, embeddedWidth } from './embedded.ts';
 import { within, wrong } from './named.ts';
 import type { DataConfig } from './sources.ts';
 
-type Activation = 'relu' | 'tanh' | 'sigmoid' | 'gelu' | 'silu' | 'softplus';
-
 export interface MLPConfig {
   readonly type: 'mlp';
   /** Values of a row, widths of the hidden layers, outputs; null: as the data have them, around `hidden`. */
@@ -45,7 +46,8 @@ export interface MLPConfig {
   readonly embedding: number | null;
   /** Such columns, as the data have them. */
   readonly embeddings: readonly EmbeddedColumn[];
-  readonly activation: Activation;
+  /** One of those of layers. */
+  readonly activation: string;
   /** After each hidden layer. */
   readonly dropout: number;
 }
@@ -120,15 +122,30 @@ interface Kind<C> {
   forward?(model: Module, x: Tensor): Tensor;
 }
 
-const ACTIVATION: Readonly<Record<Activation, new () => Layer & Module>> = {
-  relu: layers.ReLU,
-  tanh: layers.Tanh,
-  sigmoid: layers.Sigmoid,
-  gelu: layers.GELU,
-  silu: layers.SiLU,
-  softplus: layers.Softplus,
+/** Those of `ops` that give as many values as they are given, by the names that they have there. */
+const ACTIVATION: Readonly<Record<string, new () => Layer & Module>> = {
+  relu: usual.ReLU,
+  tanh: usual.Tanh,
+  sigmoid: usual.Sigmoid,
+  gelu: usual.GELU,
+  silu: usual.SiLU,
+  softplus: usual.Softplus,
+  celu: rectifiers.CELU,
+  elu: rectifiers.ELU,
+  hardshrink: bounded.Hardshrink,
+  hardsigmoid: bounded.Hardsigmoid,
+  hardswish: bounded.Hardswish,
+  hardtanh: bounded.Hardtanh,
+  leakyRelu: rectifiers.LeakyReLU,
+  logSigmoid: smooth.LogSigmoid,
+  mish: smooth.Mish,
+  prelu: rectifiers.PReLU,
+  relu6: rectifiers.ReLU6,
+  selu: rectifiers.SELU,
+  softshrink: bounded.Softshrink,
+  softsign: smooth.Softsign,
+  tanhshrink: bounded.Tanhshrink,
 };
-const ACTIVATIONS = Object.keys(ACTIVATION) as Activation[];
 
 const ROWS = ['idx', 'csv', 'npz', 'table'] as const;
 const IMAGES = ['idx', 'csv', 'npz'] as const;
@@ -163,7 +180,7 @@ const mlp: Kind<MLPConfig> = {
     )
       .or([])
       .about('with `sizes`, in a checkpoint: the columns of which `embedding` is'),
-    activation: choice(...ACTIVATIONS)
+    activation: choice(...Object.keys(ACTIVATION))
       .default('relu')
       .about('after each hidden layer'),
     dropout: rate.about('after each hidden layer'),
@@ -181,7 +198,7 @@ const mlp: Kind<MLPConfig> = {
     for (let i = 1; i < sizes.length; i++) {
       stack.push(new Linear(sizes[i - 1]!, sizes[i]!));
       if (i === sizes.length - 1) break;
-      stack.push(new ACTIVATION[activation]());
+      stack.push(new ACTIVATION[activation]!());
       if (dropout > 0) stack.push(new Dropout(dropout));
     }
     const layers = new Sequential(...stack);

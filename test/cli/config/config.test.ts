@@ -95,7 +95,7 @@ it.each([
   [
     'model.activation',
     'rule',
-    'model.activation: expected one of relu, tanh, sigmoid, gelu, silu, softplus, got "rule"; did you mean relu?',
+    'model.activation: expected one of relu, tanh, sigmoid, gelu, silu, softplus, celu, elu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logSigmoid, mish, prelu, relu6, selu, softshrink, softsign, tanhshrink, got "rule"; did you mean relu?',
   ],
   [
     'model.layers',
