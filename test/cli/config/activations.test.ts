@@ -29,6 +29,7 @@ test.each(LAYERS.filter(([name]) => name !== 'GLU'))('%s', (layer, of) => {
     data: { type: 'csv', file: 'a.csv' },
     model: { type: 'mlp', sizes: [2, 3, 2], activation: name },
     optimizer: { type: 'sgd', lr: 0.1 },
+    epochs: 1,
   };
   expect(checkConfig(config).model).toMatchObject({ activation: name });
 });
