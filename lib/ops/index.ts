@@ -53,6 +53,7 @@ export { type LSTMStates, lstm } from './recurrent/lstm.ts';
 export type { RecurrentOptions, RecurrentStates } from './recurrent/recurrent.ts';
 export { type Nonlinearity, type RNNOptions, rnn } from './recurrent/rnn.ts';
 export { type CTCOptions, ctcLoss } from './reduce/ctc.ts';
+export { type CTCDecodeOptions, ctcDecode } from './reduce/ctc-decode.ts';
 export type { TensorStatistics } from './reduce/describe.ts';
 export { logSumExp } from './reduce/log-sum-exp.ts';
 export { type NormOptions, norm, std, type VarianceOptions, variance } from './reduce/moments.ts';

@@ -54,6 +54,43 @@ test('is the sum over all paths', () => {
   );
 });
 
+test('the best path, as loops read it', () => {
+  const cases = fc.record({
+    time: fc.nat(9),
+    classes: fc.integer({ min: 1, max: 4 }),
+    rows: fc.nat(4),
+    seed: fc.nat(),
+    blank: fc.nat(3),
+    some: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(cases, ({ time, classes, rows, seed, blank: drawn, some }) => {
+      const blank = drawn % classes;
+      const x = Array.from({ length: rows * time * classes }, (_, i) => Math.round(3 * Math.sin((i + 1) * (1 + (seed % 97)))));
+      const frames = Array.from({ length: rows }, (_, n) => (some ? (seed + 3 * n) % (time + 1) : time));
+      const want = frames.flatMap((count, n) => {
+        const path = Array.from({ length: count }, (_, t) => {
+          const scores = x.slice((n * time + t) * classes, (n * time + t + 1) * classes);
+          return scores.indexOf(Math.max(...scores));
+        });
+        const labels = labelsOf(path, blank);
+        return Array.from({ length: time }, (_, k) => labels[k] ?? -1);
+      });
+      const ins = [values(x, 'f32', [rows, time, classes]), values(frames, 'i32')];
+      const { exact, native } = run(ins, (a, b) => ops.cast(ops.ctcDecode(a, some ? { blank, inputLengths: b } : { blank }), 'f64'), 0);
+      expect([exact[0], native[0]]).toEqual([want, want]);
+    }),
+    { numRuns: 60 },
+  );
+  const graph = new Graph('eval');
+  const input = (...shape: number[]): Tensor => graph.input(`x${graph.nodes.length}`, { dtype: 'f32', shape }, 'feed');
+  expect(ops.ctcDecode(input(2, 3, 5, 4)).type).toEqual({ dtype: 'i32', shape: [2, 3, 5] });
+  expect(ops.ctcDecode(input(5, 4)).shape).toEqual([5]);
+  expect(() => ops.ctcDecode(input(4))).toThrow('ctcDecode: expected [..., time, classes], got [4]');
+  expect(() => ops.ctcDecode(input(5, 4), { blank: 4 })).toThrow('ops.ctcDecode: option blank: expected one of the 4 classes');
+  expect(() => ops.ctcDecode(input(2, 5, 4), { inputLengths: input(3) })).toThrow(ShapeError);
+});
+
 const noise = (n: number, scale = 1): number[] => Array.from({ length: n }, (_, i) => scale * Math.sin(1.7 * i * i + i));
 
 describe('rows', () => {

@@ -27,6 +27,7 @@ const GIVEN: Readonly<Record<string, Build>> = {
   // PyTorch's gradient has that of the log-softmax in it.
   ctcLoss: (x, targets) => ops.ctcLoss(ops.logSoftmax(x), targets!),
   'ctcLoss blank': (x, targets) => ops.ctcLoss(ops.logSoftmax(x), targets!, { blank: 2 }),
+  'ctcDecode lengths': (x, inputLengths) => ops.ctcDecode(x, { inputLengths: inputLengths!, blank: 2 }),
   reshape: (x) => ops.reshape(x, [4, 6]),
   transpose: (x) => ops.transpose(x, { axes: [2, 0, 1] }),
   squeeze: (x) => ops.squeeze(x, 1),

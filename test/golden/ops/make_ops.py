@@ -238,4 +238,17 @@ case("maxPool3d", lambda a: F.max_pool3d(a, (2, 3, 2), (2, 1, 2), padding=(1, 0,
 case("avgPool3d", lambda a: F.avg_pool3d(a, (2, 3, 2), (2, 1, 2), padding=(1, 0, 1)), f(2, 3, 4, 5, 6))
 case("adaptiveAvgPool3d", lambda a: F.adaptive_avg_pool3d(a, (2, 3, 4)), f(2, 3, 5, 3, 7))
 case("adaptiveMaxPool3d", lambda a: F.adaptive_max_pool3d(a, (2, 3, 4)), f(2, 3, 5, 3, 7))
+
+
+def best_path(x, frames, blank):
+    rows = []
+    for row, n in zip(x.argmax(-1), frames):
+        labels = torch.unique_consecutive(row[:n])
+        labels = labels[labels != blank]
+        rows.append(F.pad(labels, (0, x.shape[1] - len(labels)), value=-1))
+    return torch.stack(rows).double()
+
+
+case("ctcDecode", lambda a: best_path(a, [12, 12, 12], 0), f(3, 12, 3))
+case("ctcDecode lengths", lambda a, n: best_path(a, n, 2), f(4, 9, 3), torch.tensor([9, 5, 1, 0], dtype=torch.int32))
 print(json.dumps({"torch": torch.__version__, "cases": CASES}))
