@@ -23,6 +23,11 @@ export const NETWORKS: Readonly<Record<string, Listed>> = {
     steps: 150,
     scores: { accuracy: [0.4, 1] },
   },
+  ctc: {
+    load: () => import('../../examples/networks/ctc.ts'),
+    steps: 180,
+    scores: { labelErrorRate: [0, 0.5] },
+  },
   dqn: {
     load: () => import('../../examples/networks/dqn.ts'),
     steps: 3000,

@@ -98,6 +98,36 @@ def reinforce(weights, batches):
         optimizer.step()
 
 
+class Listener(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.near = nn.Conv1d(30, 32, 5, padding=2)
+        self.all = nn.GRU(32, 32, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(64, 9)
+
+    def forward(self, x, frames):
+        seen = torch.relu(self.near(x.transpose(1, 2))).transpose(1, 2)
+        packed = nn.utils.rnn.pack_padded_sequence(seen, frames, batch_first=True, enforce_sorted=False)
+        heard, _ = nn.utils.rnn.pad_packed_sequence(self.all(packed)[0], batch_first=True)
+        return self.head(heard)
+
+
+def ctc(weights, batches):
+    module = loaded(Listener(), weights)
+    optimizer = torch.optim.Adam(module.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 600)
+    for batch, _ in batches:
+        said, frames = batch["y"], batch["frames"]
+        logs = torch.log_softmax(module(batch["x"], frames), 2).transpose(0, 1)
+        loss = F.ctc_loss(logs, said.clamp(min=0), frames, (said >= 0).sum(1))
+        yield loss.item()
+        optimizer.zero_grad()
+        loss.backward()
+        clipped(module.parameters())
+        optimizer.step()
+        schedule.step()
+
+
 class UNet(nn.Module):
     def __init__(self):
         super().__init__()
