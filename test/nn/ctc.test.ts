@@ -77,7 +77,11 @@ test('the best path, as loops read it', () => {
         return Array.from({ length: time }, (_, k) => labels[k] ?? -1);
       });
       const ins = [values(x, 'f32', [rows, time, classes]), values(frames, 'i32')];
-      const { exact, native } = run(ins, (a, b) => ops.cast(ops.ctcDecode(a, some ? { blank, inputLengths: b } : { blank }), 'f64'), 0);
+      const { exact, native } = run(
+        ins,
+        (a, b) => ops.cast(ops.ctcDecode(a, some ? { blank, inputLengths: b } : { blank }), 'f64'),
+        0,
+      );
       expect([exact[0], native[0]]).toEqual([want, want]);
     }),
     { numRuns: 60 },
