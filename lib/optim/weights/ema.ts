@@ -56,13 +56,15 @@ export function buildEma(
   finishing?: Finishing,
 ): void {
   const averages = params.map((p) => emaState(states, p));
+  // Those of masks, which what follows the updates has assigned.
+  const assigned = new Map([...graph.assigns.map((a) => [a.state, a.value] as const), ...next]);
   const updated = average(
     averages.map((s) => graph.state(s)),
     params.map((p) => next.get(p.state)!),
     columns.of('ema.weight', [1], (step, out) => {
       out[0] = weight(step);
     }),
-    finishing?.ofAverage(params, next),
+    finishing?.ofAverage(params, assigned),
   );
   for (const [t, state] of averages.entries()) graph.assign(state, updated[t]!);
 }
