@@ -149,6 +149,13 @@ const classesOf = (b: Batch): Tensor => ops.cast(ops.maximum(ops.cast(b.y, 'f32'
 /** Some rows count nothing. */
 const counting = (b: Batch): { readonly sampleWeight: Tensor } => ({ sampleWeight: ops.relu(ops.sub(column(b.p!), 0.2)) });
 
+/** Three frames of each row, and a label of each that is not the blank. */
+const frames = (b: Batch, m: Product): Tensor => {
+  const z = logits(b, m);
+  return ops.stack([z, ops.mul(z, 2), ops.neg(z)], 1);
+};
+const spoken = (b: Batch): Tensor => ops.expandDims(ops.maximum(classesOf(b), 1), 1);
+
 /** Every loss of `loss`. */
 const LOSSES: Readonly<Record<string, Loss>> = {
   crossEntropy: (b, m) => loss.crossEntropy(logits(b, m), ops.cast(ops.maximum(ops.cast(b.y, 'f32'), 0), 'i32')),
@@ -187,6 +194,8 @@ const LOSSES: Readonly<Record<string, Loss>> = {
     loss.klDiv(ops.logSoftmax(logits(b, m)), b.p!, { reduction: 'batchmean', ...counting(b) }),
   'multiMargin, counting rows': (b, m) => loss.multiMargin(logits(b, m), classesOf(b), counting(b)),
   'tripletMargin, counting rows': (b, m) => loss.tripletMargin(logits(b, m), b.t!, b.p!, counting(b)),
+  ctc: (b, m) => loss.ctc(frames(b, m), spoken(b)),
+  'ctc, counting rows': (b, m) => loss.ctc(frames(b, m), spoken(b), counting(b)),
   weightedMean: (b, m) => loss.weightedMean(column(ops.square(logits(b, m))), column(b.p!)),
 };
 
