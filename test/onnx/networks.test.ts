@@ -28,7 +28,8 @@ it('what a file gives is what the trainer predicts', async () => {
     let compared = 0;
     for (let seed = 1; compared < NETWORKS; seed++) {
       const spec = drawProgram(seed);
-      if (spec.input.source !== 'rows') continue;
+      // Bags whose offsets the harness makes of the number of rows are of that number alone.
+      if (spec.input.source !== 'rows' || JSON.stringify(spec.layers).includes('"offsets":true')) continue;
       const { options, arrays } = programOf(spec);
       using trainer = new Trainer({ ...options(), precision: 'f32', activations: 'f32' });
       const given = Object.entries(arrays as Readonly<Record<string, NdArray>>).filter(([name]) => name !== 'y');

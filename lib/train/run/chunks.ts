@@ -15,7 +15,7 @@ import type { Current } from '../state/current.ts';
 import type { Heard } from '../state/setup.ts';
 import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
-import { reportsOf } from './parts.ts';
+import { Parts, reportsOf } from './parts.ts';
 import { runSteps } from './searched.ts';
 import type { Outcome, Trials } from './trials.ts';
 
@@ -88,8 +88,15 @@ export class Chunks {
       let outcome: Outcome;
       try {
         if (this.#trials?.tuning.branches.racing) outcome = yield* this.#trials.run(chunk, held, terms, most);
-        else {
+        else if (terms.setup.searching) {
           outcome = { result: yield* runSteps(programs, chunk, this.#running, terms, most), error: null };
+        } else {
+          // Not a call further: this is what whoever reads on from `fit` comes to.
+          const parts = new Parts(programs, chunk, this.#running, terms);
+          let result: RunResult;
+          do result = yield* perform(parts.next(most));
+          while (parts.goOn(result));
+          outcome = { result, error: null };
         }
       } catch (error) {
         if (!(error instanceof IndexError)) throw located(error, (step) => batchesOf(chunk, step));
