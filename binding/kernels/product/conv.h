@@ -237,7 +237,7 @@ static void sum_planes(const Walk& w, const float* y, double* sums, int64_t firs
 template <class P>
 static void convolve(const Conv& c, const Args& a, const Team& team, bool back) {
   const Walk w = walk_of<P>(c, back);
-  if (w.n * w.bands * w.gw == 0) return;
+  if (w.n * w.bands * w.gw * w.depth == 0) return;
   const Planes& p = w.planes;
   const WalkRoom room = walk_room<P>(c, w);
   float* const own = (float*)a.local;

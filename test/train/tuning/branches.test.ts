@@ -15,7 +15,8 @@ const policy = clip.globalNorm(0.5);
 /** What the run itself is told is of the branch that everybody saw. Early stops and roll-backs see that one, too. */
 const told = /^(step|validation|epoch|best|auto|line |gradclip\.watch\.)/;
 const among = (setup: Setup, name: string): boolean =>
-  !/^clip\.|roll|early stop|skips in a row|guard|layer/.test(name) &&
+  // Those that search take no clip.
+  !/^clip\.|roll|early stop|skips in a row|guard|layer|lbfgs/.test(name) &&
   setup.fit?.epochs === undefined &&
   lastOf(setup) >= SCRIPTED;
 const state = (outcome: Outcome): Outcome => new Map([...outcome].filter(([name]) => !told.test(name)));
