@@ -134,7 +134,10 @@ struct Loop {
                   request.step_count,
                   int32_t(request.first),
                   int32_t(request.micros),
-                  0};
+                  0,
+                  int32_t(request.base),
+                  int32_t(request.share),
+                  request.wire};
     b.status_ = {kOk, -1, 0, 0, 0};
     result = {};
     result.skips = request.skips;
@@ -162,8 +165,9 @@ struct Loop {
     for (int64_t m = request.first; m + 1 < request.end; m++) {
       if (!section(p.micro, kNextMicro, member)) return false;
     }
-    if (request.end < request.micros) return section(p.micro, kEndOfPart, member);
-    return section(p.micro, kGoOn, member) && section(p.apply, kNextStep, member);
+    if (request.end < request.base + request.share) return section(p.micro, kEndOfPart, member);
+    // Others may have all micro-batches of a step.
+    return (request.share == 0 || section(p.micro, kGoOn, member)) && section(p.apply, kNextStep, member);
   }
 
   // After the last barrier of step `at`. False when the run is over. Who sits on the bench looks at nothing but `called`, as the others
@@ -289,8 +293,8 @@ struct Loop {
     if (stop.load(std::memory_order_relaxed) != kRunOn || closing.load(std::memory_order_relaxed)) return end(kStopped);
     Context& c = b.context_;
     c.skip = 0;
-    c.micro = 0;   // more than one step: all micro-batches of each
-    c.attempt++;
+    c.micro = int32_t(request.first);   // more than one step: the whole share of each
+    c.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros) + uint64_t(request.first);
     c.step = request.step_count + uint64_t(applied);
     move_rows();
     if (most > 1 && !b.profile_.on()) resize();
@@ -311,7 +315,7 @@ struct Loop {
   }
   void tell() {
     const decltype(told) now{now_ns(), result.tried, crew->slept()};
-    b.program_->sizing.took(team, (now.tried - told.tried) * request.micros, now.at - told.at, now.slept - told.slept, now.at);
+    b.program_->sizing.took(team, (now.tried - told.tried) * std::max<int64_t>(1, request.share), now.at - told.at, now.slept - told.slept, now.at);
     told = now;
   }
 

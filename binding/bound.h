@@ -27,7 +27,9 @@ struct Memory {
 
 struct RunRequest {
   int64_t steps = 1, micros = 1;
-  int64_t first = 0, end = 1;   // which micro-batches of each step; where `end` is not `micros`, `apply` is for a later run
+  int64_t base = 0, share = 1;   // which of them, from where on and how many, are this process's; all of them, where no others train with it
+  int64_t first = 0, end = 1;    // which of these; where they do not end with the share, `apply` is for a later run
+  const Wire* wire = nullptr;
   uint64_t seed = 0, attempt = 0, step_count = 0;
   int64_t skips = 0, max_skips = 0;
   int threads = 1;

@@ -12,6 +12,7 @@ const BRIEF = { depth: 1, maxArrayLength: 8, maxStringLength: 200 };
  * in it are escaped (`\x1b`), so that it can be shown on a terminal. `details` has the values as they are.
  *
  * A code without a class of its own:
+ * - `ERR_GROUP`: Processes do not come together, or differ in what must be the same (`mpi.init`, option `group` of a trainer).
  * - `ERR_MEMORY`: There is not as much memory as asked for, or no thread to be had; `details.asked` says how many bytes.
  * - `ERR_PROCESS`: A process that takes a part of the work has failed (`gradclip lab --jobs`); `details.exit` is its exit code.
  * - `ERR_WORKER`: A thread that `tune` trains in has ended before its trial; `details.code` is the code that it ended with.

@@ -26,6 +26,8 @@ export { printGraph } from './ir/print.ts';
 export * as metrics from './metrics/index.ts';
 /** Models that are often wanted, with their losses. */
 export * as models from './models/index.ts';
+/** Several processes that train together, on one machine or many. */
+export * as mpi from './mpi/index.ts';
 export { type Runtime, runtime } from './native/runtime.ts';
 /** Layers, and what models are made of. */
 export * as nn from './nn/index.ts';

@@ -1,6 +1,7 @@
 // addon.cc: the whole Node-API surface (lib/native/addon.ts gives it types). The only file that includes <napi.h>.
 #include <napi.h>
 
+#include "js_mpi.h"
 #include "js_program.h"
 #include "js_rows.h"
 #include "js_sizing.h"
@@ -52,6 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("threads", threads);
   exports.Set("team", region().team);
   exports.Set("externalBuffers", shared->external);
+  exports.Set("mpi", MpiFunctions::make(env));
   exports.Set("rows", Napi::Function::New(env, rows));
   exports.Set("untouched", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), double(untouched_bytes()));

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "../bound.h"
+#include "../collective.h"
 #include "js_block.h"
 
 namespace gradclip {
@@ -28,6 +29,8 @@ enum Slot {
   kThreads,
   kFirst,
   kEnd,
+  kBase,
+  kShare,
   kStatus,
   kTried,
   kInstr,
@@ -36,12 +39,12 @@ enum Slot {
   kBound,
   kNumbers
 };
-constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end"};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end", "base", "share"};
 
 double* numbers(Napi::Env env, napi_value v) {
   const View a = view(Napi::Value(env, v), "run: numbers");
   if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
-    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 15");
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 17");
   return reinterpret_cast<double*>(a.data);
 }
 
@@ -235,8 +238,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
     const Napi::Env env = info.Env();
     const double* n = numbers(env, info[0]);
-    for (int k = kSteps; k <= kEnd; k++) {
-      const int64_t least = k == kSteps || k == kMicros || k == kThreads || k == kEnd;
+    for (int k = kSteps; k <= kShare; k++) {
+      const int64_t least = k == kSteps || k == kMicros || k == kThreads;
       if (!is_whole(n[k], least)) {
         raise(env, "ERR_OPTION",
               std::string("run: ") + kNames[k] + ": expected a whole number of at least " + std::to_string(least) + ", got " +
@@ -249,10 +252,13 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
             "run: threads: expected at most " + std::to_string(kMaxThreads) + ", got " +
                 Napi::Number::New(env, n[kThreads]).ToString().Utf8Value());
     }
-    const bool whole = n[kFirst] == 0 && n[kEnd] == n[kMicros];
-    if (n[kFirst] >= n[kEnd] || n[kEnd] > n[kMicros] || (n[kSteps] > 1 && !whole))
+    const double base = n[kBase], last = n[kBase] + n[kShare];
+    if (last > n[kMicros] || n[kFirst] < base || n[kFirst] + (n[kShare] > 0) > n[kEnd] || n[kEnd] > last ||
+        (n[kSteps] > 1 && (n[kFirst] > base || n[kEnd] < last)))
       raise(env, "ERR_OPTION", "run: first, end: expected a part of the micro-batches of one step");
     RunRequest r;
+    r.base = int64_t(n[kBase]), r.share = int64_t(n[kShare]);
+    r.wire = collective() ? &collective()->wire() : nullptr;
     r.first = int64_t(n[kFirst]), r.end = int64_t(n[kEnd]);
     r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
     r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);

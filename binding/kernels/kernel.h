@@ -5,7 +5,7 @@
 namespace gradclip {
 
 // Why a run ended early. The first kernel that fails wins; `position` and `value` say where and what.
-enum StatusCode : int32_t { kOk = 0, kIndexOutOfBounds = 1, kTooManySkips = 2, kNonFinite = 3, kStopped = 4 };
+enum StatusCode : int32_t { kOk = 0, kIndexOutOfBounds = 1, kTooManySkips = 2, kNonFinite = 3, kStopped = 4, kNoGroup = 5 };
 
 struct Status {
   volatile int32_t code;   // StatusCode; set with a compare-and-swap from kOk, see fail()
@@ -13,6 +13,14 @@ struct Status {
   int64_t position;        // flat element position in the offending operand
   double value;            // the offending value (an index, a label)
   double bound;            // what it should have been below (exclusive)
+};
+
+// How processes that train together reach each other (collective.h). For one thread of the team, while the others wait.
+struct Wire {
+  int32_t rank, size;
+  void* impl;
+  // Sends and receives so many bytes each; 0: it does not.
+  void (*exchange)(void* impl, int32_t peer, const void* out, int64_t out_bytes, void* in, int64_t in_bytes);
 };
 
 // Counters and keys of the step being run. Same for every thread; constant during one instruction.
@@ -23,6 +31,9 @@ struct Context {
   int32_t micro;      // which micro-batch of this step, from 0
   int32_t micros;     // micro-batches of this step
   int32_t skip;       // set to 1 by `decide`: skippable instructions of this step do nothing
+  int32_t base;       // the first micro-batch of this process's share of the step
+  int32_t share;      // micro-batches in it; all of them, where no others train with it
+  const Wire* wire;   // to the others; null: there are none
 };
 
 // One instruction's operands. Sizes were checked against `need` when the program was made, so a kernel does not check again.

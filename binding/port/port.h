@@ -68,6 +68,20 @@ class PatternPages {
   uint8_t *base_ = nullptr, *data_ = nullptr;
 };
 
+// A library of the system, with what it brings for libraries that it loads itself. It is not unloaded. On Windows there is none.
+class Library {
+ public:
+  explicit Library(const char* file);
+  void* find(const char* name) const;
+  std::string error;   // why it is not there
+
+ private:
+  void* handle_ = nullptr;
+};
+
+// The calling thread sleeps for so many ns, or somewhat longer.
+void nap(int64_t ns) noexcept;
+
 // A variable of the environment, as JavaScript has set it by now; empty where there is none.
 std::string environment(const char* name);
 

@@ -1,7 +1,9 @@
 // posix.cc: what Linux and macOS share.
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <new>
@@ -55,6 +57,18 @@ void* map_pages(size_t bytes) noexcept {
 }
 
 void unmap_pages(void* at, size_t bytes) noexcept { munmap(at, bytes); }
+
+Library::Library(const char* file) {
+  // Global: Open MPI's parts look for its functions among those of the process.
+  handle_ = dlopen(file, RTLD_NOW | RTLD_GLOBAL);
+  if (!handle_) error = dlerror();
+}
+void* Library::find(const char* name) const { return handle_ ? dlsym(handle_, name) : nullptr; }
+
+void nap(int64_t ns) noexcept {
+  const timespec time{time_t(ns / 1000000000), long(ns % 1000000000)};
+  nanosleep(&time, nullptr);
+}
 
 size_t page_size() noexcept { return size_t(sysconf(_SC_PAGESIZE)); }
 

@@ -87,6 +87,11 @@ void unmap_pages(void* at, size_t) noexcept { VirtualFree(at, 0, MEM_RELEASE); }
 
 void prefer_huge_pages(void*, size_t) noexcept {}   // a right of its own, which few users have
 
+Library::Library(const char*) : error("there is no library of MPI that is known on Windows") {}
+void* Library::find(const char*) const { return handle_; }
+
+void nap(int64_t ns) noexcept { Sleep(DWORD(ns / 1000000 + 1)); }
+
 size_t page_size() noexcept {
   SYSTEM_INFO info;
   GetSystemInfo(&info);

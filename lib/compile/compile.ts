@@ -2,6 +2,7 @@
 import type { Graph } from '../ir/graph.ts';
 import type { LowerContext } from '../ir/op.ts';
 import { fuse } from './fuse.ts';
+import { joinSyncs } from './join-syncs.ts';
 import { keepRounded } from './keep.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
@@ -19,7 +20,7 @@ export interface CompileOptions extends LowerContext {
 
 /** The passes before planning. */
 export function prepare(graph: Graph, { fuse: fuses = true }: Pick<CompileOptions, 'fuse'> = {}): Graph {
-  const simple = simplify(graph, fuses);
+  const simple = joinSyncs(simplify(graph, fuses));
   const keeps = graph.activations === 'bf16';
   const fused = fuses ? fuse(simple, !keeps) : simple;
   return keeps ? keepRounded(fused) : fused;

@@ -59,6 +59,11 @@ export interface RunRequest {
    * `apply` is run by that with the last one. Until then no step counts as tried, and `attempt` is that of the step.
    */
   readonly part?: { readonly first: number; readonly end: number };
+  /**
+   * Which micro-batches of a step are this process's, from `base` on; the others are those of others, with whom `apply` sums. It may have none.
+   * Default: all.
+   */
+  readonly share?: { readonly base: number; readonly share: number };
   /** A row of the program's feedBytes for each micro-batch of each step. Copied. May be absent when feedBytes is 0. */
   readonly feed?: NodeJS.TypedArray;
   /** `steps` rows of stepBytes. Copied. */
@@ -144,7 +149,21 @@ export interface NativeSizing {
   took(size: number, steps: number, ns: number, slept: number, now: number): void;
 }
 
+/** Processes that train together, of an MPI library (binding/mpi.cc). */
+export interface NativeMpi {
+  /** `error` where it does not open. Once in a process. */
+  open(file: string): { readonly library: string; readonly error: string; readonly rank: number; readonly size: number };
+  /** Send bytes to another process and get others from it, which does the same. Queued behind runs. */
+  exchange(peer: number, out: Uint8Array, bytes: number): Promise<ArrayBuffer>;
+  exchangeSync(peer: number, out: Uint8Array, bytes: number): ArrayBuffer;
+  /** End all of them. */
+  abort(code: number): void;
+  /** Nothing is exchanged from here on. It waits for the others. */
+  finalize(): void;
+}
+
 export interface Addon {
+  readonly mpi: NativeMpi;
   /** Of the package that it was compiled in. */
   readonly version: string;
   readonly Block: new (bytes: number) => NativeBlock;

@@ -23,7 +23,7 @@ import { isBrief } from './brief.ts';
 import { checkRoom, type Purpose } from './room.ts';
 
 /** RunResult.status. */
-export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4 } as const;
+export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4, noGroup: 5 } as const;
 
 /** Positions in the array of numbers that passes in and out of a run; binding/js/js_binding.h has the same order. */
 const AT = {
@@ -36,14 +36,16 @@ const AT = {
   threads: 6,
   first: 7,
   end: 8,
-  status: 9,
-  tried: 10,
-  instr: 11,
-  position: 12,
-  value: 13,
-  bound: 14,
+  base: 9,
+  share: 10,
+  status: 11,
+  tried: 12,
+  instr: 13,
+  position: 14,
+  value: 15,
+  bound: 16,
 } as const;
-const NUMBERS = 15;
+const NUMBERS = 17;
 
 /** What the compiler must know of the add-on. */
 export function target(): LowerContext {
@@ -235,8 +237,11 @@ function put(request: RunRequest, numbers: Float64Array): void {
   numbers[AT.skips] = request.skips;
   numbers[AT.maxSkips] = request.maxSkips;
   numbers[AT.threads] = request.threads;
-  numbers[AT.first] = request.part?.first ?? 0;
-  numbers[AT.end] = request.part?.end ?? request.micros;
+  const { base, share } = request.share ?? { base: 0, share: request.micros };
+  numbers[AT.base] = base;
+  numbers[AT.share] = share;
+  numbers[AT.first] = request.part?.first ?? base;
+  numbers[AT.end] = request.part?.end ?? base + share;
 }
 
 function result(numbers: Float64Array, report: ArrayBuffer): RunResult {

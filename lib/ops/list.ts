@@ -50,6 +50,7 @@ import { PAD, SLICE } from './shape/slice.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { FAIL_IF } from './step/control.ts';
 import { STOP, STRAIGHT } from './step/stop.ts';
+import { SYNC } from './step/sync.ts';
 import { UPDATE_CHAIN } from './update/own-update.ts';
 import { PROJECT } from './update/project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './update/pruning.ts';
@@ -86,6 +87,7 @@ export const OPS: readonly OpDef<any>[] = [
   WIDEN,
   STOP,
   STRAIGHT,
+  SYNC,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,

@@ -11,6 +11,7 @@ import { bytes, weightsBytes } from '../io/fields.ts';
 import { type ByteSink, isSink, sink } from '../io/file/stream.ts';
 import * as metricFunctions from '../metrics/index.ts';
 import { Streaming } from '../metrics/streaming.ts';
+import { Group } from '../mpi/group.ts';
 import { MAX_THREADS } from '../native/threads.ts';
 import { match, pattern } from '../nn/fields.ts';
 import * as losses from '../nn/loss/index.ts';
@@ -27,6 +28,7 @@ import {
   either,
   type Field,
   fn,
+  instance,
   list,
   notOf,
   number,
@@ -72,6 +74,7 @@ import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkp
 import { type Foreign, transpose } from './state/foreign.ts';
 import { rename } from './state/naming.ts';
 import { plateau } from './state/plateau.ts';
+import { checkGroup } from './state/sharing.ts';
 import { snapshot, type TakenSnapshot } from './state/snapshot.ts';
 import { type Written, writeOptions } from './state/transfer.ts';
 import { checkGuard, type Guard } from './step/guard.ts';
@@ -177,6 +180,8 @@ const readTrainer = signature(
     ).optional(),
     batchSize: positive.default(32),
     accumulate: positive.default(1),
+    group: instance('a group of mpi.init()', Group).optional(),
+    shards: positive.optional(),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
     activations: choice('f32', 'bf16').default('f32'),
@@ -195,7 +200,8 @@ export function checkTrainerOptions(given: ArrayLike<unknown>): void {
   if (given[0] instanceof Module) {
     throw new OptionError(`Trainer: expected one object of options, { model, loss, optimizer }, got ${show(given[0])}`);
   }
-  const { plateau, metrics, precision, activations } = readTrainer(given);
+  const { plateau, metrics, precision, activations, ...more } = readTrainer(given);
+  checkGroup(more);
   if (activations === 'bf16' && precision !== 'bf16') {
     const text = `Trainer: option activations: 'bf16' goes with precision: 'bf16', whose products read them rounded anyway; got precision: '${precision}'`;
     throw new OptionError(text, { option: 'activations', precision });

@@ -2,6 +2,7 @@ import type { ClipPolicy } from '../clip/clip.ts';
 import type { ArrayInput, Share } from '../data/arrays.ts';
 import type { ReadOptions, TensorData } from '../io/file/file.ts';
 import type { Data, DType, Precision } from '../ir/op.ts';
+import type { Group } from '../mpi/group.ts';
 import type { Match, Module, Pattern } from '../nn/module/module.ts';
 import type { FinishingOptions } from '../optim/apply/finishing.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
@@ -108,6 +109,17 @@ export interface TrainerOptions<
    * Micro-batches per update, whose gradient is that of the batch they are together: each weighs by what counts in it (docs/TRAINING.md). Default 1.
    */
   readonly accumulate?: number;
+  /**
+   * The processes that train together, of `mpi.init()`: each runs the same program with the same data, and takes its share of the micro-batches. Loss,
+   * gradients and what counts are summed over all of them before the clip; then all decide and update alike, with the same bits (docs/SCALE.md).
+   * Default: this process trains alone.
+   */
+  readonly group?: Group;
+  /**
+   * With `group`: into how many parts each batch is cut, whose sums are summed by a fixed tree. The weights have the same bits with any number of
+   * processes that is a power of two; those of another number of shards differ in their last bits. `batchSize` must be a multiple. Default 8.
+   */
+  readonly shards?: number;
   /**
    * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.

@@ -64,12 +64,13 @@ void accumulate_need(Need& n) {
 }
 
 void accumulate(const Args& a, const Team& team) {
-  const TreePlace p = place_in_tree(a.ctx->micro, a.ctx->micros);
+  const int32_t at = a.ctx->micro - a.ctx->base;
+  const TreePlace p = place_in_tree(at, a.ctx->share);
   const int64_t levels = a.i[kAccLevels], n = a.i[kAccElements];
   // As many micro-batches as a request asks for, which the verifier does not see.
   const int64_t most = p.joins ? p.held : p.held + 1;
-  if (most > levels) return fail(a.status, kIndexOutOfBounds, a.ctx->micro, (double)(most - 1), (double)levels);
-  const double* divisor = a.n_in == 3 && a.ctx->micro == a.ctx->micros - 1 ? (const double*)a.in[2] : nullptr;
+  if (most > levels) return fail(a.status, kIndexOutOfBounds, at, (double)(most - 1), (double)levels);
+  const double* divisor = a.n_in == 3 && at == a.ctx->share - 1 ? (const double*)a.in[2] : nullptr;
   const Range r = split(n, team);
   if (a.i[kAccF64])
     accumulate_range((double*)a.out[0], (const double*)a.in[0], (const double*)a.in[1], levels, n, r, p, divisor);
@@ -85,7 +86,7 @@ static void carry_from(const Args& a, const Team& team, int input) {
   if (to != from) memcpy(to + r.begin, from + r.begin, (size_t)(r.end - r.begin));
 }
 // out = in[0] in the first micro-batch of a step, in[1] in the others. ints: bytes
-void carry(const Args& a, const Team& team) { carry_from(a, team, a.ctx->micro == 0 ? 0 : 1); }
+void carry(const Args& a, const Team& team) { carry_from(a, team, a.ctx->micro == a.ctx->base ? 0 : 1); }
 void carry_need(Need& n) {
   n.out[0] = n.in[0] = n.in[1] = size_of(n.i[kCarryBytes], 1);
   n.alias(0, 1);

@@ -82,7 +82,8 @@ export class Chunks {
       this.#pace.begin();
       this.#running.time?.begin();
       const ranFrom = performance.now();
-      const terms = { setup: this.#current.setup, epochSteps: this.#epochSteps };
+      const { setup, options } = this.#current;
+      const terms = { setup, epochSteps: this.#epochSteps, ...(options.group && { group: options.group }) };
       const most = access.wanted ? 1 : chunk.steps;
       const branches = 1 + (this.#trials?.tuning.branches.others.length ?? 0);
       let outcome: Outcome;

@@ -1,7 +1,9 @@
 // fit.ts: one fit of a trainer, from its beginning to its end.
+import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
-import { OptionError } from '../../errors.ts';
+import { NonFiniteError, OptionError, SkipError } from '../../errors.ts';
+import type { Data } from '../../ir/op.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
@@ -20,6 +22,7 @@ import { checkFitOptions, type FitFiles } from '../given.ts';
 import type { FitOptions } from '../options.ts';
 import type { Current } from '../state/current.ts';
 import { newestWhole, type Saving, wholeCheckpoint } from '../state/saving.ts';
+import { checkBatch, checkFitTogether, shardsOf } from '../state/sharing.ts';
 import type { Standing } from '../state/standing.ts';
 import { Checkpointing } from '../watch/checkpointing.ts';
 import { isPerLayer, Recording } from '../watch/recording.ts';
@@ -70,7 +73,11 @@ export class Fit {
     this.#options = options;
     // Where the process stands may change meanwhile.
     this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
-    this.#batchSize = batchSize;
+    if (trainer.group) {
+      checkFitTogether(where, isStream(this.#data) || isColumns(this.#data), options);
+      checkBatch(where, batchSize, shardsOf(trainer));
+    }
+    this.#batchSize = current.rowsOfMicro(batchSize);
     if (resume === null) this.#checkEpoch();
     this.#release = access.begin(where);
     const plan = {
@@ -83,12 +90,13 @@ export class Fit {
     };
     const warnings = new Warnings(options.logger ?? trainer.logger);
     const counted = !isStream(this.#data) || isColumns(this.#data);
-    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, counted ? batchSize : null);
+    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, counted ? this.#batchSize : null);
   }
 
   /** @param reader of the reports; null: there is none */
   *loop(reader: Reader | null): Loop<FitResult<string>> {
     const { running } = this;
+    const { group } = this.#current.options;
     try {
       if (running.resumed) yield* waitFor(this.#resume());
       const feeder = this.#feeder();
@@ -100,9 +108,11 @@ export class Fit {
           this.#writers(feeder, reader, decisions),
         );
         const { chunks, epochs, watchers } = training;
+        if (group) yield* perform(group.agree(this.#where, this.#facts(feeder)));
         yield* training.begin();
         ending = { result: training.result(yield* fitLoop(running, feeder, chunks, epochs, watchers)), error: null };
       } catch (error) {
+        if (group && !isAlike(error)) group.abort(error);
         ending = { result: null, error };
       }
       return yield* this.#end(ending, training, feeder);
@@ -127,6 +137,26 @@ export class Fit {
     const before = this.running.course.data;
     const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch }, before };
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
+  }
+
+  /** What all processes of a group must have alike. */
+  #facts({ of }: Feeder): Record<string, string> {
+    const { options, setup, accumulate } = this.#current;
+    const { seed, counters } = this.running;
+    const { steps, epochs } = this.#options;
+    const values = setup.store.read(setup.weights);
+    const { threads: _, ...header } = setup.header(seed, this.#batchSize, false, true);
+    return {
+      'numbers of shards': `${shardsOf(options)}`,
+      'rows of batches': `${this.#batchSize} in ${accumulate}`,
+      seed: `${seed}`,
+      lengths: `${steps} steps, ${epochs} epochs`,
+      parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),
+      options: digest([Buffer.from(JSON.stringify(header))]),
+      places: JSON.stringify(counters),
+      weights: digest(setup.weights.map((state) => values.get(state)!)),
+      data: of.contents,
+    };
   }
 
   /** What its epochs are trained on. */
@@ -154,7 +184,8 @@ export class Fit {
   #writers({ epochSteps }: Feeder, reader: Reader | null, decisions: () => readonly AutoDecision[]): Watcher[] {
     const [current, running, saving] = [this.#current, this.running, this.#saving];
     const { log, digest } = this.#standing;
-    const { record } = this.#options;
+    // One process writes it.
+    const record = (this.#current.options.group?.rank ?? 0) === 0 ? this.#options.record : undefined;
     const header = (): ReturnType<typeof current.setup.header> =>
       inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record), true));
     log.epochSteps = epochSteps ?? log.epochSteps;
@@ -199,3 +230,13 @@ export class Fit {
     if (this.#current.access.disposed) this.#current.setup.dispose();
   }
 }
+
+/** Of values, 16 digits. */
+function digest(parts: readonly Data[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Whether all processes of a group have it after the same step, as it is decided by what they have in common. */
+const isAlike = (error: unknown): boolean => error instanceof SkipError || error instanceof NonFiniteError;

@@ -1,4 +1,5 @@
 // parts.ts: the steps of a chunk, run by one program or, where its batches differ in shape, by several that take turns at a step; and what they report.
+import type { Group } from '../../mpi/group.ts';
 import type { RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { Reports } from '../../optim/apply/report.ts';
@@ -9,6 +10,7 @@ import type { Counters } from '../flow/progress.ts';
 import type { Place } from '../flow/running.ts';
 import { type Compiled, runOf } from '../programs/session.ts';
 import type { Setup } from '../state/setup.ts';
+import { type Share, shareOf } from './share.ts';
 
 type Programs = readonly Compiled<unknown>[];
 
@@ -18,6 +20,8 @@ export interface Terms {
   readonly setup: Pick<Setup, 'fillRows' | 'policy'>;
   /** Updates in an epoch, which schedules may count in; null: nobody knows. */
   readonly epochSteps: number | null;
+  /** Who takes a share of the micro-batches; null: all are ours. */
+  readonly group?: Pick<Group, 'rank' | 'size'> | null;
 }
 
 /**
@@ -30,8 +34,10 @@ export class Parts {
   readonly #place: Pick<Place, 'seed' | 'counters'>;
   readonly #terms: Terms;
   readonly #done: number;
+  /** Which micro-batches of a step are ours, and where each part has some of them. */
+  readonly #share: Share;
+  readonly #runs: readonly Ranged[];
   #i = 0;
-  #first = 0;
 
   /**
    * @param programs of the chunk's parts
@@ -43,19 +49,21 @@ export class Parts {
     this.#chunk = chunk;
     this.#place = place;
     this.#terms = terms;
+    this.#share = terms.group ? shareOf(terms.group.rank, terms.group.size, chunk.micros) : { base: 0, share: chunk.micros };
+    this.#runs = rangesOf(chunk, this.#share);
   }
 
   /** @param steps of the chunk that are run, if it has one part */
   next(steps: number = this.#chunk.steps - this.#done): Effect<RunResult> {
-    const compiled = this.#programs[this.#i]!;
-    const request = requestOf(compiled, this.#chunk, [this.#done, steps], [this.#i, this.#first], this.#place, this.#terms);
-    this.#first += this.#chunk.parts[this.#i++]!.micros;
-    return runOf(compiled, request);
+    const range = this.#runs[this.#i++]!;
+    const compiled = this.#programs[range.part]!;
+    const request = requestOf(compiled, this.#chunk, [this.#done, steps], range, this.#place, this.#terms);
+    return runOf(compiled, this.#terms.group ? { ...request, share: this.#share } : request);
   }
 
   /** The next part follows where one came to its end; the last ends the step. */
   goOn({ status }: RunResult): boolean {
-    return status === STATUS.ok && this.#i < this.#programs.length;
+    return status === STATUS.ok && this.#i < this.#runs.length;
   }
 }
 
@@ -74,24 +82,45 @@ export function* runParts(
   return result;
 }
 
-/** Of `steps` steps of a chunk, after those that are done. @param first micro-batch of the step that is in part `i` */
+/** Micro-batches of a step that are in one part of a chunk: which one, and those before it. */
+interface Ranged {
+  readonly part: number;
+  readonly before: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** What of a share lies in each part. Who has none runs the last part without any: what follows the micro-batches is done by all. */
+function rangesOf({ parts }: Chunk, { base, share }: Share): Ranged[] {
+  let before = 0;
+  const all = parts.map(({ micros }, part): Ranged => {
+    const from = before;
+    before += micros;
+    return { part, before: from, first: Math.max(base, from), end: Math.min(base + share, before) };
+  });
+  const own = all.filter(({ first, end }) => first < end);
+  return own.length > 0 ? own : [{ ...all.at(-1)!, first: base, end: base }];
+}
+
+/** Of `steps` steps of a chunk, after those that are done. */
 function requestOf(
   { program }: Compiled<unknown>,
   chunk: Chunk,
   [done, steps]: readonly [number, number],
-  [i, first]: readonly [number, number],
+  { part: i, before, first, end }: Ranged,
   { seed, counters }: Pick<Place, 'seed' | 'counters'>,
   { setup, epochSteps }: Terms,
 ): Omit<RunRequest, 'threads'> {
   const { attempt, step, skips } = counters;
   const part = chunk.parts[i]!;
   const { bytes } = program.feed;
-  const perStep = part.micros * bytes;
+  const all = part.fill(program.feed.columns, bytes).subarray(done * part.micros * bytes, (done + steps) * part.micros * bytes);
   return {
     steps,
     micros: chunk.micros,
-    part: { first, end: first + part.micros },
-    feed: part.fill(program.feed.columns, bytes).subarray(done * perStep, (done + steps) * perStep),
+    part: { first, end },
+    feed:
+      end - first === part.micros ? all : rowsOf(all, part.micros * bytes, [(first - before) * bytes, (end - before) * bytes]),
     step: inEpochs(epochSteps, () => setup.fillRows(program.step, step, steps)),
     seed,
     attempt,
@@ -99,6 +128,14 @@ function requestOf(
     skips,
     maxSkips: setup.policy.maxSkips,
   };
+}
+
+/** A part of each row. */
+function rowsOf(all: Uint8Array, row: number, [from, to]: readonly [number, number]): Uint8Array {
+  const length = to - from;
+  const out = new Uint8Array(row > 0 ? (all.length / row) * length : 0);
+  for (let at = 0, k = 0; at < all.length; at += row, k++) out.set(all.subarray(at + from, at + to), k * length);
+  return out;
 }
 
 /**

@@ -107,7 +107,7 @@ export class Training {
         trained: setup.trained,
         measures: validation ? ['loss', ...Object.keys(current.options.metrics ?? {})] : [],
         ratesAt: (step) => inEpochs(epochSteps, () => setup.ratesAt(step)),
-        ...{ epochSteps, accumulate: current.accumulate, batchSize: epochSteps === null ? null : batchSize },
+        ...{ epochSteps, accumulate: current.accumulate, batchSize: epochSteps === null ? null : current.rowsOfMicro(batchSize) },
       };
       const followers = followersOf(plain, callbacks, running, facts);
       this.watchers = new Watchers(

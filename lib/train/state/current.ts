@@ -11,6 +11,7 @@ import type { Changes, TrainerOptions, Weights } from '../options.ts';
 import type { Since } from './names.ts';
 import { Selection } from './selection.ts';
 import { Setup } from './setup.ts';
+import { microsOf, shardsOf } from './sharing.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {
@@ -48,7 +49,12 @@ export class Current {
     return this.options.batchSize ?? BATCH_SIZE;
   }
   get accumulate(): number {
-    return this.options.accumulate ?? 1;
+    return microsOf(this.options);
+  }
+
+  /** Rows of a micro-batch, where a batch of so many is cut. */
+  rowsOfMicro(batchSize: number): number {
+    return batchSize / shardsOf(this.options);
   }
 
   /** @throws OptionError for averages where there are none */

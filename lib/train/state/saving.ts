@@ -59,7 +59,12 @@ export class Saving {
       await ready?.();
     };
     return {
-      toFile: async (file, ready) => writeCheckpoint(file, parts(), () => complete(ready)),
+      toFile: async (file, ready) => {
+        const { group } = this.#current.options;
+        // All processes of a group have the same state.
+        if (!group || group.rank === 0) await writeCheckpoint(file, parts(), () => complete(ready));
+        await group?.barrier();
+      },
       async toStream(stream) {
         await complete();
         await writeTo('save', stream, parts());

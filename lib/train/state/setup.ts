@@ -62,6 +62,7 @@ import {
 import { averagesOf, type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Names, type Since } from './names.ts';
 import { Plateau } from './plateau.ts';
+import { checkBuffers, microsOf } from './sharing.ts';
 
 /** The programs of which steps. */
 interface StepsOf {
@@ -154,7 +155,8 @@ export class Setup {
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
   constructor(options: TrainerOptions<Module, string>, since: Since = new Map(), before: Setup | null = null) {
-    const { model, accumulate = 1, clip = none(), threads = addon().threads.count } = options;
+    const { model, clip = none(), threads = addon().threads.count, group } = options;
+    const accumulate = microsOf(options);
     this.#options = options;
     this.#plans = checkAugmentation(options.augment);
     this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
@@ -191,7 +193,8 @@ export class Setup {
     };
     const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
-    this.#accumulators = accumulate > 1 ? new Accumulators(accumulate, this.buffers) : null;
+    if (group) checkBuffers(this.buffers);
+    this.#accumulators = accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, group !== undefined) : null;
     this.#built = this.#build(clip, this.#groups);
     const search = this.#groups[0]?.optimizer.search;
     const vectors = search && searchStatesOf(search, this.#groups[0]!.params, this.#applyStates);
@@ -219,7 +222,8 @@ export class Setup {
 
   /** Whose gradients are taken, as a step has them. */
   get #differentiated(): Differentiated {
-    const { model, loss, accumulate = 1 } = this.#options;
+    const { model, loss } = this.#options;
+    const accumulate = microsOf(this.#options);
     return {
       model,
       loss,
@@ -410,7 +414,7 @@ export class Setup {
    * @param reads nothing is changing the weights now
    */
   header(seed: bigint, batchSize: number, perLayer: boolean, reads: boolean): RecordHeader {
-    const { accumulate = 1 } = this.#options;
+    const accumulate = microsOf(this.#options);
     const { policy, threads } = this;
     const facts = { policy, groups: this.groups, seed, threads, batchSize, accumulate, precision: this.#precision, perLayer };
     return headerOf(facts, reads);

@@ -4,8 +4,10 @@ import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
 import type { TensorType } from '../../ir/op.ts';
 import type { Buffer } from '../../nn/module/module.ts';
-import { add, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import { add, div, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import { castTo } from '../../ops/elementwise/map.ts';
 import { accumulate } from '../../ops/step/accumulate.ts';
+import { sync } from '../../ops/step/sync.ts';
 import { levelsOf } from '../../ops/step/tree.ts';
 import { partsOf } from './weighing.ts';
 
@@ -14,17 +16,22 @@ export class Accumulators {
   /** What each micro-batch leaves in a buffer for the next. */
   readonly pending: ReadonlyMap<Buffer, State>;
   readonly #levels: number;
+  readonly #shared: boolean;
   readonly #sums = new Map<string, State>();
 
-  /** @param micros the most micro-batches of a step */
-  constructor(micros: number, buffers: Iterable<Buffer>) {
+  /**
+   * @param micros the most micro-batches of a step
+   * @param shared whether other processes have some of them
+   */
+  constructor(micros: number, buffers: Iterable<Buffer>, shared: boolean = false) {
+    this.#shared = shared;
     this.#levels = levelsOf(micros);
     this.pending = new Map(Array.from(buffers, (b) => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }]));
   }
 
   /** The sums of a graph for micro-batches of `rows` rows. */
   of(graph: Graph, rows: number): Sums {
-    return new Sums(graph, graph.scalar(rows, 'f64'), (name, type) => this.#state(name, type));
+    return new Sums(graph, graph.scalar(rows, 'f64'), (name, type) => this.#state(name, type), this.#shared);
   }
 
   #state(name: string, { dtype, shape }: TensorType): State {
@@ -47,16 +54,22 @@ export class Sums {
   readonly #graph: Graph;
   readonly #rows: Tensor;
   readonly #state: (name: string, type: TensorType) => State;
+  readonly #shared: boolean;
   readonly #divisors = new Map<Tensor, Tensor>();
 
-  constructor(graph: Graph, rows: Tensor, state: (name: string, type: TensorType) => State) {
+  constructor(graph: Graph, rows: Tensor, state: (name: string, type: TensorType) => State, shared: boolean) {
+    this.#shared = shared;
     this.#graph = graph;
     this.#rows = rows;
     this.#state = state;
   }
 
   sum(name: string, value: Tensor, divisor?: Tensor): Tensor {
-    return accumulate(this.#graph, this.#state(name, value.type), value, divisor);
+    const state = this.#state(name, value.type);
+    if (!this.#shared) return accumulate(this.#graph, state, value, divisor);
+    // What others have of it is not there before the last micro-batch of each.
+    const all = sync(accumulate(this.#graph, state, value));
+    return divisor ? inSection(this.#graph, 'apply', () => div(all, castTo(divisor, all.dtype))) : all;
   }
 
   /**
@@ -97,7 +110,7 @@ export class Sums {
     let divisor = this.#divisors.get(count);
     if (!divisor) {
       const total = this.sum(name, count);
-      divisor = add(total, equal(total, 0));
+      divisor = inSection(this.#graph, this.#shared ? 'apply' : this.#graph.section, () => add(total, equal(total, 0)));
       this.#divisors.set(count, divisor);
     }
     return divisor;

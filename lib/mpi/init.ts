@@ -1,0 +1,51 @@
+// init.ts: join the group of processes that a launcher started.
+import { isMainThread } from 'node:worker_threads';
+import { addon } from '../native/addon.ts';
+import { signature } from '../options/index.ts';
+import { groupError } from './error.ts';
+import { Group } from './group.ts';
+import { launchedBy, libraryFiles } from './launcher.ts';
+
+let joined: Group | null = null;
+
+const readInit = signature('mpi.init', {});
+
+/**
+ * Join the processes that `mpirun`, `mpiexec` or `srun` started with this one. The library of MPI is found when this is called, by what its launcher
+ * says in the environment; variable `GRADCLIP_MPI` names another file. A process that nobody launched is a group of one. When the process ends well,
+ * it leaves the group; one that ends with an error ends all of them.
+ * @returns the group; the same one, whenever it is called
+ * @throws (rejects) OptionError for any argument; GradclipError ERR_GROUP where no library opens, where it is another one than the launcher's, and in a
+ * worker thread
+ * @see torch.distributed.init_process_group
+ */
+export async function init(): Promise<Group> {
+  readInit(arguments);
+  joined ??= join();
+  return joined;
+}
+
+function join(): Group {
+  if (!isMainThread) throw groupError('mpi.init: expected the main thread of a process: a rank of MPI is a process');
+  const launched = launchedBy(process.env);
+  const { mpi } = addon();
+  const errors: string[] = [];
+  for (const file of libraryFiles(process.env, launched, process.platform)) {
+    const { library, error, rank, size } = mpi.open(file);
+    if (error) {
+      errors.push(`${file}: ${error}`);
+      // It is there and does not work, and there is one in a process.
+      if (library) break;
+      continue;
+    }
+    if (launched.size !== null && launched.size !== size) {
+      const text = `mpi.init: ${launched.by} says that there are ${launched.size} processes, and ${library} (${file}) knows of ${size}: the launcher is of another library`;
+      throw groupError(`${text}; set GRADCLIP_MPI to the file of its own`, { file, library, size, launched: launched.size });
+    }
+    process.on('exit', (code) => (code === 0 ? mpi.finalize() : mpi.abort(code)));
+    return new Group(rank, size, library, mpi);
+  }
+  const found = errors.length > 0 ? `: ${errors.join('; ')}` : '';
+  const text = `mpi.init: no library of MPI opens${found}. Install Open MPI or MPICH, or set GRADCLIP_MPI to the file of one`;
+  throw groupError(text, { errors });
+}

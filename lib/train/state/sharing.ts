@@ -1,0 +1,72 @@
+// sharing.ts: how a step is cut where several processes train together, and what they cannot do together.
+import { OptionError } from '../../errors.ts';
+import type { Group } from '../../mpi/group.ts';
+import type { Buffer, Module } from '../../nn/module/module.ts';
+import type { FitOptions, TrainerOptions } from '../options.ts';
+
+export const SHARDS = 8;
+
+type Cut = Pick<TrainerOptions<Module, string>, 'group' | 'shards' | 'accumulate'>;
+
+/** Parts of a batch. */
+export const shardsOf = ({ group, shards = SHARDS }: Cut): number => (group ? shards : 1);
+
+/** Micro-batches of a step. */
+export const microsOf = (options: Cut): number => (options.accumulate ?? 1) * shardsOf(options);
+
+/** Options that go with a group, as they were given. */
+interface Shared {
+  readonly group?: Group | undefined;
+  readonly shards?: number | undefined;
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly debug: boolean;
+  readonly guards: readonly unknown[];
+  readonly clip?: { readonly auto?: unknown } | undefined;
+}
+
+function refuse(where: string, option: string, why: string, value: unknown): never {
+  throw new OptionError(`${where}: option ${option}: ${why}`, { option, value });
+}
+
+/** @throws OptionError for what processes cannot do together */
+export function checkGroup({ group, shards, batchSize, accumulate, debug, guards, clip }: Shared): void {
+  if (!group) {
+    if (shards !== undefined) refuse('Trainer', 'shards', `it cuts the batches of a group, got ${shards} and no group`, shards);
+    return;
+  }
+  checkBatch('Trainer', batchSize, shards ?? SHARDS);
+  const micros = (shards ?? SHARDS) * accumulate;
+  if (micros < group.size) {
+    refuse('Trainer', 'shards', `a step of ${micros} micro-batches leaves nothing to some of ${group.size} processes`, shards);
+  }
+  if (debug) refuse('Trainer', 'debug', 'it looks at one process alone: leave out group', debug);
+  if (guards.length > 0) refuse('Trainer', 'guards', 'they see what one process computes: not with a group', guards.length);
+  if (clip?.auto) refuse('Trainer', 'clip', 'clip.auto tries thresholds in one process: not with a group', 'auto');
+}
+
+/** @throws OptionError unless batches of so many rows can be cut */
+export function checkBatch(where: string, batchSize: number, shards: number): void {
+  if (batchSize % shards === 0) return;
+  const below = Math.floor(batchSize / shards) * shards;
+  const near = [below, below + shards].filter((n) => n > 0).join(' or ');
+  refuse(where, 'batchSize', `expected a multiple of the ${shards} shards, such as ${near}, got ${batchSize}`, batchSize);
+}
+
+/** @throws OptionError where a model has what each process would keep by itself */
+export function checkBuffers(buffers: readonly Buffer[]): void {
+  const [first] = buffers;
+  if (!first) return;
+  const text = `Trainer: option group: ${first.name} moves on with each micro-batch, in each process by its own: take groupNorm or layerNorm in place of batch norm, and nothing that is carried`;
+  throw new OptionError(text, { option: 'group', name: first.name });
+}
+
+/** @throws OptionError for a fit that processes would end at different steps, or be fed by different batches */
+export function checkFitTogether(where: string, isStream: boolean, { seconds, signal, resume }: FitOptions<string>): void {
+  if (isStream)
+    refuse(where, 'group', 'each process takes a part of each batch of arrays or sequences: not of a stream', 'stream');
+  if (seconds !== undefined)
+    refuse(where, 'seconds', 'processes of a group end after the same step: give steps or epochs', seconds);
+  if (signal !== undefined) refuse(where, 'signal', 'processes of a group end after the same step: give steps or epochs', signal);
+  if (resume !== undefined) refuse(where, 'resume', 'not with a group yet: load the checkpoint in each process', resume);
+}
