@@ -10,14 +10,17 @@ namespace gradclip {
 class Collective {
  public:
   virtual ~Collective() = default;
-  const Wire& wire() const { return wire_; }
+  // Sums of steps travel on the one, what else processes tell each other on the other: who waits for one of them, and finds the other, knows that
+  // the other process does something else.
+  const Wire& steps() const { return steps_; }
+  const Wire& words() const { return words_; }
   // Ends all of them.
   virtual void abort(int code) noexcept = 0;
-  // Nothing is exchanged from here on; the others do it too. On the thread that opened it.
+  // Nothing is exchanged from here on. It waits until the others are here as well; one that waits for something else ends all of them.
   virtual void finalize() noexcept = 0;
 
  protected:
-  Wire wire_{0, 1, nullptr, nullptr};
+  Wire steps_{0, 1, nullptr, nullptr}, words_{0, 1, nullptr, nullptr};
 };
 
 // Null: nobody has opened one.

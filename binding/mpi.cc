@@ -1,5 +1,5 @@
 // mpi.cc: processes that a launcher of MPI started, by its library as it is installed: found at run time, so nothing is compiled against it.
-#include <time.h>
+#include <stdio.h>
 
 #include <atomic>
 #include <memory>
@@ -13,9 +13,15 @@ namespace {
 
 std::atomic<Collective*> opened{nullptr};
 
-// A neighbor on the same machine answers within microseconds, one across a network in tens. Who waits longer gives its core back between two looks.
-constexpr int64_t kLookNs = 100000;
-constexpr int kTag = 0x6763;
+// A neighbor on the same machine answers within microseconds, one across a network in tens. Who waits longer gives its core back between two looks, for
+// a part of the time that it has waited: to look is work for a library, which yields the core in each call.
+constexpr int64_t kLookNs = 100000, kMostNs = 2000000;
+constexpr int kNaps = 16;
+constexpr int64_t kElsewhereNs = 50000000;   // from one look for what else the other process does to the next
+// Whoever is elsewhere may have sent what is waited for before it went there: it arrives within this time.
+constexpr int64_t kGraceNs = 1000000000;
+// Kinds of messages.
+enum Tag { kSteps = 0x6763, kWords, kLeft };
 constexpr int64_t kPiece = int64_t(1) << 30;   // MPI counts in int
 constexpr int kSerialized = 2;                 // MPI_THREAD_SERIALIZED, in every library
 
@@ -47,6 +53,7 @@ class Mpi final : public Collective {
     find(self->send_, "MPI_Isend");
     find(self->receive_, "MPI_Irecv");
     find(self->test_, "MPI_Testall");
+    find(self->probe_, "MPI_Iprobe");
     find(self->abort_, "MPI_Abort");
     find(self->finalize_, "MPI_Finalize");
     if (missing) return std::string("it has no function ") + missing;
@@ -56,46 +63,95 @@ class Mpi final : public Collective {
     if (level < kSerialized) return "it does not let a thread of its own exchange (MPI_THREAD_SERIALIZED)";
     int r = 0, n = 0;
     if (rank(names.world, &r) != 0 || size(names.world, &n) != 0) return "it does not tell ranks";
-    self->wire_ = {r, n, self.get(), exchange};
+    self->steps_ = {r, n, &self->on_steps_, exchange};
+    self->words_ = {r, n, &self->on_words_, exchange};
     out = std::move(self);
     return "";
   }
   explicit Mpi(const Names<Handle>& names) : names_(names) {}
 
   void abort(int code) noexcept override { abort_(names_.world, code); }
-  void finalize() noexcept override { finalize_(); }
+  void finalize() noexcept override {
+    if (busy_.load()) {   // the process ends amid what others wait for
+      say("ended while it trained with the others: wait for what fit and barrier give before the process ends");
+      return abort(1);
+    }
+    const char left = 0;
+    for (int32_t peer = 0; peer < words_.size; peer++)
+      if (peer != words_.rank) exchange(&on_left_, peer, &left, 1, nullptr, 0);
+    char from;
+    for (int32_t peer = 0; peer < words_.size; peer++)
+      if (peer != words_.rank) exchange(&on_left_, peer, nullptr, 0, &from, 1);
+    finalize_();
+  }
 
  private:
+  // What a Wire is of.
+  struct Line {
+    Mpi* mpi;
+    Tag tag;
+  };
   // An error within MPI ends the job: that is how communicators are made (MPI_ERRORS_ARE_FATAL).
   static void exchange(void* impl, int32_t peer, const void* out, int64_t out_bytes, void* in, int64_t in_bytes) {
-    Mpi& self = *static_cast<Mpi*>(impl);
+    const Line& line = *static_cast<const Line*>(impl);
+    Mpi& self = *line.mpi;
+    self.busy_.store(true);
     const char* from = static_cast<const char*>(out);
     char* to = static_cast<char*>(in);
     while (out_bytes > 0 || in_bytes > 0) {
       const int64_t send = out_bytes < kPiece ? out_bytes : kPiece, receive = in_bytes < kPiece ? in_bytes : kPiece;
       Handle requests[2];
       int n = 0;
-      if (receive > 0) self.receive_(to, int(receive), self.names_.byte, peer, kTag, self.names_.world, &requests[n++]);
-      if (send > 0) self.send_(from, int(send), self.names_.byte, peer, kTag, self.names_.world, &requests[n++]);
-      self.wait(n, requests);
+      if (receive > 0) self.receive_(to, int(receive), self.names_.byte, peer, line.tag, self.names_.world, &requests[n++]);
+      if (send > 0) self.send_(from, int(send), self.names_.byte, peer, line.tag, self.names_.world, &requests[n++]);
+      self.wait(n, requests, peer, line.tag);
       from += send, out_bytes -= send;
       to += receive, in_bytes -= receive;
     }
+    self.busy_.store(false);
   }
-  void wait(int n, Handle* requests) {
+  void wait(int n, Handle* requests, int32_t peer, Tag tag) {
     const int64_t began = now_ns();
-    for (int done = 0;;) {
+    for (int64_t elsewhere = 0, looked = began;;) {
+      int done = 0;
       test_(n, requests, &done, names_.ignored);
       if (done) return;
-      const int64_t waited = now_ns() - began;
-      if (waited > kLookNs) port::nap(waited < 20 * kLookNs ? 10000 : 100000);
+      const int64_t now = now_ns(), waited = now - began;
+      if (waited <= kLookNs) continue;
+      if (!elsewhere && now - looked > kElsewhereNs) {
+        if (is_elsewhere(peer, tag)) elsewhere = now;
+        looked = now;
+      }
+      if (elsewhere && now - elsewhere > kGraceNs) return lost(peer, tag);
+      port::nap(waited / kNaps < kMostNs ? waited / kNaps : kMostNs);
     }
   }
+  // Whether a process has sent something of another kind: it does not come here any more, or there is nobody to come to.
+  bool is_elsewhere(int32_t peer, Tag tag) {
+    for (const Tag other : {kSteps, kWords, kLeft}) {
+      int there = 0;
+      if (other != tag) probe_(peer, other, names_.world, &there, names_.ignored);
+      if (there) return true;
+    }
+    return false;
+  }
+  void lost(int32_t peer, Tag tag) {
+    const char* const what[] = {"sums the gradients of a step", "waits for all of them", "ends"};
+    char text[160];
+    snprintf(text, sizeof text, "%s, and process %d does something else: all processes of a group run the same program, and end fits after the same step",
+             what[tag - kSteps], int(peer));
+    say(text);
+    abort(1);
+  }
+  void say(const char* text) { fprintf(stderr, "process %d of %d: gradclip: %s\n", int(words_.rank), int(words_.size), text); }
 
   const Names<Handle> names_;
+  Line on_steps_{this, kSteps}, on_words_{this, kWords}, on_left_{this, kLeft};
+  std::atomic<bool> busy_{false};
   int (*send_)(const void*, int, Handle, int, int, Handle, Handle*) = nullptr;
   int (*receive_)(void*, int, Handle, int, int, Handle, Handle*) = nullptr;
   int (*test_)(int, Handle*, int*, void*) = nullptr;
+  int (*probe_)(int, int, Handle, int*, void*) = nullptr;
   int (*abort_)(Handle, int) = nullptr;
   int (*finalize_)() = nullptr;
 };

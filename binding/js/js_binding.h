@@ -31,6 +31,7 @@ enum Slot {
   kEnd,
   kBase,
   kShare,
+  kGroup,
   kStatus,
   kTried,
   kInstr,
@@ -39,12 +40,12 @@ enum Slot {
   kBound,
   kNumbers
 };
-constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end", "base", "share"};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end", "base", "share", "group"};
 
 double* numbers(Napi::Env env, napi_value v) {
   const View a = view(Napi::Value(env, v), "run: numbers");
   if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
-    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 17");
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 18");
   return reinterpret_cast<double*>(a.data);
 }
 
@@ -238,7 +239,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
     const Napi::Env env = info.Env();
     const double* n = numbers(env, info[0]);
-    for (int k = kSteps; k <= kShare; k++) {
+    for (int k = kSteps; k <= kGroup; k++) {
       const int64_t least = k == kSteps || k == kMicros || k == kThreads;
       if (!is_whole(n[k], least)) {
         raise(env, "ERR_OPTION",
@@ -258,7 +259,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
       raise(env, "ERR_OPTION", "run: first, end: expected a part of the micro-batches of one step");
     RunRequest r;
     r.base = int64_t(n[kBase]), r.share = int64_t(n[kShare]);
-    r.wire = collective() ? &collective()->wire() : nullptr;
+    r.wire = n[kGroup] > 0 && collective() ? &collective()->steps() : nullptr;
     r.first = int64_t(n[kFirst]), r.end = int64_t(n[kEnd]);
     r.steps = int64_t(n[kSteps]), r.micros = int64_t(n[kMicros]);
     r.attempt = uint64_t(n[kAttempt]), r.step_count = uint64_t(n[kStepCount]);

@@ -13,7 +13,7 @@ class ExchangeJob : public Job {
       : peer_(peer), out_(std::move(out)), in_(in), in_bytes_(in_bytes) {}
   int threads() const override { return 0; }
   void work(Crew*, int, const std::atomic<bool>&) override {
-    const Wire& wire = collective()->wire();
+    const Wire& wire = collective()->words();
     wire.exchange(wire.impl, peer_, out_.data(), int64_t(out_.size()), in_, in_bytes_);
   }
   void done(napi_env env) override {
@@ -54,15 +54,15 @@ struct MpiFunctions {
     Napi::Object result = Napi::Object::New(env);
     result.Set("library", opened.library);
     result.Set("error", opened.error);
-    result.Set("rank", opened.collective ? opened.collective->wire().rank : 0);
-    result.Set("size", opened.collective ? opened.collective->wire().size : 0);
+    result.Set("rank", opened.collective ? opened.collective->words().rank : 0);
+    result.Set("size", opened.collective ? opened.collective->words().size : 0);
     return result;
   }
   static std::unique_ptr<ExchangeJob> job(const Napi::CallbackInfo& info, Napi::ArrayBuffer& in) {
     const Napi::Env env = info.Env();
     const Collective* const all = collective();
     const int64_t peer = whole(info[0], "mpi: peer", 0), bytes = whole(info[2], "mpi: bytes", 0);
-    if (!all || peer >= all->wire().size || peer == all->wire().rank) raise(env, "ERR_OPTION", "mpi: expected another process as peer");
+    if (!all || peer >= all->words().size || peer == all->words().rank) raise(env, "ERR_OPTION", "mpi: expected another process as peer");
     const View out = view(info[1], "mpi: out");
     in = array_buffer(env, bytes);
     std::vector<uint8_t> copy(out.data, out.data + out.bytes);

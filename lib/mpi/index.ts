@@ -1,3 +1,3 @@
 // index.ts: several processes that train together.
-export { Group } from './group.ts';
+export type { Group } from './group.ts';
 export { init } from './init.ts';

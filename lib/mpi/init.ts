@@ -1,9 +1,9 @@
 // init.ts: join the group of processes that a launcher started.
 import { isMainThread } from 'node:worker_threads';
-import { addon } from '../native/addon.ts';
+import { addon, type NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
 import { groupError } from './error.ts';
-import { Group } from './group.ts';
+import { abort, Group } from './group.ts';
 import { launchedBy, libraryFiles } from './launcher.ts';
 
 let joined: Group | null = null;
@@ -31,7 +31,7 @@ function join(): Group {
   const { mpi } = addon();
   const errors: string[] = [];
   for (const file of libraryFiles(process.env, launched, process.platform)) {
-    const { library, error, rank, size } = mpi.open(file);
+    const { library, error, rank, size } = withoutHooks(() => mpi.open(file));
     if (error) {
       errors.push(`${file}: ${error}`);
       // It is there and does not work, and there is one in a process.
@@ -42,10 +42,40 @@ function join(): Group {
       const text = `mpi.init: ${launched.by} says that there are ${launched.size} processes, and ${library} (${file}) knows of ${size}: the launcher is of another library`;
       throw groupError(`${text}; set GRADCLIP_MPI to the file of its own`, { file, library, size, launched: launched.size });
     }
-    process.on('exit', (code) => (code === 0 ? mpi.finalize() : mpi.abort(code)));
-    return new Group(rank, size, library, mpi);
+    const group = new Group(rank, size, library, mpi);
+    endTogether(group, mpi);
+    return group;
   }
   const found = errors.length > 0 ? `: ${errors.join('; ')}` : '';
   const text = `mpi.init: no library of MPI opens${found}. Install Open MPI or MPICH, or set GRADCLIP_MPI to the file of one`;
   throw groupError(text, { errors });
+}
+
+/** The others would wait without end for one that has failed. */
+function endTogether(group: Group, mpi: NativeMpi): void {
+  let failure: unknown = null;
+  // Node tells what ends it when it has told that it ends, which is too late.
+  process.on('uncaughtExceptionMonitor', (error) => {
+    failure = error;
+  });
+  process.on('exit', (code) => {
+    if (code === 0 || group.size === 1) mpi.finalize();
+    else abort(group, failure ?? `it ended with code ${code}`);
+  });
+}
+
+/**
+ * UCX, by which MPICH reaches others, rewrites the system's functions for memory while other threads of the process are in them, and takes signals
+ * that Node has a use for. Who sets its variables has it as they say.
+ */
+function withoutHooks<R>(open: () => R): R {
+  const added = Object.entries({ UCX_MEM_EVENTS: 'n', UCX_HANDLE_ERRORS: 'none' }).filter(
+    ([name]) => process.env[name] === undefined,
+  );
+  for (const [name, value] of added) process.env[name] = value;
+  try {
+    return open();
+  } finally {
+    for (const [name] of added) delete process.env[name];
+  }
 }

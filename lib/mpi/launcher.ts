@@ -16,9 +16,8 @@ export interface Launched {
 const LAUNCHERS: readonly (readonly [variable: string, library: Launched['library']])[] = [
   ['OMPI_COMM_WORLD_SIZE', 'Open MPI'],
   ['PMI_SIZE', 'MPICH'],
-  ['MPI_LOCALNRANKS', 'MPICH'],
-  // Slurm's own start: by the plugin that `--mpi` names, PMIx is Open MPI's way in, PMI-2 that of the others.
-  ['SLURM_NTASKS', null],
+  // What `srun` starts, and not the script of a batch job around it: by the plugin that `--mpi` names, PMIx is Open MPI's way in, PMI-2 that of others.
+  ['SLURM_STEP_NUM_TASKS', null],
 ];
 
 /** @param env the environment of the process */
@@ -29,8 +28,6 @@ export function launchedBy(env: NodeJS.ProcessEnv): Launched {
     const size = /^[0-9]{1,9}$/.test(value) ? Number(value) : 0;
     if (size < 1)
       throw new OptionError(`mpi.init: ${variable}: expected a number of processes, got ${value}`, { option: variable, value });
-    // A batch job of several tasks has the variable in its own script, too, where nobody was started by a launcher.
-    if (variable === 'SLURM_NTASKS' && env.SLURM_STEP_ID === undefined && env.SLURM_PROCID === undefined) continue;
     const slurm = env.PMIX_RANK !== undefined ? 'Open MPI' : env.PMI_RANK !== undefined ? 'MPICH' : null;
     return { size, library: library ?? slurm, by: variable };
   }

@@ -38,14 +38,15 @@ const AT = {
   end: 8,
   base: 9,
   share: 10,
-  status: 11,
-  tried: 12,
-  instr: 13,
-  position: 14,
-  value: 15,
-  bound: 16,
+  group: 11,
+  status: 12,
+  tried: 13,
+  instr: 14,
+  position: 15,
+  value: 16,
+  bound: 17,
 } as const;
-const NUMBERS = 17;
+const NUMBERS = 18;
 
 /** What the compiler must know of the add-on. */
 export function target(): LowerContext {
@@ -150,7 +151,8 @@ export class BoundProgram implements Engine {
     put(request, numbers);
     try {
       const { seed, feed, step, steps, micros, threads } = request;
-      const atOnce = mayBlock && threads === 1 && isBrief(this.program, steps, micros);
+      // Who waits for other processes may wait long.
+      const atOnce = mayBlock && threads === 1 && !request.share && isBrief(this.program, steps, micros);
       const report = await this.#native.run(numbers, seed, feed, step, atOnce);
       const ran = result(numbers, report);
       this.#idle = numbers;
@@ -211,6 +213,8 @@ export class BoundProgram implements Engine {
   }
 
   #check(result: RunResult): RunResult {
+    if (result.status === STATUS.noGroup)
+      throw new GradclipError('ERR_GROUP', 'run: a share of the micro-batches, and no group of processes that has the others', { result });
     if (result.status !== STATUS.indexOutOfBounds) return result;
     const instr = this.program.instrs[result.instr];
     const op = instr?.op ?? instr?.kernel ?? '?';
@@ -240,6 +244,7 @@ function put(request: RunRequest, numbers: Float64Array): void {
   const { base, share } = request.share ?? { base: 0, share: request.micros };
   numbers[AT.base] = base;
   numbers[AT.share] = share;
+  numbers[AT.group] = request.share ? 1 : 0;
   numbers[AT.first] = request.part?.first ?? base;
   numbers[AT.end] = request.part?.end ?? base + share;
 }

@@ -142,7 +142,7 @@ export class Measuring {
     const { epoch, batch } = this.#standing.counters;
     return feederOf(where, data as Arrays, undefined, {
       batchSize: batchSize ?? this.#current.batchSize,
-      accumulate: this.#current.accumulate,
+      accumulate: this.#current.accumulateAlone(where),
       dropLast: false,
       seed: this.#standing.seed,
       place: { epoch: epoch + Number(batch > 0), batch: 0 },

@@ -177,7 +177,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async step(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Promise<Report> {
     readMethod.step(arguments);
-    const batches = stepBatches('step', batch, this.#current.accumulate, true);
+    const batches = stepBatches('step', batch, this.#current.accumulateAlone('step'), true);
     return this.#stepping.later('step', batches);
   }
 
@@ -190,7 +190,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   stepSync(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Report {
     readMethod.stepSync(arguments);
-    return this.#stepping.now('stepSync', stepBatches('stepSync', batch, this.#current.accumulate, false));
+    return this.#stepping.now('stepSync', stepBatches('stepSync', batch, this.#current.accumulateAlone('stepSync'), false));
   }
 
   /**

@@ -93,10 +93,17 @@ const accumulate: Generator = (d) => {
   };
 };
 
+/** What travels together and what in pieces: numbers of both kinds, and nothing at all. */
+const sync: Generator = (d) => {
+  const ins = d.list(1, 5, (): TensorType => ({ dtype: d.pick('f32', 'f64'), shape: d.sizes(d.int(0, 3), 40_000) }));
+  return { ins, attrs: {}, fill: ins.map((): FillOf => 'normal') };
+};
+
 export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(UPDATES.map((op) => [op.name, update(op)])),
   update_chain: own,
   accumulate,
+  sync,
   carry: two(['f32', 'f64', 'i32', 'u8']),
   leave: two(['f32', 'f64', 'i32', 'u8']),
   // Neither a flag of 0 nor any place of what is to blame ends the run.

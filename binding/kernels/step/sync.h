@@ -95,8 +95,9 @@ struct SyncSum {
 void sync(const Args& a, const Team& team) {
   const int64_t* const i = a.i;
   const Wire* const wire = a.ctx->wire;
-  const bool alone = a.ctx->share == a.ctx->micros;
-  if (!alone && !wire) return fail(a.status, kNoGroup, 0, 0, 0);
+  // Who has all micro-batches of a step may still have others to give them to, who have none.
+  const bool alone = !wire || wire->size == 1;
+  if (alone && a.ctx->share != a.ctx->micros) return fail(a.status, kNoGroup, 0, 0, 0);
   int64_t small = 0;
   for (int32_t k = 0; k < a.n_in; k++) {
     const int64_t bytes = sync_bytes(i, k), n = i[kSyncIntsPer * k + kSyncElements];

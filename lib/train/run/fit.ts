@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
 import { NonFiniteError, OptionError, SkipError } from '../../errors.ts';
 import type { Data } from '../../ir/op.ts';
+import { abort, agree } from '../../mpi/group.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
@@ -108,14 +109,18 @@ export class Fit {
           this.#writers(feeder, reader, decisions),
         );
         const { chunks, epochs, watchers } = training;
-        if (group) yield* perform(group.agree(this.#where, this.#facts(feeder)));
+        if (group) yield* perform(agree(group, this.#where, this.#facts(feeder)));
         yield* training.begin();
         ending = { result: training.result(yield* fitLoop(running, feeder, chunks, epochs, watchers)), error: null };
       } catch (error) {
-        if (group && !isAlike(error)) group.abort(error);
         ending = { result: null, error };
       }
-      return yield* this.#end(ending, training, feeder);
+      const result = yield* this.#end(ending, training, feeder);
+      if (group) yield* perform(agree(group, this.#where, this.#endings()));
+      return result;
+    } catch (error) {
+      if (group && !isAlike(error)) abort(group, error);
+      throw error;
     } finally {
       this.#leave();
     }
@@ -143,20 +148,33 @@ export class Fit {
   #facts({ of }: Feeder): Record<string, string> {
     const { options, setup, accumulate } = this.#current;
     const { seed, counters } = this.running;
-    const { steps, epochs } = this.#options;
-    const values = setup.store.read(setup.weights);
+    const { steps, epochs, shuffle = true, validation, validateEvery, earlyStop } = this.#options;
     const { threads: _, ...header } = setup.header(seed, this.#batchSize, false, true);
     return {
+      place: `the beginning of ${this.#where === 'fitSync' ? 'fit' : this.#where}`,
       'numbers of shards': `${shardsOf(options)}`,
       'rows of batches': `${this.#batchSize} in ${accumulate}`,
       seed: `${seed}`,
       lengths: `${steps} steps, ${epochs} epochs`,
+      'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}`,
+      validation: `${validation !== undefined}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
       parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),
       options: digest([Buffer.from(JSON.stringify(header))]),
-      places: JSON.stringify(counters),
-      weights: digest(setup.weights.map((state) => values.get(state)!)),
+      counters: JSON.stringify(counters),
+      weights: this.#weights(),
       data: of.contents,
     };
+  }
+
+  /** What they must have alike when they have ended. */
+  #endings(): Record<string, string> {
+    return { place: 'the end of a fit', counters: JSON.stringify(this.running.counters), weights: this.#weights() };
+  }
+
+  #weights(): string {
+    const { store, weights } = this.#current.setup;
+    const values = store.read(weights);
+    return digest(weights.map((state) => values.get(state)!));
   }
 
   /** What its epochs are trained on. */
@@ -184,13 +202,15 @@ export class Fit {
   #writers({ epochSteps }: Feeder, reader: Reader | null, decisions: () => readonly AutoDecision[]): Watcher[] {
     const [current, running, saving] = [this.#current, this.running, this.#saving];
     const { log, digest } = this.#standing;
-    // One process writes it.
-    const record = (this.#current.options.group?.rank ?? 0) === 0 ? this.#options.record : undefined;
+    // One process of a group writes files.
+    const writes = (current.options.group?.rank ?? 0) === 0;
+    const record = writes ? this.#options.record : undefined;
     const header = (): ReturnType<typeof current.setup.header> =>
       inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record), true));
     log.epochSteps = epochSteps ?? log.epochSteps;
     const { checkpoint } = this.#files;
     const checkpointing =
+      writes &&
       checkpoint &&
       // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
       new Checkpointing(checkpoint, running.warnings, (metadata) =>

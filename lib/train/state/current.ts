@@ -11,7 +11,7 @@ import type { Changes, TrainerOptions, Weights } from '../options.ts';
 import type { Since } from './names.ts';
 import { Selection } from './selection.ts';
 import { Setup } from './setup.ts';
-import { microsOf, shardsOf } from './sharing.ts';
+import { checkAlone, checkClip, microsOf, shardsOf } from './sharing.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {
@@ -50,6 +50,12 @@ export class Current {
   }
   get accumulate(): number {
     return microsOf(this.options);
+  }
+
+  /** The same, of what processes of a group do not do together. @throws OptionError if there is one */
+  accumulateAlone(where: string): number {
+    checkAlone(where, this.options);
+    return this.accumulate;
   }
 
   /** Rows of a micro-batch, where a batch of so many is cut. */
@@ -113,6 +119,7 @@ export class Current {
     const base = given.parameters === undefined ? this.#selection : new Selection(given.parameters);
     const selection = base.with(where, model, freeze, unfreeze);
     const changed = { ...this.#options, ...defined(given) };
+    checkClip(where, changed);
     const { optimizer, groups = [] } = changed;
     const rated = lr !== undefined && {
       optimizer: atRate(optimizer, lr),

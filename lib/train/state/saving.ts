@@ -52,6 +52,9 @@ export class Saving {
     const { tensors, progress } = await this.#held(false, (setup) =>
       weightsOnly ? setup.named.weights(weights) : setup.named.states(),
     );
+    const { group } = this.#current.options;
+    // Within a fit, processes are not at the same place.
+    const together = this.#standing.running ? null : (group ?? null);
     const parts = (): Uint8Array[] => checkpointParts(tensors, weightsOnly ? null : progress, header);
     // What follows the run is not behind the file: who goes on from it would leave a gap in the record.
     const complete = async (ready?: () => Promise<void>): Promise<void> => {
@@ -60,10 +63,9 @@ export class Saving {
     };
     return {
       toFile: async (file, ready) => {
-        const { group } = this.#current.options;
-        // All processes of a group have the same state.
+        // All processes of a group have the same state, and go on when it is written.
         if (!group || group.rank === 0) await writeCheckpoint(file, parts(), () => complete(ready));
-        await group?.barrier();
+        await together?.barrier();
       },
       async toStream(stream) {
         await complete();

@@ -1,9 +1,11 @@
 // sharing.ts: how a step is cut where several processes train together, and what they cannot do together.
+import type { ClipPolicy } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { Buffer, Module } from '../../nn/module/module.ts';
 import type { FitOptions, TrainerOptions } from '../options.ts';
 
+/** Parts of a batch, where nobody says another number. */
 export const SHARDS = 8;
 
 type Cut = Pick<TrainerOptions<Module, string>, 'group' | 'shards' | 'accumulate'>;
@@ -22,7 +24,7 @@ interface Shared {
   readonly accumulate: number;
   readonly debug: boolean;
   readonly guards: readonly unknown[];
-  readonly clip?: { readonly auto?: unknown } | undefined;
+  readonly clip?: ClipPolicy | undefined;
 }
 
 function refuse(where: string, option: string, why: string, value: unknown): never {
@@ -42,7 +44,20 @@ export function checkGroup({ group, shards, batchSize, accumulate, debug, guards
   }
   if (debug) refuse('Trainer', 'debug', 'it looks at one process alone: leave out group', debug);
   if (guards.length > 0) refuse('Trainer', 'guards', 'they see what one process computes: not with a group', guards.length);
-  if (clip?.auto) refuse('Trainer', 'clip', 'clip.auto tries thresholds in one process: not with a group', 'auto');
+  checkClip('Trainer', { group, ...(clip && { clip }) });
+}
+
+/** @throws OptionError for what else than `fit` trains, or does what a fit would do */
+export function checkAlone(where: string, { group }: Cut): void {
+  if (group) refuse(where, 'group', 'processes of a group train together by fit alone', 'group');
+}
+
+/** @throws OptionError for a policy that processes cannot have together */
+export function checkClip(
+  where: string,
+  { group, clip }: { readonly group?: Group | undefined; readonly clip?: ClipPolicy },
+): void {
+  if (group && clip?.auto) refuse(where, 'clip', 'clip.auto tries thresholds in one process: not with a group', 'auto');
 }
 
 /** @throws OptionError unless batches of so many rows can be cut */

@@ -1,0 +1,237 @@
+// mpi.ts: what the processes of a group do in group.test.ts. mpirun -n N node mpi.js all|SCENARIO FOLDER: says hashes of checkpoints.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clip, loss, models, mpi, nn, ops, optim, type Tensor, Trainer } from '../../lib/index.ts';
+
+const [, , name = '', folder = ''] = process.argv;
+const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
+const group = await mpi.init();
+const file = join(folder, `${name}.safetensors`);
+const hash = (): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/** Numbers from -1 to 1, the same everywhere. */
+function numbers(n: number, seed = 1): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+const labels = (n: number, classes: number): Int32Array =>
+  Int32Array.from(numbers(n, 7), (v) => Math.min(classes - 1, Math.floor(((v + 1) / 2) * classes)));
+
+class Mlp extends nn.Module {
+  first = new nn.Linear(6, 16);
+  drop = new nn.Dropout(0.25);
+  second = new nn.Linear(16, 4);
+  forward(x: Tensor): Tensor {
+    return this.second.forward(this.drop.forward(ops.relu(this.first.forward(x))));
+  }
+}
+class Convolved extends nn.Module {
+  conv = new nn.Conv2d(2, 8, 3, { padding: 1 });
+  norm = new nn.GroupNorm(4, 8);
+  flatten = new nn.Flatten();
+  head = new nn.Linear(8 * 4, 3);
+  forward(x: Tensor): Tensor {
+    return this.head.forward(this.flatten.forward(ops.maxPool2d(ops.relu(this.norm.forward(this.conv.forward(x))), 3)));
+  }
+}
+class Recurrent extends nn.Module {
+  lstm = new nn.LSTM(3, 8);
+  head = new nn.Linear(8, 2);
+  forward(x: Tensor): Tensor {
+    return this.head.forward(this.lstm.forward(x).last);
+  }
+}
+
+const rows = (n: number, ...shape: number[]) => ({ data: numbers(n * shape.reduce((a, b) => a * b, 1)), shape: [n, ...shape] });
+// 37 rows in batches of 16: the last batch has 5 rows, of 8 parts of 2 rows three.
+const plain = { x: rows(37, 6), y: labels(37, 4) };
+// The last batch has one row: one process alone has something to do.
+const single = { x: rows(33, 6), y: labels(33, 4) };
+const base = {
+  loss: ({ x, y }: { x: Tensor; y: Tensor }, model: { forward(x: Tensor): Tensor }) => loss.crossEntropy(model.forward(x), y),
+  optimizer: optim.adamw({ lr: 1e-2 }),
+  clip: clip.globalNorm(0.5),
+  batchSize: 16,
+  seed: 3,
+  threads: Number(process.env.THREADS ?? 1),
+};
+// biome-ignore lint/suspicious/noExplicitAny: trainers of many models
+type Any = any;
+const make = (options: object): Any => new Trainer({ ...base, group, ...options } as Any);
+
+const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: object]>> = {
+  mlp: () => [make({ model: new Mlp() }), plain],
+  single: () => [make({ model: new Mlp(), clip: clip.zclip() }), single],
+  accumulate: () => [make({ model: new Mlp(), accumulate: 2, clip: clip.autoClip(), ema: { decay: 0.9 } }), plain],
+  convolved: () => [make({ model: new Convolved(), clip: clip.perTensorNorm(0.3) }), { x: rows(37, 2, 6, 6), y: labels(37, 3) }],
+  text: () => [
+    make({
+      model: new models.GPT(11, { context: 8, layers: 1, heads: 2, width: 8, dropout: 0.1 }),
+      loss: models.gptLoss,
+    }),
+    { x: { data: labels(37 * 8, 11), shape: [37, 8] }, y: { data: labels(37 * 8, 11).reverse(), shape: [37, 8] } },
+  ],
+  recurrent: () => [
+    make({ model: new Recurrent(), optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }) }),
+    { x: rows(37, 5, 3), y: labels(37, 2) },
+  ],
+  // Rows that count for nothing, and others by weights of their own.
+  weighted: () => [
+    make({
+      model: new Mlp(),
+      loss: ({ x, y, w }: Record<string, Tensor>, model: Mlp) =>
+        loss.crossEntropy(model.forward(x!), y!, { sampleWeight: w!, ignoreIndex: 3 }),
+    }),
+    { ...plain, w: numbers(37).map(Math.abs) },
+  ],
+  // Of the second step a row is not finite: it is skipped by all.
+  skips: () => {
+    const x = rows(37, 6);
+    x.data[20] = Number.NaN;
+    return [make({ model: new Mlp() }), { ...plain, x }];
+  },
+  // Gradients that are too large for the scale: it goes down and up again.
+  scaled: () => [
+    make({ model: new Mlp(), lossScale: { init: 2 ** 100, interval: 3 } }),
+    { ...plain, x: { ...plain.x, data: plain.x.data.map((v) => v * 1e9) } },
+  ],
+  bf16: () => [make({ model: new Mlp(), precision: 'bf16', activations: 'bf16' }), plain],
+};
+
+const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  /** A checkpoint that processes of another number go on with. */
+  async begin() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    await trainer.fit(data, { epochs: 2, checkpoint: { file, every: { steps: 2 } } });
+  },
+  async goOn() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    await trainer.load(join(folder, 'begin.safetensors'));
+    await trainer.fit(data, { epochs: 2 });
+    await trainer.save(file);
+  },
+  async sync() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    trainer.fitSync(data, { epochs: 4 });
+    await trainer.save(file);
+  },
+  /** Process 1 is killed amid a fit that writes checkpoints. */
+  async killed() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    if (group.rank === 1) setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+    await trainer.fit(data, { epochs: 1e6, checkpoint: { file, every: { steps: 50 } } });
+  },
+  async throws() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    if (group.rank === 1) throw new Error('the data of process 1 are not there');
+    await trainer.fit(data, { epochs: 2 });
+  },
+  async otherData() {
+    const [trainer] = WORKLOADS.mlp!();
+    await trainer.fit({ ...plain, x: { ...plain.x, data: plain.x.data.map((v) => v + group.rank) } }, { epochs: 2 });
+  },
+  async otherRate() {
+    const trainer = make({ model: new Mlp(), clip: clip.globalNorm(0.5 + group.rank) });
+    await trainer.fit(plain, { epochs: 2 });
+  },
+  async otherSteps() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    await trainer.fit(data, { steps: 3 + group.rank });
+  },
+  /** A label that there is not, in the share of one process. */
+  async label() {
+    const y = plain.y.slice();
+    y[36] = 9;
+    const [trainer] = WORKLOADS.mlp!();
+    await trainer.fit({ ...plain, y }, { epochs: 1, shuffle: false });
+  },
+  /** Process 1 ends its fit after a step that the others do not end after. */
+  async stops() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    const run = trainer.fit(data, { epochs: 1e6 });
+    if (group.rank === 1) setTimeout(() => run.stop(), 200);
+    await run;
+  },
+  /** Process 1 does not take part. */
+  async leaves() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    if (group.rank === 1) return;
+    await trainer.fit(data, { epochs: 2 });
+  },
+  /** Process 1 ends while it trains. */
+  async exits() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    if (group.rank === 1) setTimeout(() => process.exit(0), 300);
+    await trainer.fit(data, { epochs: 1e6 });
+  },
+  /** All end after the same epoch, by a callback. */
+  async stopsTogether() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    const callback = { onEpoch: (end: { epoch: number }, run: { stop(): void }) => void (end.epoch === 3 && run.stop()) };
+    await trainer.fit(data, { epochs: 9, callbacks: [callback] });
+    await trainer.save(file);
+  },
+  async refused() {
+    await sleep(0);
+    const errors: string[] = [];
+    const tell = async (work: () => unknown): Promise<void> => {
+      try {
+        await work();
+        errors.push('nothing');
+      } catch (error) {
+        errors.push(`${(error as { code?: string }).code}: ${(error as Error).message}`);
+      }
+    };
+    class Normed extends Mlp {
+      norm = new nn.BatchNorm1d(6);
+      override forward(x: Tensor): Tensor {
+        return super.forward(this.norm.forward(x));
+      }
+    }
+    await tell(() => make({ model: new Normed() }));
+    await tell(() => make({ model: new Mlp(), batchSize: 12 }));
+    await tell(() => make({ model: new Mlp(), shards: 1, accumulate: 1, batchSize: 16 }));
+    await tell(() => make({ model: new Mlp(), debug: true }));
+    await tell(() => make({ model: new Mlp(), clip: clip.auto() }));
+    await tell(() => make({ model: new Mlp(), group: undefined, shards: 4 }));
+    await tell(() => make({ model: new Mlp(), group: { rank: 0, size: 1 } }));
+    const trainer = make({ model: new Mlp() });
+    await tell(() => trainer.change({ clip: clip.auto() }));
+    await tell(() => trainer.step(plain));
+    await tell(() => trainer.stepSync(plain));
+    await tell(() => trainer.probe(plain));
+    await tell(() => trainer.fit([plain]));
+    await tell(() => trainer.fit(plain, { seconds: 1 }));
+    await tell(() => trainer.fit(plain, { signal: new AbortController().signal }));
+    await tell(() => trainer.fit(plain, { batchSize: 20 }));
+    await tell(() => trainer.fit(plain, { checkpoint: file, resume: 'auto' }));
+    await tell(() => (group as Any).barrier(1));
+    await tell(() => (mpi as Any).init(1));
+    if (group.rank === 0) say(errors);
+  },
+};
+
+const scenario = SCENARIOS[name];
+if (scenario) {
+  await scenario();
+  await group.barrier();
+  if (group.rank === 0 && name !== 'refused') say(hash());
+} else {
+  // All of them in one start of the processes.
+  const hashes: Record<string, string> = {};
+  for (const [workload, begin] of Object.entries(WORKLOADS)) {
+    const [trainer, data] = begin();
+    await trainer.fit(data, { epochs: 4 });
+    await trainer.save(file);
+    trainer.dispose();
+    hashes[workload] = hash();
+    // The next one is written to the same file.
+    await group.barrier();
+  }
+  if (group.rank === 0) say({ library: group.library, size: group.size, hashes });
+}

@@ -1,0 +1,140 @@
+// group.test.ts: groups of processes under mpirun of each library that is installed: one hash whatever their number, and how they end. Where there is
+// none, it says so and skips.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';
+
+const CHILD = resolve(import.meta.dirname, '../../dist/test/children/mpi.js');
+// A machine may have more processes than cores, and the tests may be those of root in a container.
+const ENV = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', GRADCLIP_POISON: '0' };
+const LAUNCHERS = [
+  { library: 'Open MPI', command: 'mpirun.openmpi', options: ['--oversubscribe'] },
+  { library: 'MPICH', command: 'mpirun.mpich', options: [] },
+] as const;
+type Launcher = (typeof LAUNCHERS)[number];
+
+function isInstalled(command: string): boolean {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore', env: { ...process.env, ...ENV } });
+    return true;
+  } catch {
+    return false;
+  }
+}
+const installed = LAUNCHERS.filter(({ command }) => isInstalled(command));
+for (const { command } of LAUNCHERS.filter((l) => !installed.includes(l))) console.warn(`skipped: ${command} is not there`);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gradclip-mpi-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly said: unknown;
+  readonly errors: string;
+  readonly seconds: number;
+}
+function start({ command, options }: Launcher, size: number, name: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return new Promise((done) => {
+    const from = performance.now();
+    const args = [...options, '-n', `${size}`, process.execPath, CHILD, name, folder];
+    const p = spawn(command, args, { env: { ...process.env, ...ENV, ...env }, timeout: 100_000, killSignal: 'SIGKILL' });
+    let [out, errors] = ['', ''];
+    p.stdout.on('data', (d) => {
+      out += d;
+    });
+    p.stderr.on('data', (d) => {
+      errors += d;
+    });
+    p.on('close', (code) => {
+      const line = out.split('\n').find((l) => l.startsWith('{') || l.startsWith('"') || l.startsWith('['));
+      done({
+        code,
+        said: line === undefined ? null : JSON.parse(line),
+        errors: out + errors,
+        seconds: (performance.now() - from) / 1000,
+      });
+    });
+  });
+}
+
+let one: Readonly<Record<string, string>> | null = null;
+describe.each(installed)('$library', (launcher) => {
+  it.each([1, 2, 4, 8])('%i processes: the checkpoints of one', async (size) => {
+    const { code, said, errors } = await start(launcher, size, 'all', { THREADS: `${1 + (size % 3)}` });
+    expect(code, errors).toBe(0);
+    const { hashes, ...who } = said as { hashes: Record<string, string> };
+    expect(who).toEqual({ library: launcher.library, size });
+    one ??= hashes;
+    expect(hashes).toEqual(one);
+    // None is that of another: what each is about has an effect.
+    expect(new Set(Object.values(hashes)).size).toBe(10);
+  });
+
+  it('goes on with another number of processes, and blocks or not, to the same bits', async () => {
+    for (const [size, name] of [
+      [4, 'begin'],
+      [2, 'goOn'],
+      [2, 'sync'],
+    ] as const) {
+      const { code, said, errors } = await start(launcher, size, name);
+      expect(code, errors).toBe(0);
+      if (name !== 'begin') expect(said).toBe(one!.mlp);
+    }
+  });
+
+  it('ends a fit that all processes stop after the same epoch', async () => {
+    const { code, errors } = await start(launcher, 2, 'stopsTogether');
+    expect(code, errors).toBe(0);
+  });
+
+  it.each([
+    ['throws', 'process 1 of 2: Error: the data of process 1 are not there'],
+    [
+      'label',
+      'process 1 of 2: IndexError [ERR_INDEX]: softmaxCrossEntropy: expected an index from 0 to 3 at position 0, got 9; y: 9 at row 36',
+    ],
+    ['otherData', 'has other data than process'],
+    ['otherRate', 'has other weights than process'],
+    ['otherSteps', 'has other lengths than process'],
+    ['leaves', 'has other place than process'],
+    ['stops', 'sums the gradients of a step, and process 1 does something else'],
+    ['exits', 'process '],
+  ])('ends at once where one process %s', async (name, message) => {
+    const { code, errors } = await start(launcher, 2, name);
+    expect(errors).toContain(message);
+    expect(code).not.toBe(0);
+    expect(code).not.toBeNull();
+  });
+
+  it('ends where one is killed, and leaves a whole checkpoint', async () => {
+    const { code } = await start(launcher, 2, 'killed');
+    expect(code).not.toBe(0);
+    expect(code).not.toBeNull();
+    const { tensors } = await readSafetensors(join(folder, 'killed.safetensors'));
+    expect(tensors.size).toBeGreaterThan(4);
+  });
+
+  it('refuses what processes cannot do together', async () => {
+    const { code, said, errors } = await start(launcher, 2, 'refused');
+    expect(code, errors).toBe(0);
+    for (const text of said as string[]) expect(text).toMatch(/^ERR_OPTION: /);
+    expect(said).toHaveLength(18);
+  });
+});
+
+it.runIf(installed.length === 2)('refuses a launcher of another library', async () => {
+  for (const [launcher, file] of [
+    [installed[0], 'libmpich.so.12'],
+    [installed[1], 'libmpi.so.40'],
+  ] as const) {
+    const { code, errors } = await start(launcher!, 2, 'all', { GRADCLIP_MPI: file });
+    expect(code).not.toBe(0);
+    expect(errors).toContain('the launcher is of another library');
+  }
+});
