@@ -49,7 +49,7 @@ const FILES: Readonly<Record<'linux' | 'darwin', Readonly<Record<'Open MPI' | 'M
 };
 
 /**
- * Files of libraries that may go with the launcher, the likeliest first. `GRADCLIP_MPI` names one by itself.
+ * Files of libraries that may go with the launcher, the likeliest first. `GRADCLIP_MPI` names one in place of all.
  * @throws GradclipError ERR_GROUP where there is none for the system
  */
 export function libraryFiles(env: NodeJS.ProcessEnv, { library }: Launched, platform: NodeJS.Platform): readonly string[] {

@@ -68,7 +68,7 @@ export function checkBatch(where: string, batchSize: number, shards: number): vo
   refuse(where, 'batchSize', `expected a multiple of the ${shards} shards, such as ${near}, got ${batchSize}`, batchSize);
 }
 
-/** @throws OptionError where a model has what each process would keep by itself */
+/** @throws OptionError where a model has what each process would keep for itself */
 export function checkBuffers(buffers: readonly Buffer[]): void {
   const [first] = buffers;
   if (!first) return;
