@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "block.h"
-#include "poison.h"
+#include "memory/block.h"
+#include "memory/poison.h"
 #include "profile.h"
 #include "program.h"
 #include "team.h"

@@ -1,6 +1,6 @@
 // js_block.h: the class Block (NativeBlock in lib/native/addon.ts), its asynchronous reads and copies. For addon.cc alone.
 #pragma once
-#include "../block.h"
+#include "../memory/block.h"
 #include "js.h"
 
 namespace gradclip {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "port/port.h"
-#include "program.h"
+#include "../port/port.h"
+#include "../program.h"
 
 namespace gradclip {
 

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "port/port.h"
+#include "../port/port.h"
 
 namespace gradclip {
 
