@@ -25,8 +25,8 @@ export class Group {
   readonly rank: number;
   /** How many there are. */
   readonly size: number;
-  /** The library that they reach each other by: `Open MPI`, `MPICH` or `MPI ABI`. */
-  readonly library: string;
+  /** The library that they reach each other by: `Open MPI`, `MPICH` or `MPI ABI`; null: this process is alone, and there is none. */
+  readonly library: string | null;
   readonly #mpi: NativeMpi;
 
   static {
@@ -34,7 +34,7 @@ export class Group {
   }
 
   /** @param mpi of the add-on, opened */
-  constructor(rank: number, size: number, library: string, mpi: NativeMpi) {
+  constructor(rank: number, size: number, library: string | null, mpi: NativeMpi) {
     this.rank = rank;
     this.size = size;
     this.library = library;

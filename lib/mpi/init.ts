@@ -4,7 +4,7 @@ import { addon, type NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
 import { groupError } from './error.ts';
 import { abort, Group } from './group.ts';
-import { launchedBy, libraryFiles } from './launcher.ts';
+import { isLaunched, launchedBy, libraryFiles } from './launcher.ts';
 
 let joined: Group | null = null;
 
@@ -12,10 +12,11 @@ const readInit = signature('mpi.init', {});
 
 /**
  * Join the processes that `mpirun`, `mpiexec` or `srun` started with this one. The library of MPI is found when this is called, by what its launcher
- * says in the environment; variable `GRADCLIP_MPI` names another file. A process that nobody launched is a group of one. When the process ends well,
+ * says in the environment; variable `GRADCLIP_MPI` names another file. A process that nobody launched is a group of one, also where there is no library.
+ * When the process ends well,
  * it leaves the group; one that ends with an error ends all of them.
  * @returns the group; the same one, whenever it is called
- * @throws (rejects) OptionError for any argument; GradclipError ERR_GROUP where no library opens, where it is another one than the launcher's, and in a
+ * @throws (rejects) OptionError for any argument; GradclipError ERR_GROUP where none opens that a launcher needs, where it is another one than the launcher's, and in a
  * worker thread
  * @see torch.distributed.init_process_group
  */
@@ -46,7 +47,9 @@ function join(): Group {
     endTogether(group, mpi);
     return group;
   }
-  const found = errors.length > 0 ? `: ${errors.join('; ')}` : '';
+  // No library, and nobody who would start several: there is nothing to reach.
+  if (launched.by === null && !process.env.GRADCLIP_MPI && !isLaunched(process.env)) return new Group(0, 1, null, mpi);
+  const found = errors.length > 0 ? `: ${errors.join('; ')}` : `: none is known on ${process.platform}`;
   const text = `mpi.init: no library of MPI opens${found}. Install Open MPI or MPICH, or set GRADCLIP_MPI to the file of one`;
   throw groupError(text, { errors });
 }

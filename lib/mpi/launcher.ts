@@ -1,6 +1,5 @@
 // launcher.ts: which launcher started this process, and which library of MPI goes with it.
 import { OptionError } from '../errors.ts';
-import { groupError } from './error.ts';
 
 /** What a launcher says in the environment. */
 export interface Launched {
@@ -34,6 +33,12 @@ export function launchedBy(env: NodeJS.ProcessEnv): Launched {
   return { size: null, library: null, by: null };
 }
 
+/** Where a launcher that sets none of the above says which of its processes this is: PMIx, PMI, HPE PALS, Flux, IBM JSM. */
+const RANKS = ['PMIX_RANK', 'PMI_RANK', 'PALS_RANKID', 'FLUX_TASK_RANK', 'JSM_NAMESPACE_RANK'];
+
+/** Whether some launcher started this process, be its number unknown. @param env the environment of the process */
+export const isLaunched = (env: NodeJS.ProcessEnv): boolean => RANKS.some((name) => env[name] !== undefined);
+
 const FILES: Readonly<Record<'linux' | 'darwin', Readonly<Record<'Open MPI' | 'MPICH' | 'MPI ABI', readonly string[]>>>> = {
   linux: {
     'Open MPI': ['libmpi.so.40', 'libmpi.so.80'],
@@ -48,15 +53,10 @@ const FILES: Readonly<Record<'linux' | 'darwin', Readonly<Record<'Open MPI' | 'M
   },
 };
 
-/**
- * Files of libraries that may go with the launcher, the likeliest first. `GRADCLIP_MPI` names one in place of all.
- * @throws GradclipError ERR_GROUP where there is none for the system
- */
+/** Files of libraries that may go with the launcher, the likeliest first; none where the system has none. `GRADCLIP_MPI` names one in place of all. */
 export function libraryFiles(env: NodeJS.ProcessEnv, { library }: Launched, platform: NodeJS.Platform): readonly string[] {
   if (env.GRADCLIP_MPI) return [env.GRADCLIP_MPI];
-  if (platform !== 'linux' && platform !== 'darwin') {
-    throw groupError(`mpi.init: no library of MPI is known on ${platform}`, { platform });
-  }
+  if (platform !== 'linux' && platform !== 'darwin') return [];
   const files = FILES[platform];
   if (library) return [...files[library], ...files['MPI ABI']];
   return [...files['Open MPI'], ...files.MPICH, ...files['MPI ABI']];
