@@ -20,33 +20,11 @@ import {
   type RunResult,
 } from './addon.ts';
 import { isBrief } from './brief.ts';
+import { NUMBERS, put, resultOf } from './numbers.ts';
 import { checkRoom, type Purpose } from './room.ts';
 
 /** RunResult.status. */
 export const STATUS = { ok: 0, indexOutOfBounds: 1, tooManySkips: 2, nonFinite: 3, stopped: 4, noGroup: 5 } as const;
-
-/** Positions in the array of numbers that passes in and out of a run; binding/js/js_binding.h has the same order. */
-const AT = {
-  steps: 0,
-  micros: 1,
-  attempt: 2,
-  stepCount: 3,
-  skips: 4,
-  maxSkips: 5,
-  threads: 6,
-  first: 7,
-  end: 8,
-  base: 9,
-  share: 10,
-  group: 11,
-  status: 12,
-  tried: 13,
-  instr: 14,
-  position: 15,
-  value: 16,
-  bound: 17,
-} as const;
-const NUMBERS = 18;
 
 /** What the compiler must know of the add-on. */
 export function target(): LowerContext {
@@ -154,7 +132,7 @@ export class BoundProgram implements Engine {
       // Who waits for other processes may wait long.
       const atOnce = mayBlock && threads === 1 && !request.share && isBrief(this.program, steps, micros);
       const report = await this.#native.run(numbers, seed, feed, step, atOnce);
-      const ran = result(numbers, report);
+      const ran = resultOf(numbers, report);
       this.#idle = numbers;
       return this.#check(ran);
     } catch (error) {
@@ -167,7 +145,7 @@ export class BoundProgram implements Engine {
     const numbers = this.#numbers;
     put(request, numbers);
     const report = withOurErrors(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
-    return this.#check(result(numbers, report));
+    return this.#check(resultOf(numbers, report));
   }
 
   /** Other blocks in place of all that it was bound to. @throws BusyError while a run is queued or running */
@@ -214,7 +192,9 @@ export class BoundProgram implements Engine {
 
   #check(result: RunResult): RunResult {
     if (result.status === STATUS.noGroup)
-      throw new GradclipError('ERR_GROUP', 'run: a share of the micro-batches, and no group of processes that has the others', { result });
+      throw new GradclipError('ERR_GROUP', 'run: a share of the micro-batches, and no group of processes that has the others', {
+        result,
+      });
     if (result.status !== STATUS.indexOutOfBounds) return result;
     const instr = this.program.instrs[result.instr];
     const op = instr?.op ?? instr?.kernel ?? '?';
@@ -231,39 +211,6 @@ export class BoundProgram implements Engine {
         : `${op}: expected ${expected} at position ${position}, got ${value}`;
     throw new IndexError(text, details);
   }
-}
-
-function put(request: RunRequest, numbers: Float64Array): void {
-  numbers[AT.steps] = request.steps;
-  numbers[AT.micros] = request.micros;
-  numbers[AT.attempt] = request.attempt;
-  numbers[AT.stepCount] = request.stepCount;
-  numbers[AT.skips] = request.skips;
-  numbers[AT.maxSkips] = request.maxSkips;
-  numbers[AT.threads] = request.threads;
-  const { base, share } = request.share ?? { base: 0, share: request.micros };
-  numbers[AT.base] = base;
-  numbers[AT.share] = share;
-  numbers[AT.group] = request.share ? 1 : 0;
-  numbers[AT.first] = request.part?.first ?? base;
-  numbers[AT.end] = request.part?.end ?? base + share;
-}
-
-function result(numbers: Float64Array, report: ArrayBuffer): RunResult {
-  const at = (k: number): number => numbers[k] as number;
-  return {
-    status: at(AT.status),
-    tried: at(AT.tried),
-    attempt: at(AT.attempt),
-    stepCount: at(AT.stepCount),
-    skips: at(AT.skips),
-    instr: at(AT.instr),
-    position: at(AT.position),
-    value: at(AT.value),
-    bound: at(AT.bound),
-    threads: at(AT.threads),
-    report,
-  };
 }
 
 /** A block of native memory. @throws GradclipError ERR_MEMORY */

@@ -1,8 +1,9 @@
 // failures.test.ts: what is thrown where a run does its work is the error of that run alone: it settles, the executor goes on, threads go back.
 import { expect, test } from 'vitest';
 import { addon, type NativeBinding, type NativeBlock } from '../../lib/native/addon.ts';
+import { AT } from '../../lib/native/numbers.ts';
 import { allocate, encode } from '../../lib/native/program.ts';
-import { add, block, program, report } from './kit.ts';
+import { add, block, numbersOf, program, report } from './kit.ts';
 
 /** Adds the first block to itself, in the add-on's own terms. */
 function doubling(): { binding: NativeBinding; blocks: NativeBlock[] } {
@@ -15,8 +16,7 @@ function doubling(): { binding: NativeBinding; blocks: NativeBlock[] } {
   blocks[0]!.write(0, new Float32Array(bytes / 4).fill(1));
   return { binding: new (addon().Program)(encode(p)).bind(blocks), blocks };
 }
-const numbers = (threads: number): Float64Array => Float64Array.of(1, 1, 0, 0, 0, 0, threads, 0, 1, 0, 0, 0, 0, 0, 0);
-const THREADS = 6;
+const numbers = (threads: number): Float64Array => numbersOf({ threads });
 const value = (rows: ArrayBuffer): number => new Float32Array(rows)[0]!;
 
 const KINDS = [
@@ -40,7 +40,7 @@ test.each(KINDS)('%s, between runs that go well', async (what, expected) => {
     // Nothing of them has happened, and their threads are there again.
     const got = numbers(threads);
     expect(value(await binding.run(got, 0n))).toBe(2 * before);
-    expect(got[THREADS]).toBe(threads);
+    expect(got[AT.threads]).toBe(threads);
   }
   blocks[0]!.write(0, new Float32Array(1));
   binding.failNext(what);

@@ -1,6 +1,7 @@
 // kit.ts: small programs written by hand, for the tests of the native runtime.
 import { type Instr, type Place, type Program, SPACE } from '../../lib/compile/program.ts';
 import { addon, type NativeBlock, type RunRequest } from '../../lib/native/addon.ts';
+import { NUMBERS, put } from '../../lib/native/numbers.ts';
 import { allocate } from '../../lib/native/program.ts';
 
 export function place(space: number, offset: number, bytes: number): Place {
@@ -81,6 +82,13 @@ export function program(instrs: Instr[], rest: Partial<Program> = {}): Program {
 
 export function request(rest: Partial<RunRequest> = {}): RunRequest {
   return { steps: 1, micros: 1, seed: 1n, attempt: 0, stepCount: 0, skips: 0, maxSkips: 0, threads: 1, ...rest };
+}
+
+/** The same, as the add-on takes it. */
+export function numbersOf(rest: Partial<RunRequest> = {}): Float64Array {
+  const numbers = new Float64Array(NUMBERS);
+  put(request(rest), numbers);
+  return numbers;
 }
 
 /** One f32 per row of 8 bytes. */

@@ -4,7 +4,7 @@ import { BusyError, DetachedError, DisposedError, OptionError } from '../../lib/
 import { addon, type NativeBlock, type RunRequest } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode, STATUS, withOurErrors } from '../../lib/native/program.ts';
 import { collect, detach } from '../kit.ts';
-import { add, arena, block, contents, copy, feed, floats, program, report, request, slow } from './kit.ts';
+import { add, arena, block, contents, copy, feed, floats, numbersOf, program, report, request, slow } from './kit.ts';
 
 const code = (f: () => unknown): string => {
   try {
@@ -260,7 +260,11 @@ describe('wrong requests', () => {
     [{ micros: 2, part: { first: 1, end: 1 } }, 'run: first, end: expected a part of the micro-batches of one step'],
     [{ micros: 2, part: { first: 0, end: 3 } }, 'run: first, end'],
     [{ micros: 2, part: { first: -1, end: 1 } }, 'run: first: expected a whole number of at least 0, got -1'],
-    [{ micros: 2, part: { first: 0, end: 0 } }, 'run: end: expected a whole number of at least 1, got 0'],
+    [{ micros: 2, part: { first: 0, end: 0 } }, 'run: first, end'],
+    [{ micros: 2, share: { base: 1, share: 2 } }, 'run: first, end'],
+    [{ micros: 2, share: { base: 1, share: 1 }, part: { first: 0, end: 2 } }, 'run: first, end'],
+    [{ micros: 2, share: { base: -1, share: 1 } }, 'run: first: expected a whole number of at least 0, got -1'],
+    [{ micros: 2, share: { base: 0, share: 0.5 } }, 'run: end: expected a whole number of at least 0, got 0.5'],
     [{ micros: 2, steps: 2, part: { first: 0, end: 1 } }, 'run: first, end'],
     [{ micros: 2, part: { first: 0, end: 2 } }, 'run: feed: expected 16 bytes, got 8'],
     [{ stepCount: 'x' }, 'run: stepCount: expected a whole number of at least 0, got NaN'],
@@ -277,10 +281,10 @@ describe('wrong requests', () => {
   test('numbers that no BoundProgram gives', () => {
     const { program: p, blocks } = slow(64);
     const raw = new (addon().Program)(encode(p)).bind(blocks);
-    const numbers = new Float64Array([1, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const numbers = numbersOf();
     expect(raw.runSync(numbers, 0n).byteLength).toBe(0);
     expect(code(() => raw.runSync(numbers.subarray(1), 0n))).toBe('ERR_OPTION');
-    expect(code(() => raw.runSync(new Float32Array(15) as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
+    expect(code(() => raw.runSync(new Float32Array(numbers.length) as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
     expect(code(() => raw.runSync(undefined as unknown as Float64Array, 0n))).toBe('ERR_OPTION');
     expect(() => raw.runSync.call({} as never, numbers, 0n)).toThrow(TypeError);
     expect(() => new (raw.constructor as new () => typeof raw)().runSync(numbers, 0n)).toThrow('disposed');

@@ -7,9 +7,11 @@ import { instruction } from '../../lib/cli/bench/instruction.ts';
 import type { Instr } from '../../lib/compile/program.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { addon, type NativeProgram } from '../../lib/native/addon.ts';
-import { encode } from '../../lib/native/program.ts';
+import { AT } from '../../lib/native/numbers.ts';
+import { encode, STATUS } from '../../lib/native/program.ts';
 import { ALL_OPS } from '../../lib/optim/list.ts';
 import { mapIndex } from '../run-node.ts';
+import { numbersOf } from './kit.ts';
 
 type Call = Pick<Instr, 'kernel' | 'ints' | 'floats'> & { readonly outs: number; readonly ins: number };
 
@@ -62,14 +64,14 @@ function run(call: Call, bytes: readonly number[], fill: Fill, isa: string, thre
   // Not small typed arrays: those lie in JavaScript's heap, where the sanitizer sees nothing.
   const memory = bytes.map((b) => new Uint8Array(new ArrayBuffer(b)));
   for (const [k, m] of memory.slice(call.outs).entries()) fill(m, k);
-  const numbers = Float64Array.from([1, 1, 0, 0, 0, 0, threads, 0, 1, 0, 0, 0, 0, 0, 0]);
+  const numbers = numbersOf({ threads });
   try {
     make(call, bytes, isa).bind(memory).runSync(numbers, 3n, new Uint8Array(0), new Uint8Array(0));
   } catch (error) {
     if ((error as { code: string }).code === 'ERR_MEMORY') return undefined;
     throw error;
   }
-  return numbers[9] === 0 ? memory.slice(0, call.outs) : undefined;
+  return numbers[AT.status] === STATUS.ok ? memory.slice(0, call.outs) : undefined;
 }
 
 // What inputs hold: zeros, which are indices of anything; small floats; small integers.

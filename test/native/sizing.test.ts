@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Program } from '../../lib/compile/program.ts';
 import { addon, type NativeBlock } from '../../lib/native/addon.ts';
-import { allocate, encode } from '../../lib/native/program.ts';
+import { AT } from '../../lib/native/numbers.ts';
+import { allocate, encode, STATUS } from '../../lib/native/program.ts';
 import { threadsFor } from '../../lib/native/threads.ts';
-import { add, block, copy, feed, gather, program } from './kit.ts';
+import { add, block, copy, feed, gather, numbersOf, program } from './kit.ts';
 
 test('a program is worth a team by its flops or by its bytes', () => {
   const threads = (flops: number, bytes: number): number => threadsFor({ flops, bytes } as Program, 3);
@@ -110,12 +111,7 @@ describe('a team that changes from step to step', () => {
     b.write(0, new Float32Array(bytes / 4).fill(1));
     return b;
   };
-  const numbers = (over: { micros?: number; threads?: number } = {}): Float64Array => {
-    const n = new Float64Array(15);
-    const micros = over.micros ?? 1;
-    n.set([steps, micros, 0, 0, 0, 0, over.threads ?? 4, 0, micros]);
-    return n;
-  };
+  const numbers = (over: { micros?: number; threads?: number } = {}): Float64Array => numbersOf({ steps, threads: 4, ...over });
   const sized = (): [ReturnType<InstanceType<ReturnType<typeof addon>['Program']>['bind']>, NativeBlock] => {
     const sum = allocate(bytes);
     const binding = new (addon().Program)(encode(grow)).bind([sum, ones()]);
@@ -133,7 +129,7 @@ describe('a team that changes from step to step', () => {
     const n = numbers();
     binding.runSync(n, 1n);
     expect(sumOf(sum)).toEqual(new Set([steps]));
-    expect(n[6]).toBe(4);
+    expect(n[AT.threads]).toBe(4);
     await binding.run(numbers(), 1n);
     await binding.run(numbers({ micros: 3 }), 1n);
     expect(sumOf(sum)).toEqual(new Set([5 * steps]));
@@ -155,14 +151,14 @@ describe('a team that changes from step to step', () => {
       indices[bad * rows + 3] = 64;
       const n = numbers();
       binding.runSync(n, 1n, indices);
-      expect([n[9], n[10]]).toEqual([1, bad]);
+      expect([n[AT.status], n[AT.tried]]).toEqual([1, bad]);
       const [endless] = sized();
       const long = numbers();
-      long[0] = 1e9;
+      long[AT.steps] = 1e9;
       const run = endless.run(long, 1n);
       endless.stop();
       await run;
-      expect(long[9]).toBe(4);
+      expect(long[AT.status]).toBe(STATUS.stopped);
     }
   });
 });

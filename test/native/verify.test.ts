@@ -5,11 +5,11 @@ import { type Instr, type Place, type Program, SPACE } from '../../lib/compile/p
 import { InvalidProgramError, OptionError } from '../../lib/errors.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { bytesOf, type TensorType } from '../../lib/ir/op.ts';
-import { addon, type ProgramSpec } from '../../lib/native/addon.ts';
+import { addon, type ProgramSpec, type RunRequest } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram, encode } from '../../lib/native/program.ts';
 import { ALL_OPS } from '../../lib/optim/list.ts';
 import { mapIndex } from '../run-node.ts';
-import { add, arena, block, constant, copy, feed, place, program, report, skipIf, step } from './kit.ts';
+import { add, arena, block, constant, copy, feed, numbersOf, place, program, report, skipIf, step } from './kit.ts';
 
 const refusal = (p: Program): string => {
   try {
@@ -246,14 +246,18 @@ function seeds(): Program[] {
   return list;
 }
 
+const MICROS = 2;
+const WHOLE = { base: 0, share: MICROS };
+/** What a process may have of a step. */
+const SHARES = [WHOLE, { base: 0, share: 1 }, { base: 1, share: 1 }, { base: 2, share: 0 }];
+
 /** Runs a program with other numbers in place of its own. False where it is refused. */
-function runs(spec: ProgramSpec, code: Float64Array, fill: number): boolean {
+function runs(spec: ProgramSpec, code: Float64Array, fill: number, share: RunRequest['share'] = WHOLE): boolean {
   try {
     const p = new (addon().Program)({ ...spec, code });
     const blocks = [...spec.blockBytes].map((bytes) => allocate(bytes));
-    const micros = 2;
-    const numbers = Float64Array.from([1, micros, 0, 0, 0, 0, 1, 0, micros, 0, 0, 0, 0, 0, 0]);
-    p.bind(blocks).runSync(numbers, 1n, new Uint8Array(spec.feedBytes * micros).fill(fill), new Uint8Array(spec.stepBytes));
+    const feed = new Uint8Array(spec.feedBytes * share.share).fill(fill);
+    p.bind(blocks).runSync(numbersOf({ micros: MICROS, share }), 1n, feed, new Uint8Array(spec.stepBytes));
     return true;
   } catch (error) {
     if (!['ERR_PROGRAM', 'ERR_MEMORY'].includes((error as { code: string }).code)) throw error;
@@ -292,14 +296,15 @@ test('thousands of mutated programs: refused, or they run', () => {
       fc.nat(specs.length - 1),
       fc.array(change, { minLength: 1, maxLength: 3 }),
       fc.nat(255),
-      (which, changes, fill) => {
+      fc.constantFrom(...SHARES),
+      (which, changes, fill, share) => {
         const spec = specs[which] as ProgramSpec;
         const code = spec.code.slice();
         for (const c of changes) {
           const at = c.at % code.length;
           code[at] = c.relative ? (code[at] as number) + c.to : c.to;
         }
-        ran += +runs(spec, code, fill);
+        ran += +runs(spec, code, fill, share);
       },
     ),
     { numRuns: count },
