@@ -3,6 +3,7 @@
 #include "image/augment.h"
 #include "shape/concat.h"
 #include "step/control.h"
+#include "step/all_gather.h"
 #include "step/sync.h"
 #include "rows/gather.h"
 #include "random.h"

@@ -47,6 +47,7 @@ import { WINDOWS } from './rows/windows.ts';
 import { CONCAT } from './shape/concat.ts';
 import { BROADCAST_TO, RESHAPE, TRANSPOSE } from './shape/shape.ts';
 import { PAD, SLICE } from './shape/slice.ts';
+import { ALL_GATHER } from './step/all-gather.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { FAIL_IF } from './step/control.ts';
 import { STOP, STRAIGHT } from './step/stop.ts';
@@ -88,6 +89,7 @@ export const OPS: readonly OpDef<any>[] = [
   STOP,
   STRAIGHT,
   SYNC,
+  ALL_GATHER,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,
