@@ -133,6 +133,8 @@ export interface State {
   readonly transient?: boolean;
   /** Means nothing between steps, though it lies with what does: it is in no checkpoint. */
   readonly scratch?: boolean;
+  /** It holds some elements of a larger tensor, from one on: the other processes of the group hold the others. */
+  readonly part?: { readonly whole: TensorType; readonly from: number };
   /** A table whose gradient must stay rows that were looked up: it is not multiplied in their place. */
   readonly byRows?: boolean;
 }

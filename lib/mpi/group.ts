@@ -62,16 +62,26 @@ const HEAD = 8;
 
 /** What each process gives, by rank. All of them must ask for it. */
 export function gather(group: Group, own: Uint8Array): Exchange<readonly Uint8Array[]> {
+  return exchange(group, () => gathering(group, own));
+}
+
+/** What each process gives, by rank, for process 0 alone; null: this is another one. All of them must ask for it. */
+export function collect(group: Group, own: Uint8Array): Exchange<readonly Uint8Array[] | null> {
+  return exchange(group, () => collecting(group, own));
+}
+
+/** A conversation with others, at once or waiting. */
+function exchange<T>(group: Group, talk: () => Generator<Step, T, Uint8Array>): Exchange<T> {
   const mpi = nativeOf(group);
   return {
     now: () => {
-      const steps = gathering(group, own);
+      const steps = talk();
       let next = steps.next();
       while (!next.done) next = steps.next(new Uint8Array(mpi.exchangeSync(...next.value)));
       return next.value;
     },
     later: async () => {
-      const steps = gathering(group, own);
+      const steps = talk();
       let next = steps.next();
       while (!next.done) next = steps.next(new Uint8Array(await mpi.exchange(...next.value)));
       return next.value;
@@ -81,20 +91,29 @@ export function gather(group: Group, own: Uint8Array): Exchange<readonly Uint8Ar
 
 type Step = readonly [peer: number, out: Uint8Array, bytes: number];
 
-/** Lengths first, since each receives as many bytes as it asks for. Process 0 takes all and gives them to all. */
-function* gathering({ rank, size }: Group, own: Uint8Array): Generator<Step, Uint8Array[], Uint8Array> {
-  if (size === 1) return [own];
+/** Lengths first, since each receives as many bytes as it asks for. */
+function* collecting({ rank, size }: Group, own: Uint8Array): Generator<Step, Uint8Array[] | null, Uint8Array> {
   if (rank > 0) {
     yield [0, numbers(own.length), 0];
     yield [0, own, 0];
-    const lengths = numbersOf(yield [0, NOTHING, HEAD * size]);
-    const all = yield [0, NOTHING, lengths.reduce((a, b) => a + b, 0)];
-    return cut(all, lengths);
+    return null;
   }
   const parts = [own];
   for (let peer = 1; peer < size; peer++) {
     const [length] = numbersOf(yield [peer, NOTHING, HEAD]);
     parts.push(yield [peer, NOTHING, length!]);
+  }
+  return parts;
+}
+
+/** Process 0 takes all and gives them to all. */
+function* gathering(group: Group, own: Uint8Array): Generator<Step, Uint8Array[], Uint8Array> {
+  const { size } = group;
+  const parts = yield* collecting(group, own);
+  if (!parts) {
+    const lengths = numbersOf(yield [0, NOTHING, HEAD * size]);
+    const all = yield [0, NOTHING, lengths.reduce((a, b) => a + b, 0)];
+    return cut(all, lengths);
   }
   const lengths = parts.map((part) => part.length);
   const all = joined(parts);

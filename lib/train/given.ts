@@ -182,6 +182,7 @@ const readTrainer = signature(
     accumulate: positive.default(1),
     group: instance('a group of mpi.init()', Group).optional(),
     shards: positive.optional(),
+    shardOptimizer: bool.default(false),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
     activations: choice('f32', 'bf16').default('f32'),

@@ -121,6 +121,13 @@ export interface TrainerOptions<
    */
   readonly shards?: number;
   /**
+   * With `group`: each process updates a part of every parameter, and keeps the optimizer's slots of that part alone; then all get the parts of the others.
+   * So slots take as much less memory as there are processes, with the same bits. For optimizers that update each element alone; files and `load` are as
+   * without it, and process 0 alone can write to a stream or to bytes. Default false.
+   * @see torch.distributed.optim.ZeroRedundancyOptimizer
+   */
+  readonly shardOptimizer?: boolean;
+  /**
    * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
    */

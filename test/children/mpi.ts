@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clip, loss, models, mpi, nn, ops, optim, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, loss, models, mpi, nn, ops, optim, prune, type Tensor, Trainer } from '../../lib/index.ts';
 
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
@@ -33,6 +33,14 @@ class Mlp extends nn.Module {
   second = new nn.Linear(16, 4);
   forward(x: Tensor): Tensor {
     return this.second.forward(this.drop.forward(ops.relu(this.first.forward(x))));
+  }
+}
+class Wide extends nn.Module {
+  first = new nn.Linear(6, 65);
+  second = new nn.Linear(65, 97);
+  third = new nn.Linear(97, 4);
+  forward(x: Tensor): Tensor {
+    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
   }
 }
 class Convolved extends nn.Module {
@@ -105,6 +113,27 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
     make({ model: new Mlp(), lossScale: { init: 2 ** 100, interval: 3 } }),
     { ...plain, x: { ...plain.x, data: plain.x.data.map((v) => v * 1e9) } },
   ],
+  // What the one updates whole, the other shares out: one hash for both, with a clip that is counted and one by rows.
+  ...Object.fromEntries(
+    [false, true].flatMap((shardOptimizer) => {
+      const name = (text: string): string => (shardOptimizer ? `${text}Sharded` : text);
+      return [
+        [name('wide'), () => [make({ model: new Wide(), clip: clip.value(1e-3), shardOptimizer, ema: { decay: 0.9 } }), plain]],
+        [
+          name('wideRows'),
+          () => [
+            make({
+              model: new Wide(),
+              clip: clip.rowMaxNorm(0.1),
+              optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
+              shardOptimizer,
+            }),
+            plain,
+          ],
+        ],
+      ] as const;
+    }),
+  ),
   bf16: () => [make({ model: new Mlp(), precision: 'bf16', activations: 'bf16' }), plain],
 };
 
@@ -113,6 +142,37 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   async begin() {
     const [trainer, data] = WORKLOADS.mlp!();
     await trainer.fit(data, { epochs: 2, checkpoint: { file, every: { steps: 2 } } });
+  },
+  /** The same, where each process has a part of the state: back to a snapshot, then forth by the same steps. */
+  async beginSharded() {
+    const [trainer, data] = WORKLOADS.wideSharded!();
+    await trainer.fit(data, { epochs: 2, checkpoint: { file, every: { steps: 2 }, keep: 2 } });
+    const again = (n: number): string => join(folder, `sharded-${n}.safetensors`);
+    const before = trainer.snapshotSync();
+    await trainer.fit(data, { epochs: 1 });
+    await trainer.save(again(1));
+    trainer.restoreSync(before);
+    await trainer.fit(data, { epochs: 1 });
+    await trainer.save(again(2));
+    if (group.rank > 0) return;
+    if (!readFileSync(again(1)).equals(readFileSync(again(2)))) throw new Error('restored to another state');
+  },
+  /** What they wrote, in parts again, and then whole. */
+  async goOnSharded() {
+    const [trainer, data] = WORKLOADS.wideSharded!();
+    await trainer.load(join(folder, 'beginSharded.safetensors'));
+    await trainer.fit(data, { epochs: 1 });
+    const amid = join(folder, 'amid.safetensors');
+    await trainer.save(amid);
+    const [whole] = WORKLOADS.wide!();
+    await whole.load(amid);
+    await whole.fit(data, { epochs: 1 });
+    await whole.save(file);
+  },
+  async wide() {
+    const [trainer, data] = WORKLOADS.wide!();
+    await trainer.fit(data, { epochs: 4 });
+    await trainer.save(file);
   },
   async goOn() {
     const [trainer, data] = WORKLOADS.mlp!();
@@ -215,13 +275,26 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await tell(() => trainer.fit(plain, { signal: new AbortController().signal }));
     await tell(() => trainer.fit(plain, { batchSize: 20 }));
     await tell(() => trainer.fit(plain, { checkpoint: file, resume: 'auto' }));
+    await tell(() => make({ model: new Mlp(), group: undefined, shardOptimizer: true }));
+    for (const optimizer of [optim.lamb(), optim.scheduleFree(), optim.muon()]) {
+      await tell(() => make({ model: new Wide(), shardOptimizer: true, optimizer }));
+    }
+    const pruned = prune.magnitude({ match: 'second.weight', sparsity: 0.5, begin: 0, end: 4 });
+    await tell(() => make({ model: new Wide(), shardOptimizer: true, prune: pruned }));
+    const sharded = make({ model: new Wide(), shardOptimizer: true });
+    await tell(() => sharded.fit(plain, { checkpoint: { file, every: { seconds: 1 } } }));
+    // Of process 1 alone it would be its own error; process 0 has the whole.
+    const bytes = sharded.save();
+    if (group.rank === 1) await tell(() => bytes);
+    else await bytes;
     await tell(() => (group as Any).barrier(1));
     await tell(() => (mpi as Any).init(1));
-    if (group.rank === 0) say(errors);
+    if (group.rank === 1) say(errors);
   },
 };
 
 const scenario = SCENARIOS[name];
+
 if (scenario) {
   await scenario();
   await group.barrier();

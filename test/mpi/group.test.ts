@@ -73,18 +73,22 @@ describe.each(installed)('$library', (launcher) => {
     one ??= hashes;
     expect(hashes).toEqual(one);
     // None is that of another: what each is about has an effect.
-    expect(new Set(Object.values(hashes)).size).toBe(10);
+    expect(new Set(Object.values(hashes)).size).toBe(12);
+    expect([hashes.wideSharded, hashes.wideRowsSharded]).toEqual([hashes.wide, hashes.wideRows]);
   });
 
   it('goes on with another number of processes, and blocks or not, to the same bits', async () => {
     const said: Record<string, { whole: string; tensors: string }> = {};
-    for (const [size, name] of Object.entries({ begin: 4, goOn: 2, sync: 2 }).map(([k, n]) => [n, k] as const)) {
+    for (const [size, name] of Object.entries({ begin: 4, goOn: 2, sync: 2, beginSharded: 4, goOnSharded: 2, wide: 1 }).map(
+      ([k, n]) => [n, k] as const,
+    )) {
       const ended = await start(launcher, size, name);
       expect(ended.code, ended.errors).toBe(0);
       said[name] = ended.said as { whole: string; tensors: string };
     }
     expect(said.sync!.whole).toBe(one!.mlp);
     expect(said.goOn!.tensors).toBe(said.sync!.tensors);
+    expect(said.goOnSharded!.tensors).toBe(said.wide!.tensors);
   });
 
   it('ends a fit that all processes stop after the same epoch', async () => {
@@ -123,7 +127,7 @@ describe.each(installed)('$library', (launcher) => {
     const { code, said, errors } = await start(launcher, 2, 'refused');
     expect(code, errors).toBe(0);
     for (const text of said as string[]) expect(text).toMatch(/^ERR_OPTION: /);
-    expect(said).toHaveLength(18);
+    expect(said).toHaveLength(25);
   });
 });
 

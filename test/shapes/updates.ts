@@ -1,5 +1,5 @@
 // updates.ts: cases of what optimizers do to all parameters at once, and of what goes from one micro-batch to the next.
-import { f32, f64, i32, type Sample, type TensorType, u8 } from '../../lib/ir/op.ts';
+import { f32, f64, i32, type Sample, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
 import type { Measuring, UpdateAttrs } from '../../lib/ops/update/update.ts';
 import { UPDATES } from '../../lib/optim/list.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
@@ -99,11 +99,19 @@ const sync: Generator = (d) => {
   return { ins, attrs: {}, fill: ins.map((): FillOf => 'normal') };
 };
 
+/** Of a group of one, who has all parts. */
+const allGather: Generator = (d) => {
+  const wholes = d.list(1, 5, (): TensorType => f32(...d.sizes(d.int(0, 3), 40_000)));
+  const parts = wholes.map((t): TensorType => f32(sizeOf(t.shape)));
+  return { ins: [...wholes, ...parts], attrs: { rank: 0, size: 1 }, fill: [...wholes, ...parts].map((): FillOf => 'normal') };
+};
+
 export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
   ...Object.fromEntries(UPDATES.map((op) => [op.name, update(op)])),
   update_chain: own,
   accumulate,
   sync,
+  allGather,
   carry: two(['f32', 'f64', 'i32', 'u8']),
   leave: two(['f32', 'f64', 'i32', 'u8']),
   // Neither a flag of 0 nor any place of what is to blame ends the run.

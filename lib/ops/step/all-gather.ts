@@ -56,5 +56,9 @@ export function ownPart(x: Tensor, ranked: Ranked): Tensor {
 /** Of tensors, and the part of each that this process has computed: the tensors with the parts of all. */
 export function allGather(wholes: readonly Tensor[], parts: readonly Tensor[], ranked: Ranked): readonly Tensor[] {
   const { graph } = wholes[0]!;
-  return inSection(graph, 'apply', () => graph.add(ALL_GATHER, [...wholes, ...parts], { rank: ranked.rank, size: ranked.size }).outs);
+  return inSection(
+    graph,
+    'apply',
+    () => graph.add(ALL_GATHER, [...wholes, ...parts], { rank: ranked.rank, size: ranked.size }).outs,
+  );
 }

@@ -12,6 +12,7 @@ import { add, cast, div, less, mul, sqrt } from '../../ops/elementwise/elementwi
 import { type Stage, selectStages, unscale } from '../../ops/gradient/stage.ts';
 import { staged } from '../../ops/gradient/staged.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
+import { partOf, type Ranked } from '../../ops/step/all-gather.ts';
 import type { StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
 import type { SearchRule } from '../search/space.ts';
@@ -22,6 +23,7 @@ import { buildUpdate, checkedFill, isFused, slotsOf } from './build.ts';
 import { StepColumns } from './columns.ts';
 import type { Finishing } from './finishing.ts';
 import { checkStages, taken } from './lookups.ts';
+import { isShared, SharedParts } from './shared-parts.ts';
 
 /** What the memory of `ApplyStates` is for. */
 export const STATES: Purpose = {
@@ -167,16 +169,21 @@ function updated(
   const params = groups.flatMap((g) => g.params);
   const measured: StageSums[] = [];
   const values = new Map<State, Tensor>();
+  const shared = new SharedParts(graph, states.ranked);
   let offset = 0;
   for (const [i, group] of groups.entries()) {
     const { optimizer, since = 0 } = group;
     const places = group.params.map((_, t) => offset + t);
     const slots = slotStates(group, states);
     const finish = finishing?.ofUpdate(graph, group.params) ?? null;
-    // Of a table that is updated by rows, these are in its place.
+    const own = groups.length > 1 ? selectStages(stages, places) : stages;
+    const measure = clipped.measure && (clipped.report.norm ? 'after' : 'all');
+    const read = shared.read(group, { grads: places.map((place) => updates[place]!), stages: own, measure, finish });
+    measured.push(...read.measured);
+    // Of a table that is updated by rows, these are in its place; of a parameter that processes share, the part of this one.
     const rows = group.params.map((p, t) => {
       const found = options.lookups?.[offset + t];
-      if (!found) return null;
+      if (!found) return shared.taken(p.state, read.grads[t]!);
       checkStages(p.name, policy.name, clipped, finish, offset + t);
       const of = taken(
         found,
@@ -189,10 +196,10 @@ function updated(
       graph,
       params: group.params.map((p, t) => rows[t]?.param ?? graph.state(p.state)),
       names: group.params.map((p) => p.name),
-      grads: places.map((place, t) => rows[t]?.grad ?? updates[place]!),
+      grads: read.grads.map((grad, t) => rows[t]?.grad ?? grad),
       slots: slots.map((s, t) => rows[t]?.slots ?? s.map((state) => graph.state(state))),
-      stages: groups.length > 1 ? selectStages(stages, places) : stages,
-      measure: clipped.measure && (clipped.report.norm ? 'after' : 'all'),
+      stages: read.stages,
+      measure: read.measure,
       finish,
       column(name, size, fill) {
         const checked = isFused(optimizer) ? fill : checkedFill(optimizer, name, fill);
@@ -207,12 +214,13 @@ function updated(
     group.params.forEach((p, t) => {
       const next = [updated.params[t]!, ...(updated.slots[t] ?? [])];
       const [value, ...ofSlots] = rows[t]?.put(next[0]!, next.slice(1)) ?? next;
-      values.set(p.state, value!);
+      if (value) values.set(p.state, value);
       for (const [k, state] of slots[t]!.entries()) graph.assign(state, ofSlots[k]!);
     });
     measured.push(...updated.measured);
     offset += group.params.length;
   }
+  for (const [state, value] of shared.gathered()) values.set(state, value);
   finishing?.afterUpdates(graph, values, perStep);
   for (const [state, value] of values) graph.assign(state, value);
   if (options.ema) buildEma(graph, params, values, states, columns, options.ema, finishing);
@@ -237,7 +245,7 @@ function buildSearch(
 
 /** What a search keeps, as states that are shared. */
 export function searchStatesOf(search: SearchRule, params: readonly Updatable[], states: ApplyStates): SearchStates {
-  return searchStates(search, params, (name, type, scratch) => states.of(name, type, undefined, scratch));
+  return searchStates(search, params, (name, type, scratch) => states.of(name, type, undefined, { scratch }));
 }
 
 /** Not 0 where the clipped gradient is finite, but more than an optimizer can square: for policies that skip, and know the norm by then. */
@@ -261,10 +269,27 @@ function checkGradients(params: readonly Updatable[], grads: readonly Tensor[]):
 /** Slots and policy state by name, each made when first asked for. */
 export class ApplyStates {
   readonly #known = new Map<string, State>();
+  /** Whose part of the slots this process has; null: all are its own. */
+  readonly ranked: Ranked | null;
+
+  constructor(ranked: Ranked | null = null) {
+    this.ranked = ranked;
+  }
 
   /** @throws OptionError where it was asked for as another one: by groups of optimizers that have the same name for different states */
-  of(name: string, type: TensorType, init?: (out: Data) => void, scratch: boolean = false): State {
-    const state = this.#known.get(name) ?? { name, type, ...(init && { init }), ...(scratch && { scratch }) };
+  of(
+    name: string,
+    type: TensorType,
+    init?: (out: Data) => void,
+    { scratch = false, part }: Pick<State, 'scratch' | 'part'> = {},
+  ): State {
+    const state = this.#known.get(name) ?? {
+      name,
+      type,
+      ...(init && { init }),
+      ...(scratch && { scratch }),
+      ...(part && { part }),
+    };
     if (typeName(state.type) !== typeName(type)) {
       throw new OptionError(`state ${name}: expected ${typeName(state.type)}, got ${typeName(type)}`, { name });
     }
@@ -275,11 +300,15 @@ export class ApplyStates {
 
 /** Per parameter, the states of its slots: `optim.<parameter>.<slot>`. */
 export function slotStates({ optimizer, params }: ApplyGroup<Updatable>, states: ApplyStates): State[][] {
-  return params.map((p) =>
-    slotsOf(optimizer, p.name, p.state.type).map(({ name, type, init }) => {
-      return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init));
-    }),
-  );
+  const { ranked } = states;
+  return params.map((p) => {
+    const own = ranked && isShared(p.state) ? partOf(sizeOf(p.state.type.shape), ranked) : null;
+    const typed = own ? { ...p.state.type, shape: [own[1] - own[0]] } : p.state.type;
+    return slotsOf(optimizer, p.name, typed).map(({ name, type, init }) => {
+      const part = own ? { whole: { ...type, shape: p.state.type.shape }, from: own[0] } : undefined;
+      return states.of(`optim.${p.name}.${name}`, type, init === undefined ? init : (out) => out.fill(init), part && { part });
+    });
+  });
 }
 
 /** What the updates measured, in place of what the policy could not know. */

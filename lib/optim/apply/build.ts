@@ -85,7 +85,13 @@ export function buildUpdate(optimizer: Optimizer, group: GroupContext): Required
 }
 
 /** The gradients of a group as its stages make them, written out where there are any, or where what these change is to be measured. */
-export function clippedGradients({ graph, params, grads, stages, measure }: GroupContext): {
+export function clippedGradients({
+  graph,
+  params,
+  grads,
+  stages,
+  measure,
+}: Pick<GroupContext, 'graph' | 'params' | 'grads' | 'stages' | 'measure'>): {
   readonly grads: readonly Tensor[];
   readonly measured: readonly StageSums[];
 } {

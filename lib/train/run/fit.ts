@@ -23,7 +23,7 @@ import { checkFitOptions, type FitFiles } from '../given.ts';
 import type { FitOptions } from '../options.ts';
 import type { Current } from '../state/current.ts';
 import { newestWhole, type Saving, wholeCheckpoint } from '../state/saving.ts';
-import { checkBatch, checkFitTogether, shardsOf } from '../state/sharing.ts';
+import { checkBatch, checkCheckpoints, checkFitTogether, rankedOf, shardsOf } from '../state/sharing.ts';
 import type { Standing } from '../state/standing.ts';
 import { Checkpointing } from '../watch/checkpointing.ts';
 import { isPerLayer, Recording } from '../watch/recording.ts';
@@ -76,6 +76,7 @@ export class Fit {
     this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
     if (trainer.group) {
       checkFitTogether(where, isStream(this.#data) || isColumns(this.#data), options);
+      checkCheckpoints(where, trainer, checkpoint);
       checkBatch(where, batchSize, shardsOf(trainer));
     }
     this.#batchSize = current.rowsOfMicro(batchSize);
@@ -209,12 +210,17 @@ export class Fit {
       inEpochs(epochSteps, () => current.setup.header(running.seed, this.#batchSize, isPerLayer(record), true));
     log.epochSteps = epochSteps ?? log.epochSteps;
     const { checkpoint } = this.#files;
+    const role = rankedOf(current.options) === null ? 'alone' : writes ? 'gathers' : 'follows';
     const checkpointing =
-      writes &&
+      (writes || role === 'follows') &&
       checkpoint &&
       // The run has to be written even if the trainer was disposed of meanwhile: then it has ended.
-      new Checkpointing(checkpoint, running.warnings, (metadata) =>
-        current.access.take(async () => (await saving.capture({ weightsOnly: false, weights: 'model', metadata })).toFile),
+      new Checkpointing(
+        checkpoint,
+        running.warnings,
+        (metadata) =>
+          current.access.take(async () => (await saving.capture({ weightsOnly: false, weights: 'model', metadata })).toFile),
+        role,
       );
     const recording = new Recording({
       ...{ record, header, log, digest, running, decisions, names: current.setup.trained },

@@ -12,7 +12,7 @@ import { parseJson } from '../../io/json.ts';
 import { readOnnxTensors, tensorsInOnnx } from '../../io/onnx/onnx.ts';
 import { isArchive, torchTensors } from '../../io/torch/torch.ts';
 import type { State } from '../../ir/graph.ts';
-import type { Data } from '../../ir/op.ts';
+import { type Data, sizeOf } from '../../ir/op.ts';
 import { version as libraryVersion, readerOf } from '../../native/package.ts';
 import { type Field, record } from '../../options/index.ts';
 import { type Counters, type Course, START } from '../flow/progress.ts';
@@ -91,7 +91,12 @@ export const metadata: Field<Readonly<Record<string, string>>, Readonly<Record<s
 /** States of these names as tensors of a file. */
 export function tensorsOf(names: ReadonlyMap<string, State>, values: ReadonlyMap<State, Data>): Map<string, TensorData> {
   return new Map(
-    [...names].map(([name, state]) => [name, { dtype: state.type.dtype, shape: state.type.shape, data: values.get(state)! }]),
+    [...names].flatMap(([name, state]) => {
+      const data = values.get(state);
+      // A part of a state is one in the memory of its process, and whole in a file.
+      const { shape } = data && state.part && data.length === sizeOf(state.part.whole.shape) ? state.part.whole : state.type;
+      return data ? [[name, { dtype: state.type.dtype, shape, data }] as const] : [];
+    }),
   );
 }
 

@@ -1,7 +1,7 @@
 // matching.ts: how what a checkpoint has fits a model: which names, which types; and what is left out.
 import { CheckpointError } from '../../errors.ts';
 import type { State } from '../../ir/graph.ts';
-import { ARRAYS, type Data, type DType, sameShape, typeName } from '../../ir/op.ts';
+import { ARRAYS, type Data, type DType, sameShape, sizeOf, typeName } from '../../ir/op.ts';
 import { show } from '../../options/index.ts';
 import { dtypeOf } from '../feed/source.ts';
 import { sameBits } from '../flow/kept.ts';
@@ -79,11 +79,16 @@ export function matchCheckpoint(
     if (there.length + wrong.length === 0 && !all.some((name) => skipped.has(name))) missing.push(all[0]!);
     for (const name of there) {
       const t = tensors.get(name)!;
-      const data = held(t.data, state.type.dtype);
+      const { part } = state;
+      // A snapshot has what this process had.
+      const whole = part !== undefined && purpose !== 'restore';
+      const { shape } = whole ? part.whole : state.type;
+      const all = held(t.data, state.type.dtype);
+      const data = whole ? all.slice(part.from, part.from + sizeOf(state.type.shape)) : all;
       const before = values.get(state);
-      if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, state.type.shape)) {
-        mismatched.push(`${name}: expected ${typeName(state.type)}, got ${typeName(t)}`);
-        if (!sameShape(t.shape, state.type.shape)) hint = remedy('skipMismatched: true leaves out weights of other shapes');
+      if (dtypeOf(data) !== state.type.dtype || !sameShape(t.shape, shape)) {
+        mismatched.push(`${name}: expected ${typeName(part?.whole ?? state.type)}, got ${typeName(t)}`);
+        if (!sameShape(t.shape, shape)) hint = remedy('skipMismatched: true leaves out weights of other shapes');
       } else if (before && !sameBits(before, data)) {
         mismatched.push(`${name}: other values than ${there[0]}, which is the same tensor of the model`);
       } else values.set(state, data);

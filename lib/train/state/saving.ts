@@ -1,6 +1,6 @@
 // saving.ts: how a trainer's state goes to a file or into memory, and comes from there.
 
-import { CheckpointError, DataError } from '../../errors.ts';
+import { CheckpointError, DataError, OptionError } from '../../errors.ts';
 import { joined } from '../../io/arrays/safetensors.ts';
 import { type ByteSink, writeTo } from '../../io/file/stream.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
@@ -17,7 +17,9 @@ import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint }
 import type { Current } from './current.ts';
 import { type LoadResult, matchCheckpoint, type Purpose } from './matching.ts';
 import { sinceOf } from './names.ts';
+import { wholes } from './parts.ts';
 import type { Setup } from './setup.ts';
+import { rankedOf } from './sharing.ts';
 import { type Held, type Snapshot, TakenSnapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
 
@@ -49,10 +51,18 @@ export class Saving {
   async capture({ weightsOnly, weights, metadata }: Captured): Promise<Capture> {
     const header = this.metadata(metadata);
     const watchers = this.#standing.running?.watchers;
-    const { tensors, progress } = await this.#held(false, (setup) =>
-      weightsOnly ? setup.named.weights(weights) : setup.named.states(),
+    const { tensors, progress } = await this.#held(
+      false,
+      (setup) => (weightsOnly ? setup.named.weights(weights) : setup.named.states()),
+      true,
     );
     const { group } = this.#current.options;
+    const ranked = weightsOnly ? null : rankedOf(this.#current.options);
+    const checkWhole = (what: string): void => {
+      if (!ranked || ranked.rank === 0) return;
+      const text = `save: with shardOptimizer process 0 has the whole state, and no other one can give ${what}: write to a file, or in process 0`;
+      throw new OptionError(text, { option: 'shardOptimizer', rank: ranked.rank });
+    };
     // Within a fit, processes are not at the same place.
     const together = this.#standing.running ? null : (group ?? null);
     const parts = (): Uint8Array[] => checkpointParts(tensors, weightsOnly ? null : progress, header);
@@ -68,10 +78,12 @@ export class Saving {
         await together?.barrier();
       },
       async toStream(stream) {
+        checkWhole('a stream');
         await complete();
         await writeTo('save', stream, parts());
       },
       async toBytes() {
+        checkWhole('bytes');
         await complete();
         return joined(parts());
       },
@@ -87,15 +99,22 @@ export class Saving {
     return new TakenSnapshot(this.#held(true, (setup) => setup.named.states()) as Held);
   }
 
-  /** Copies of states as of now, and all else as of the same moment. @param sync nothing may wait */
-  #held(sync: boolean, namesOf: (setup: Setup) => ReadonlyMap<string, State>): Wait<Held> {
+  /**
+   * Copies of states as of now, and all else as of the same moment.
+   * @param sync nothing may wait
+   * @param whole what processes share out is put together in process 0, and left out in the others
+   */
+  #held(sync: boolean, namesOf: (setup: Setup) => ReadonlyMap<string, State>, whole: boolean = false): Wait<Held> {
     const { counters, seed, course, batchSize } = this.#standing;
     return this.#current.ofNext((setup): Wait<Held> => {
       const names = namesOf(setup);
       const { transforms, named, store } = setup;
       const { since } = named;
       const states = [...names.values()];
-      return after<ReadonlyMap<State, Data>, Held>(sync ? store.read(states) : store.snapshot(states), (values) => ({
+      const { group } = this.#current.options;
+      const read: Wait<ReadonlyMap<State, Data>> = sync ? store.read(states) : store.snapshot(states);
+      const all = group && whole ? after(read, (values) => wholes(values, group, sync)) : read;
+      return after<ReadonlyMap<State, Data>, Held>(all, (values) => ({
         tensors: tensorsOf(names, values),
         progress: { counters, seed, batchSize, since, course: courseWith(course, setup, values) },
         transforms,

@@ -24,6 +24,7 @@ import { type Values, valuesOf } from '../../nn/module/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply, searchStatesOf } from '../../optim/apply/apply.ts';
 import type { StepColumns } from '../../optim/apply/columns.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
+import { checkShared } from '../../optim/apply/shared-parts.ts';
 import { buildEma, emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
 import type { Shape } from '../feed/shape.ts';
@@ -62,7 +63,7 @@ import {
 import { averagesOf, type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Names, type Since } from './names.ts';
 import { Plateau } from './plateau.ts';
-import { checkBuffers, microsOf } from './sharing.ts';
+import { checkBuffers, microsOf, rankedOf } from './sharing.ts';
 
 /** The programs of which steps. */
 interface StepsOf {
@@ -140,7 +141,7 @@ export class Setup {
   readonly gradients: GradientPrograms;
   /** Of an optimizer that searches; else null. */
   readonly searching: Searching | null;
-  readonly #applyStates: ApplyStates = new ApplyStates();
+  readonly #applyStates: ApplyStates;
   readonly #accumulators: Accumulators | null;
   readonly #plans: Plans;
   /** Names of states, as files and users have them. */
@@ -158,6 +159,7 @@ export class Setup {
     const { model, clip = none(), threads = addon().threads.count, group } = options;
     const accumulate = microsOf(options);
     this.#options = options;
+    this.#applyStates = new ApplyStates(rankedOf(options));
     this.#plans = checkAugmentation(options.augment);
     this.#transforms = before?.transforms ?? checkPreprocess(options.preprocess);
     this.#policy = clip;
@@ -172,6 +174,7 @@ export class Setup {
     this.since = since;
     this.#groups = groupParameters(options, since);
     checkSearch(options, this.carries);
+    if (this.#applyStates.ranked) this.#groups.forEach(checkShared);
     const trained = this.groups.flatMap((g) => g.params);
     const { ema, regularize, guards, constraints, prune, checkpointed } =
       trained.length > 0 ? options : ({} as Partial<typeof options>);

@@ -3,12 +3,15 @@ import type { ClipPolicy } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { Buffer, Module } from '../../nn/module/module.ts';
+import type { Ranked } from '../../ops/step/all-gather.ts';
 import type { FitOptions, TrainerOptions } from '../options.ts';
+import type { CheckpointRule } from './checkpoint-files.ts';
 
 /** Parts of a batch, where nobody says another number. */
 export const SHARDS = 8;
 
 type Cut = Pick<TrainerOptions<Module, string>, 'group' | 'shards' | 'accumulate'>;
+type Updates = Pick<TrainerOptions<Module, string>, 'group' | 'shardOptimizer'>;
 
 /** Parts of a batch. */
 export const shardsOf = ({ group, shards = SHARDS }: Cut): number => (group ? shards : 1);
@@ -16,10 +19,14 @@ export const shardsOf = ({ group, shards = SHARDS }: Cut): number => (group ? sh
 /** Micro-batches of a step. */
 export const microsOf = (options: Cut): number => (options.accumulate ?? 1) * shardsOf(options);
 
+/** Whose part of the updates this process does; null: all of them. */
+export const rankedOf = ({ group, shardOptimizer }: Updates): Ranked | null => (group && shardOptimizer ? group : null);
+
 /** Options that go with a group, as they were given. */
 interface Shared {
   readonly group?: Group | undefined;
   readonly shards?: number | undefined;
+  readonly shardOptimizer: boolean;
   readonly batchSize: number;
   readonly accumulate: number;
   readonly debug: boolean;
@@ -32,9 +39,11 @@ function refuse(where: string, option: string, why: string, value: unknown): nev
 }
 
 /** @throws OptionError for what processes cannot do together */
-export function checkGroup({ group, shards, batchSize, accumulate, debug, guards, clip }: Shared): void {
+export function checkGroup({ group, shards, shardOptimizer, batchSize, accumulate, debug, guards, clip }: Shared): void {
   if (!group) {
     if (shards !== undefined) refuse('Trainer', 'shards', `it cuts the batches of a group, got ${shards} and no group`, shards);
+    if (shardOptimizer)
+      refuse('Trainer', 'shardOptimizer', 'it shares updates out in a group, and there is none', shardOptimizer);
     return;
   }
   checkBatch('Trainer', batchSize, shards ?? SHARDS);
@@ -84,4 +93,11 @@ export function checkFitTogether(where: string, isStream: boolean, { seconds, si
     refuse(where, 'seconds', 'processes of a group end after the same step: give steps or epochs', seconds);
   if (signal !== undefined) refuse(where, 'signal', 'processes of a group end after the same step: give steps or epochs', signal);
   if (resume !== undefined) refuse(where, 'resume', 'not with a group yet: load the checkpoint in each process', resume);
+}
+
+/** @throws OptionError for checkpoints that processes which have a part of the state each would not make at the same step */
+export function checkCheckpoints(where: string, options: Updates, rule: CheckpointRule | null | undefined): void {
+  if (!rankedOf(options) || rule?.every.seconds === undefined) return;
+  const text = 'with shardOptimizer all processes give their part at the same step: give every { steps } in place of seconds';
+  refuse(where, 'checkpoint', text, rule.every.seconds);
 }

@@ -37,10 +37,13 @@ function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
+type Role = 'alone' | 'gathers' | 'follows';
+
 export class Checkpointing implements Watcher {
   readonly name = 'checkpoint';
   readonly #rule: CheckpointRule;
   readonly #warnings: Warnings;
+  readonly #role: Role;
   readonly #capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>;
   /** Steps tried, of all runs, and of those since the last checkpoint. */
   #tried = 0;
@@ -54,20 +57,25 @@ export class Checkpointing implements Watcher {
   #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
-  /** @param capture copies all state, as of now */
+  /**
+   * @param capture copies all state, as of now
+   * @param role in a group whose processes have a part of the state each: process 0 gathers it, the others follow and write nothing
+   */
   constructor(
     rule: CheckpointRule,
     warnings: Warnings,
     capture: (metadata: Readonly<Record<string, string>>) => Promise<WriteCheckpoint>,
+    role: Role = 'alone',
   ) {
+    this.#role = role;
     this.#rule = rule;
     this.#warnings = warnings;
     this.#capture = capture;
   }
 
   /** What would be said at the first checkpoint, maybe hours later. */
-  start(): Promise<void> {
-    return checkWritable(this.#rule.file);
+  start(): Wait {
+    if (this.#role !== 'follows') return checkWritable(this.#rule.file);
   }
 
   /** Chunks end where one is due, so what is in it does not depend on their length. */
@@ -103,7 +111,9 @@ export class Checkpointing implements Watcher {
     // started and stopped again and again loses none of the files before.
     this.#ended = true;
     const worth = error === null || error instanceof AbortError;
-    if (worth && (this.#done || !(await exists(this.#rule.file)))) await this.#save();
+    // What is there may be seen by one process and not by another.
+    const first = async (): Promise<boolean> => this.#role === 'alone' && !(await exists(this.#rule.file));
+    if (worth && (this.#done || (await first()))) await this.#save();
     await this.#writing;
     if (this.#failure) throw this.#failure.error;
   }
