@@ -6,7 +6,7 @@ import { InvalidProgramError } from '../../lib/errors.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { encode, withOurErrors } from '../../lib/native/program.ts';
 import { partOf } from '../../lib/ops/step/all-gather.ts';
-import { place, program } from '../native/kit.ts';
+import { copy, place, program } from '../native/kit.ts';
 
 it("each element is one process's, in their order; parts begin where a cache line does", () => {
   fc.assert(
@@ -30,7 +30,7 @@ it("each element is one process's, in their order; parts begin where a cache lin
 function gathering(elements: number, part: number, ints: readonly number[]): void {
   const whole = place(SPACE.arena, 0, elements * 4);
   const own = place(SPACE.arena, Math.ceil((elements * 4) / 64) * 64, part * 4);
-  const instr = { kernel: 'allGather', outs: [whole], ins: [whole, own], ints, floats: [] };
+  const instr = { ...copy(whole, whole), kernel: 'allGather', outs: [whole], ins: [whole, own], ints };
   withOurErrors(() => new (addon().Program)(encode(program([instr]))));
 }
 
