@@ -8,11 +8,16 @@ import { allGather, ownPart, type Ranked } from '../../ops/step/all-gather.ts';
 import type { Finish } from '../../ops/update/finish.ts';
 import type { Measuring, StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
-import type { ApplyGroup, Updatable } from './apply.ts';
 import { clippedGradients, isFused } from './build.ts';
 
 /** Parameters of fewer elements are updated by all: to share them out saves nothing, and takes a message each. */
 const LEAST = 4096;
+
+/** Parameters that are updated alike. */
+interface Group {
+  readonly optimizer: Optimizer;
+  readonly params: readonly { readonly name: string; readonly state: State }[];
+}
 
 /** Whether processes that share updates out do so with this parameter. */
 export const isShared = ({ type }: State): boolean => sizeOf(type.shape) >= LEAST;
@@ -24,7 +29,7 @@ const why = (text: string, details: Record<string, unknown>): OptionError =>
   new OptionError(`Trainer: option shardOptimizer: ${text}`, { option: 'shardOptimizer', ...details });
 
 /** @throws OptionError for an optimizer whose update of an element looks at others, or is its user's own */
-export function checkShared({ optimizer, params }: ApplyGroup<Updatable>): void {
+export function checkShared({ optimizer, params }: Group): void {
   const { name, rowwise, average } = optimizer;
   if (!isFused(optimizer)) throw why(`it is not for ${name}, an optimizer of one's own`, { optimizer: name });
   if (!rowwise || average !== undefined) {
@@ -69,10 +74,7 @@ export class SharedParts {
    * Gradients as parts of them can be read: what depends on an element's place, and what is counted over all elements, is done before they are cut.
    * @throws OptionError for what is pruned
    */
-  read(
-    group: ApplyGroup<Updatable>,
-    given: Read & { readonly finish: Finish | null },
-  ): Read & { readonly measured: readonly StageSums[] } {
+  read(group: Group, given: Read & { readonly finish: Finish | null }): Read & { readonly measured: readonly StageSums[] } {
     const { grads, stages, measure, finish } = given;
     if (!this.#ranked) return { grads, stages, measure, measured: [] };
     if (finish?.masks.some((m) => m !== null)) throw why('it does not go with pruning', { option: 'prune' });
