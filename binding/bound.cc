@@ -315,7 +315,8 @@ struct Loop {
   }
   void tell() {
     const decltype(told) now{now_ns(), result.tried, crew->slept()};
-    b.program_->sizing.took(team, (now.tried - told.tried) * std::max<int64_t>(1, request.share), now.at - told.at, now.slept - told.slept, now.at);
+    b.program_->sizing.took(team, (now.tried - told.tried) * std::max<int64_t>(1, request.share), now.at - told.at,
+                            now.slept - told.slept, now.at);
     told = now;
   }
 
@@ -335,6 +336,8 @@ struct Loop {
   }
 
   void finish() {
+    // A run that ends amid a step leaves nobody at its memory.
+    if (request.wire) request.wire->finish(request.wire->impl);
     result.status = b.status_.code;
     result.threads = all;
     result.instr = b.status_.instr;

@@ -20,7 +20,7 @@ class Collective {
   virtual void finalize() noexcept = 0;
 
  protected:
-  Wire steps_{0, 1, nullptr, nullptr}, words_{0, 1, nullptr, nullptr};
+  Wire steps_{0, 1, nullptr, nullptr, nullptr, nullptr}, words_{0, 1, nullptr, nullptr, nullptr, nullptr};
 };
 
 // Null: nobody has opened one.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "beside.h"
 #include "collective.h"
 #include "gate.h"
 #include "port/port.h"
@@ -14,8 +15,9 @@ namespace {
 std::atomic<Collective*> opened{nullptr};
 
 // A neighbor on the same machine answers within microseconds, one across a network in tens. Who waits longer gives its core back between two looks, for
-// a part of the time that it has waited: to look is work for a library, which yields the core in each call.
-constexpr int64_t kLookNs = 100000, kMostNs = 2000000;
+// a part of the time that it has waited: to look is work for a library, which yields the core in each call. Not for long while something may be arriving,
+// since nothing is read meanwhile.
+constexpr int64_t kLookNs = 100000, kShortNs = 50000, kShortUntilNs = 50000000, kMostNs = 2000000;
 constexpr int kNaps = 16;
 constexpr int64_t kElsewhereNs = 50000000;   // from one look for what else the other process does to the next
 // Whoever is elsewhere may have sent what is waited for before it went there: it arrives within this time.
@@ -63,8 +65,8 @@ class Mpi final : public Collective {
     if (level < kSerialized) return "it does not let a thread of its own exchange (MPI_THREAD_SERIALIZED)";
     int r = 0, n = 0;
     if (rank(names.world, &r) != 0 || size(names.world, &n) != 0) return "it does not tell ranks";
-    self->steps_ = {r, n, &self->on_steps_, exchange};
-    self->words_ = {r, n, &self->on_words_, exchange};
+    self->steps_ = {r, n, &self->on_steps_, exchange, begin, finish};
+    self->words_ = {r, n, &self->on_words_, exchange, begin, finish};
     out = std::move(self);
     return "";
   }
@@ -110,20 +112,27 @@ class Mpi final : public Collective {
     }
     self.busy_.store(false);
   }
+  static void begin(void* impl, Beside::Work work, const void* arg, int64_t bytes) {
+    static_cast<const Line*>(impl)->mpi->beside_.begin(work, arg, bytes);
+  }
+  static void finish(void* impl) { static_cast<const Line*>(impl)->mpi->beside_.finish(); }
   void wait(int n, Handle* requests, int32_t peer, Tag tag) {
     const int64_t began = now_ns();
+    // Beside a team that computes, nobody looks for long.
+    const int64_t look = beside_.inside() ? 0 : kLookNs;
     for (int64_t elsewhere = 0, looked = began;;) {
       int done = 0;
       test_(n, requests, &done, names_.ignored);
       if (done) return;
       const int64_t now = now_ns(), waited = now - began;
-      if (waited <= kLookNs) continue;
+      if (waited <= look) continue;
       if (!elsewhere && now - looked > kElsewhereNs) {
         if (is_elsewhere(peer, tag)) elsewhere = now;
         looked = now;
       }
       if (elsewhere && now - elsewhere > kGraceNs) return lost(peer, tag);
-      port::nap(waited / kNaps < kMostNs ? waited / kNaps : kMostNs);
+      const int64_t most = waited < kShortUntilNs ? kShortNs : kMostNs;
+      port::nap(waited / kNaps < most ? waited / kNaps : most);
     }
   }
   // Whether a process has sent something of another kind: it does not come here any more, or there is nobody to come to.
@@ -138,8 +147,10 @@ class Mpi final : public Collective {
   void lost(int32_t peer, Tag tag) {
     const char* const what[] = {"sums the gradients of a step", "waits for all of them", "ends"};
     char text[160];
-    snprintf(text, sizeof text, "%s, and process %d does something else: all processes of a group run the same program, and end fits after the same step",
-             what[tag - kSteps], int(peer));
+    snprintf(
+        text, sizeof text,
+        "%s, and process %d does something else: all processes of a group run the same program, and end fits after the same step",
+        what[tag - kSteps], int(peer));
     say(text);
     abort(1);
   }
@@ -148,6 +159,7 @@ class Mpi final : public Collective {
   const Names<Handle> names_;
   Line on_steps_{this, kSteps}, on_words_{this, kWords}, on_left_{this, kLeft};
   std::atomic<bool> busy_{false};
+  Beside beside_;
   int (*send_)(const void*, int, Handle, int, int, Handle, Handle*) = nullptr;
   int (*receive_)(void*, int, Handle, int, int, Handle, Handle*) = nullptr;
   int (*test_)(int, Handle*, int*, void*) = nullptr;

@@ -15,12 +15,19 @@ struct Status {
   double bound;            // what it should have been below (exclusive)
 };
 
+// What travels at once: it stays in a core's own cache until it is added; smaller pieces would each wait for an answer.
+constexpr int64_t kWirePiece = int64_t(1) << 20;
 // How processes that train together reach each other (collective.h). For one thread of the team, while the others wait.
 struct Wire {
   int32_t rank, size;
   void* impl;
   // Sends and receives so many bytes each; 0: it does not.
   void (*exchange)(void* impl, int32_t peer, const void* out, int64_t out_bytes, void* in, int64_t in_bytes);
+  // Has a thread of its own do what exchanges, in order, while the team goes on: with a copy of what it is given, of kWireArg bytes at most, and kWirePiece
+  // bytes of scratch. Nobody else exchanges before `finish`, which waits for all of it.
+  static constexpr int64_t kWireArg = 128;
+  void (*begin)(void* impl, void (*work)(const void* arg, void* scratch), const void* arg, int64_t bytes);
+  void (*finish)(void* impl);
 };
 
 // Counters and keys of the step being run. Same for every thread; constant during one instruction.

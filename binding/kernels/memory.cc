@@ -4,6 +4,7 @@
 #include "shape/concat.h"
 #include "step/control.h"
 #include "step/all_gather.h"
+#include "step/rows_of_step.h"
 #include "step/sync.h"
 #include "rows/gather.h"
 #include "random.h"

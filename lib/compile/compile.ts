@@ -2,7 +2,7 @@
 import type { Graph } from '../ir/graph.ts';
 import type { LowerContext } from '../ir/op.ts';
 import { fuse } from './fuse.ts';
-import { joinSyncs } from './join-syncs.ts';
+import { beginSyncs, joinSyncs } from './join-syncs.ts';
 import { keepRounded } from './keep.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
@@ -23,7 +23,7 @@ export function prepare(graph: Graph, { fuse: fuses = true }: Pick<CompileOption
   const simple = joinSyncs(simplify(graph, fuses));
   const keeps = graph.activations === 'bf16';
   const fused = fuses ? fuse(simple, !keeps) : simple;
-  return keeps ? keepRounded(fused) : fused;
+  return beginSyncs(keeps ? keepRounded(fused) : fused);
 }
 
 /** Compile a graph. Pure: the same graph gives the same program. */

@@ -43,6 +43,8 @@ interface Storage {
   first: number;
   last: number;
   place: Place | null;
+  /** That of a state which means nothing after its last reader: who reads it last may write over it. */
+  readonly passes?: boolean;
 }
 
 export function plan(graph: Graph, order: Order, layout: Layout): Plan {
@@ -60,8 +62,9 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
   const step = rowsOf(graph, 'step');
   const report = columns([...graph.outputs].map(([name, t]) => ({ name, type: t.type })));
 
-  const fixed = (t: Tensor, place: Place): void => {
-    storages[numbers.of(t)] = { bytes: place.bytes, first: -1, last: Number.POSITIVE_INFINITY, place };
+  const fixed = (t: Tensor, place: Place, last?: number): void => {
+    const passes = last !== undefined;
+    storages[numbers.of(t)] = { bytes: place.bytes, first: -1, last: last ?? Number.POSITIVE_INFINITY, place, passes };
   };
   for (const node of graph.nodes) {
     if (isLeaf(node)) fixed(node.out, leafPlace(node, layout, constants, feed, step));
@@ -69,19 +72,21 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
 
   const lastUse = lastUses(graph, order, numbers);
   const reserved = reservations(graph, order, layout, report, lastUse);
+  const lastRead = lastUses(graph, order, numbers, (a) => a.state.transient !== true);
+  const transient = new Set(graph.assigns.flatMap((a) => (a.state.transient ? [a.value] : [])));
   const inArena: Storage[] = [];
   for (let at = 0; at < order.nodes.length; at++) {
     const node = order.nodes[at]!;
     if (node.op.alias) {
       const from = storageOf(node.ins[0]!);
       storages[numbers.of(node.out)] = from;
-      from.last = Math.max(from.last, lastUse(node.out) ?? at);
+      from.last = Math.max(from.last, (from.passes ? lastRead : lastUse)(node.out) ?? at);
       continue;
     }
     for (const out of node.outs) {
       const place = reserved.get(out);
       if (place) {
-        fixed(out, place);
+        fixed(out, place, transient.has(out) ? (lastRead(out) ?? at) : undefined);
         continue;
       }
       const last = lastUse(out) ?? at;
@@ -116,7 +121,8 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
 /** The index of the last instruction that reads a value; values read at the end (copies) live for ever. */
 type LastUse = (t: Tensor) => number | undefined;
 
-function lastUses(graph: Graph, order: Order, numbers: Numbers): LastUse {
+/** @param ends whether the next value of a state is read at the end */
+function lastUses(graph: Graph, order: Order, numbers: Numbers, ends: (a: Assign) => boolean = () => true): LastUse {
   const last = new Int32Array(numbers.count).fill(-1);
   const lastOf: LastUse = (t) => {
     const at = last[numbers.of(t)]!;
@@ -127,7 +133,7 @@ function lastUses(graph: Graph, order: Order, numbers: Numbers): LastUse {
   // The skip decision is read where what it may hold back begins, however early it was made.
   if (graph.skip) last[numbers.of(graph.skip)] = Math.max(lastOf(graph.skip) ?? 0, order.skippableFrom);
   for (const t of graph.outputs.values()) last[numbers.of(t)] = end;
-  for (const a of graph.assigns) last[numbers.of(a.value)] = end;
+  for (const a of graph.assigns) if (ends(a)) last[numbers.of(a.value)] = end;
   // Who reads a reshape reads what it is a reshape of.
   for (let at = end - 1; at >= 0; at--) {
     const node = order.nodes[at]!;
@@ -195,13 +201,18 @@ function inPlace(node: Node, o: number, at: number, storageOf: (t: Tensor) => St
   const pairs = (node.op.inplace?.(node) ?? []).filter(([out]) => out === o);
   for (const [, i] of pairs) {
     const storage = storageOf(node.ins[i]!);
-    if (storage.place !== null || storage.last !== at || storage.bytes !== bytesOf(node.outs[o]!.type)) continue;
+    const bytes = bytesOf(node.outs[o]!.type);
+    const fits = storage.passes ? mayPass(node) && storage.bytes >= bytes : storage.place === null && storage.bytes === bytes;
+    if (!fits || storage.last !== at) continue;
     const others = node.ins.every((t, j) => storageOf(t) !== storage || pairs.some(([, p]) => p === j));
     const taken = node.outs.some((t, j) => j < o && storageOf(t) === storage);
     if (others && !taken) return storage;
   }
   return null;
 }
+
+/** In `micro`, the next micro-batch reads what is there. */
+const mayPass = ({ section, op }: Node): boolean => section === 'apply' || op.passes === true;
 
 interface Placed {
   readonly first: number;

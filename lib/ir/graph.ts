@@ -131,6 +131,8 @@ export interface State {
   readonly init?: (out: Data) => void;
   /** Means nothing between steps (accumulators of micro-batches): it lies with a run's programs, and is in no checkpoint. */
   readonly transient?: boolean;
+  /** Of a transient one: the smaller one that it is in place of, where a shape of batches needs more. */
+  readonly replaces?: State;
   /** Means nothing between steps, though it lies with what does: it is in no checkpoint. */
   readonly scratch?: boolean;
   /** It holds some elements of a larger tensor, from one on: the other processes of the group hold the others. */

@@ -111,6 +111,8 @@ export interface OpDef<A = unknown> {
   inplace?(node: Node<A>): readonly (readonly [number, number])[];
   /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */
   readonly alias?: boolean;
+  /** The same, and an instruction is made, which changes nothing in any but the last micro-batch of a step. */
+  readonly passes?: boolean;
   /** Outputs that only the op's own gradient reads (statistics of rows): nothing is differentiated through them. */
   readonly saved?: readonly number[];
   /** Takes so little time that a backward pass may compute output 0 again, of operands that are kept anyway, where it would be kept rounded. */

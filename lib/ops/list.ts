@@ -50,8 +50,9 @@ import { PAD, SLICE } from './shape/slice.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { ALL_GATHER } from './step/all-gather.ts';
 import { FAIL_IF } from './step/control.ts';
+import { KEEP_ROWS, SYNC_ROWS } from './step/rows-of-step.ts';
 import { STOP, STRAIGHT } from './step/stop.ts';
-import { SYNC } from './step/sync.ts';
+import { SYNC, SYNC_BEGIN } from './step/sync.ts';
 import { UPDATE_CHAIN } from './update/own-update.ts';
 import { PROJECT } from './update/project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './update/pruning.ts';
@@ -90,6 +91,9 @@ export const OPS: readonly OpDef<any>[] = [
   STRAIGHT,
   SYNC,
   ALL_GATHER,
+  SYNC_BEGIN,
+  KEEP_ROWS,
+  SYNC_ROWS,
   RESHAPE,
   TRANSPOSE,
   BROADCAST_TO,

@@ -60,6 +60,24 @@ class Recurrent extends nn.Module {
   }
 }
 
+/** Weights that travel in several pieces, while the gradients of others are computed, and others that travel by themselves. */
+class Large extends nn.Module {
+  first = new nn.Linear(6, 700);
+  second = new nn.Linear(700, 700);
+  third = new nn.Linear(700, 4);
+  forward(x: Tensor): Tensor {
+    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
+  }
+}
+/** Rows of a table that are updated by themselves, looked up twice by each row. */
+class Sparse extends nn.Module {
+  table = new nn.Embedding(50, 16, { sparse: true, paddingIdx: 3 });
+  head = new nn.Linear(16, 4);
+  forward(x: Tensor): Tensor {
+    return this.head.forward(ops.sum(this.table.forward(x), { axes: [1] }));
+  }
+}
+
 const rows = (n: number, ...shape: number[]) => ({ data: numbers(n * shape.reduce((a, b) => a * b, 1)), shape: [n, ...shape] });
 // 37 rows in batches of 16: the last batch has 5 rows, of 8 parts of 2 rows three.
 const plain = { x: rows(37, 6), y: labels(37, 4) };
@@ -93,6 +111,7 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
     make({ model: new Recurrent(), optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }) }),
     { x: rows(37, 5, 3), y: labels(37, 2) },
   ],
+  large: () => [make({ model: new Large() }), single],
   // Rows that count for nothing, and others by weights of their own.
   weighted: () => [
     make({
@@ -134,6 +153,10 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
       ] as const;
     }),
   ),
+  sparse: () => [
+    make({ model: new Sparse(), accumulate: 2 }),
+    { x: { data: labels(37 * 3, 50), shape: [37, 3] }, y: labels(37, 4) },
+  ],
   bf16: () => [make({ model: new Mlp(), precision: 'bf16', activations: 'bf16' }), plain],
 };
 

@@ -73,7 +73,8 @@ describe.each(installed)('$library', (launcher) => {
     one ??= hashes;
     expect(hashes).toEqual(one);
     // None is that of another: what each is about has an effect.
-    expect(new Set(Object.values(hashes)).size).toBe(12);
+    // But for those whose updates are shared out.
+    expect(new Set(Object.values(hashes)).size).toBe(Object.keys(hashes).length - 2);
     expect([hashes.wideSharded, hashes.wideRowsSharded]).toEqual([hashes.wide, hashes.wideRows]);
   });
 

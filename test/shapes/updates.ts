@@ -95,8 +95,38 @@ const accumulate: Generator = (d) => {
 
 /** What travels together and what in pieces: numbers of both kinds, and nothing at all. */
 const sync: Generator = (d) => {
-  const ins = d.list(1, 5, (): TensorType => ({ dtype: d.pick('f32', 'f64'), shape: d.sizes(d.int(0, 3), 40_000) }));
-  return { ins, attrs: {}, fill: ins.map((): FillOf => 'normal') };
+  const tensors = d.list(1, 5, (): TensorType => ({ dtype: d.pick('f32', 'f64'), shape: d.sizes(d.int(0, 3), 40_000) }));
+  // Some are divided by one of two scalars, which come first, since what has begun is divided by what began before.
+  const ins = [f64(), f64(), ...tensors];
+  const begun = ins.map((_, k) => k < 2 || d.flag());
+  const by = ins.map((_, k) => (k < 2 ? -1 : d.pick(-1, 0, 1)));
+  return { ins, attrs: { by, begun }, fill: ins.map((_, k): FillOf => (k < 2 ? d.pick<FillOf>([0.5, 3], [0, 0]) : 'normal')) };
+};
+const syncBegin: Generator = (d) => {
+  const x: TensorType = { dtype: d.pick('f32', 'f64'), shape: d.sizes(d.int(0, 3), 40_000) };
+  const ins = [x, i32(), ...(d.flag() ? [f64()] : [])];
+  return { ins, attrs: {}, fill: ins.map((t): FillOf => (t.dtype === 'i32' ? [0, 9] : [0.5, 3])) };
+};
+
+/** Rows of a table at the places of their micro-batches. */
+const stepRows = (d: Draw): { micros: number; most: number; row: number[]; rows: number } => ({
+  micros: d.int(1, 9),
+  most: d.int(0, 40),
+  row: d.sizes(d.int(0, 2), 200),
+  rows: d.int(1, 60),
+});
+const keepRows: Generator = (d) => {
+  const { micros, most, row, rows } = stepRows(d);
+  // Those in use come first, as many as there are places at most.
+  const n = d.int(0, 60);
+  const used = d.int(0, Math.min(n, most));
+  const ids = Array.from({ length: n }, (_, u) => (u < used ? d.int(0, rows - 1) : -1));
+  const ins = [f32(micros, most, ...row), i32(micros, most), f32(n, ...row), i32(n)];
+  return { ins, attrs: { rows }, fill: ['normal', [0, rows + 1], 'normal', { exactly: ids }] };
+};
+const syncRows: Generator = (d) => {
+  const { micros, most, row, rows } = stepRows(d);
+  return { ins: [f32(micros, most, ...row), i32(micros, most)], attrs: { rows }, fill: ['normal', [0, rows + 1]] };
 };
 
 /** Of a group of one, who has all parts. */
@@ -112,6 +142,9 @@ export const UPDATE_CASES: Readonly<Record<string, Generator>> = {
   accumulate,
   sync,
   allGather,
+  syncBegin,
+  keepRows,
+  syncRows,
   carry: two(['f32', 'f64', 'i32', 'u8']),
   leave: two(['f32', 'f64', 'i32', 'u8']),
   // Neither a flag of 0 nor any place of what is to blame ends the run.

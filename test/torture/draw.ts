@@ -34,7 +34,7 @@ export function drawProgram(seed: number): ProgramSpec {
   const size = Math.min(most, norms ? Math.max(2, batchSize) : batchSize);
   const dropLast = r.chance(0.15);
   const carries = input.source === 'consecutive';
-  const accumulate = sparse ? 1 : r.chance(0.3) ? r.between(2, 8) : 1;
+  const accumulate = r.chance(0.3) ? r.between(2, 8) : 1;
   const around = drawAround(r, input, sparse);
   const rows = carries ? size * r.between(2, 4) : rowsFor(r, size, dropLast, norms);
   const steps = r.between(2, 6);

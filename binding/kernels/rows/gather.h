@@ -54,7 +54,7 @@ static void scatter_plan(const Args& a, const ScatterPlan& p, int64_t rows, int6
   memset(p.start, 0, (rows + 2) * sizeof(int64_t));
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if (index_ok(a, k, v, rows) && v != skipped) p.start[v + 2]++;
+    if (index_counts(a, k, v, rows, skipped)) p.start[v + 2]++;
   }
   for (int64_t v = 2; v <= rows + 1; v++) p.start[v] += p.start[v - 1];
   for (int64_t k = 0; k < count; k++) {

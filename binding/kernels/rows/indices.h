@@ -12,4 +12,8 @@ static inline bool index_ok(const Args& a, int64_t position, int64_t value, int6
   fail(a.status, kIndexOutOfBounds, position, (double)value, (double)bound);
   return false;
 }
+// The same of what may be left out: false, and no failure, for `skipped`, if that is 0 or more.
+static inline bool index_counts(const Args& a, int64_t position, int64_t value, int64_t bound, int64_t skipped) {
+  return (value != skipped || skipped < 0) && index_ok(a, position, value, bound);
+}
 }   // namespace gradclip::GRADCLIP_ISA

@@ -24,7 +24,7 @@ static void rows_plan(const Args& a, const RowsPlan& p, int32_t* at) {
   memset(p.start, 0, (count + 2) * sizeof(int64_t));
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
-    if (!index_ok(a, k, v, rows) || v == a.i[kScatterRowsSkipped]) continue;
+    if (!index_counts(a, k, v, rows, a.i[kScatterRowsSkipped])) continue;
     if (at[v] < 0) at[v] = (int32_t)used++;
     p.start[at[v] + 2]++;
   }
@@ -111,7 +111,7 @@ static void lookup_plan(const Args& a, const LookupPlan& l, int32_t* ids) {
   for (int64_t k = 0; k < count; k++) {
     const int64_t v = index_at(a.in[1], bytes, k);
     l.place[k] = -1;
-    if (!index_ok(a, k, v, rows) || v == a.i[kScatterRowsSkipped]) continue;
+    if (!index_counts(a, k, v, rows, a.i[kScatterRowsSkipped])) continue;
     uint32_t h = ((uint32_t)v * 2654435761u) >> l.shift;
     while (l.slot[h] && ids[l.slot[h] - 1] != v) h = (h + 1) & mask;
     if (!l.slot[h]) ids[used] = (int32_t)v, l.slot[h] = ++used;

@@ -3,14 +3,16 @@
 #include "../unit.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// What is exchanged at once: while one piece is added, nothing travels; smaller ones would each wait for an answer.
-constexpr int64_t kSyncPiece = int64_t(1) << 22;
 // Tensors up to so many bytes travel together.
 constexpr int64_t kSyncSmall = int64_t(1) << 16;
 
-enum SyncInts { kSyncF64, kSyncElements, kSyncIntsPer };
+enum SyncInts { kSyncF64, kSyncElements, kSyncBy, kSyncBegun, kSyncIntsPer };
 static int64_t sync_bytes(const int64_t* i, int32_t k) {
   return size_of(i[kSyncIntsPer * k + kSyncElements], i[kSyncIntsPer * k + kSyncF64] ? 8 : 4);
+}
+// Whether it travels with others; what syncBegin has taken along does not.
+static bool sync_is_small(const int64_t* i, int32_t k) {
+  return !i[kSyncIntsPer * k + kSyncBegun] && sync_bytes(i, k) <= kSyncSmall;
 }
 // Where one of the small tensors lies among them; those of f64 come first, so that each is aligned.
 static int64_t sync_place(const int64_t* i, int32_t n, int32_t of, int64_t* all) {
@@ -18,7 +20,7 @@ static int64_t sync_place(const int64_t* i, int32_t n, int32_t of, int64_t* all)
   for (int f64 = 1; f64 >= 0; f64--) {
     for (int32_t k = 0; k < n; k++) {
       const int64_t bytes = sync_bytes(i, k);
-      if (bytes > kSyncSmall || (i[kSyncIntsPer * k + kSyncF64] != 0) != (f64 != 0)) continue;
+      if (!sync_is_small(i, k) || (i[kSyncIntsPer * k + kSyncF64] != 0) != (f64 != 0)) continue;
       if (k == of) place = at;
       at += bytes;
     }
@@ -27,29 +29,51 @@ static int64_t sync_place(const int64_t* i, int32_t n, int32_t of, int64_t* all)
   return place;
 }
 
-// in, out: tensors, each of n numbers; out is in plus what the others have. ints: f64 (0 or 1), elements, of each
+// in, out: tensors, each of n numbers; out is in plus what the others have, divided by the sum of another one where there is anything of that.
+// ints: f64 (0 or 1), elements, which input divides (-1: none), whether syncBegin had it, of each
 void sync_need(Need& n) {
-  if (n.n_in != n.n_out || n.n_i != kSyncIntsPer * n.n_in) return n.fail("expected two ints for each input, and as many outputs");
+  if (n.n_in != n.n_out || n.n_i != kSyncIntsPer * n.n_in)
+    return n.fail("expected four ints for each input, and as many outputs");
   int64_t largest = 0, small = 0;
   for (int32_t k = 0; k < n.n_in; k++) {
-    const int64_t f64 = n.i[kSyncIntsPer * k + kSyncF64];
-    if (f64 < 0 || f64 > 1 || n.i[kSyncIntsPer * k + kSyncElements] < 0) return n.fail("f64 must be 0 or 1, elements >= 0");
+    const int64_t* const of = n.i + kSyncIntsPer * k;
+    if (of[kSyncF64] < 0 || of[kSyncF64] > 1 || of[kSyncElements] < 0) return n.fail("f64 must be 0 or 1, elements >= 0");
+    if (of[kSyncBy] < -1 || of[kSyncBy] >= n.n_in) return n.fail("what divides must be an input, or -1");
+    if (of[kSyncBegun] < 0 || of[kSyncBegun] > 1) return n.fail("begun must be 0 or 1");
+    if (of[kSyncBy] >= 0) {
+      const int64_t* const by = n.i + kSyncIntsPer * of[kSyncBy];
+      if (by[kSyncF64] != 1 || by[kSyncElements] != 1 || by[kSyncBy] != -1)
+        return n.fail("what divides must be an f64 scalar that nothing divides");
+      if (of[kSyncBegun] && (!by[kSyncBegun] || of[kSyncBy] > k)) return n.fail("what divides must have begun before");
+    }
     const int64_t bytes = sync_bytes(n.i, k);
     n.in[k] = n.out[k] = bytes;
     n.alias(k, k);
-    if (bytes > kSyncSmall)
+    if (!sync_is_small(n.i, k))
       largest = bytes > largest ? bytes : largest;
     else
       small += bytes;
   }
-  if (largest > kSyncPiece) largest = kSyncPiece;
+  if (largest > kWirePiece) largest = kWirePiece;
   small = (small + 63) / 64 * 64;
   n.scratch = 2 * small > small + largest ? 2 * small : small + largest;
 }
 
+// y = (x + other) / by; without other or by, as it is.
 template <class T>
-static void sync_add(T* x, const T* y, Range r) {
-  for (int64_t k = r.begin; k < r.end; k++) x[k] += y[k];
+static void sync_add(T* y, const T* x, const void* others, const double* by, Range r) {
+  const T* const other = (const T*)others;
+  if (by) {
+    const T d = (T)*by;
+    if (other)
+      for (int64_t k = r.begin; k < r.end; k++) y[k] = (x[k] + other[k]) / d;
+    else
+      for (int64_t k = r.begin; k < r.end; k++) y[k] = x[k] / d;
+  } else if (other) {
+    for (int64_t k = r.begin; k < r.end; k++) y[k] = x[k] + other[k];
+  } else if (y != x) {
+    memcpy(y + r.begin, x + r.begin, (size_t)(r.end - r.begin) * sizeof(T));
+  }
 }
 
 // What a process gives that has no micro-batch: added to anything, it leaves each bit, which 0 does not.
@@ -58,95 +82,177 @@ static void sync_nothing(T* x, Range r) {
   for (int64_t k = r.begin; k < r.end; k++) x[k] = (T)-0.0;
 }
 
-// x += that of each of the others, in the tree of ranks: those of 2^k ranks in order, then those of as many after them. A sum of two is the same on both.
-// With another number of ranks than 2^k, those beyond give theirs to one of the others before, and take the sum of all after.
+// The sum of what this process has and what each of the others has, in the tree of ranks: those of 2^k ranks in order, then those of as many after them.
+// A sum of two is the same on both. With another number of ranks than 2^k, those beyond give theirs to one of the others before, and take the sum of all
+// after.
 struct SyncSum {
-  const Wire& wire;
-  const Team& team;
+  Wire wire;
+  Team team;
   int32_t lower;   // the largest 2^k
 
+  SyncSum(const Wire& w, const Team& t) : wire(w), team(t), lower(1) {
+    while (2 * lower <= wire.size) lower *= 2;
+  }
+  // own: where it begins; y takes the sum, and may be the same. add(y, x, other, last): y = x + other, the last of the sums or not.
   template <class Add>
-  void run(char* x, int64_t bytes, char* other, Add add) const {
+  void run(char* y, const char* own, int64_t bytes, char* other, Add add) const {
     const int32_t rank = wire.rank, spare = rank ^ lower;
     if (rank >= lower) {
-      if (team.rank == 0) {
-        wire.exchange(wire.impl, spare, x, bytes, nullptr, 0);
-        wire.exchange(wire.impl, spare, nullptr, 0, x, bytes);
-      }
+      trade(spare, own, bytes, nullptr, 0);
+      trade(spare, nullptr, 0, y, bytes);
       return team.barrier();
     }
     const bool gives = spare < wire.size;
-    if (gives) receive(spare, nullptr, 0, other, bytes, add);
-    for (int32_t bit = 1; bit < lower; bit <<= 1) receive(rank ^ bit, x, bytes, other, bytes, add);
+    const char* x = own;
+    const auto receive = [&](int32_t peer, int64_t out, bool last) {
+      trade(peer, x, out, other, bytes);
+      team.barrier();
+      add(y, x, other, last);
+      x = y;
+      team.barrier();
+    };
+    if (gives) receive(spare, 0, false);
+    for (int32_t bit = 1; bit < lower; bit <<= 1) receive(rank ^ bit, bytes, 2 * bit == lower);
     if (gives) {
-      if (team.rank == 0) wire.exchange(wire.impl, spare, x, bytes, nullptr, 0);
+      trade(spare, y, bytes, nullptr, 0);
       team.barrier();
     }
   }
-  template <class Add>
-  void receive(int32_t peer, const char* x, int64_t out, char* other, int64_t bytes, Add add) const {
-    if (team.rank == 0) wire.exchange(wire.impl, peer, x, out, other, bytes);
-    team.barrier();
-    add();
-    team.barrier();
+  void trade(int32_t peer, const char* out, int64_t out_bytes, char* in, int64_t in_bytes) const {
+    if (team.rank == 0) wire.exchange(wire.impl, peer, out, out_bytes, in, in_bytes);
   }
 };
+
+// That of a tensor which lies in `own`, piece by piece; `by` is where what divides it is by then.
+static void sync_tensor(const SyncSum& sum, char* out, const char* own, int64_t bytes, bool f64, const double* by, char* other) {
+  double total = 1;
+  // 1 where nothing counts: all that it divides is 0.
+  if (by) total = *by, total += total == 0;
+  for (int64_t at = 0; at < bytes; at += kWirePiece) {
+    const int64_t length = bytes - at < kWirePiece ? bytes - at : kWirePiece;
+    sum.run(out + at, own + at, length, other, [&](char* y, const char* x, const char* o, bool last) {
+      const double* const d = by && last ? &total : nullptr;
+      if (f64)
+        sync_add((double*)y, (const double*)x, o, d, split(length / 8, sum.team));
+      else
+        sync_add((float*)y, (const float*)x, o, d, split(length / 4, sum.team));
+    });
+  }
+}
+// One tensor, of a process that has it or nothing.
+static void sync_fill(char* out, const void* in, int64_t n, bool f64, bool nothing, const Team& team) {
+  const Range r = split(n, team);
+  if (f64)
+    nothing ? sync_nothing((double*)out, r) : sync_add((double*)out, (const double*)in, nullptr, nullptr, r);
+  else
+    nothing ? sync_nothing((float*)out, r) : sync_add((float*)out, (const float*)in, nullptr, nullptr, r);
+}
 
 void sync(const Args& a, const Team& team) {
   const int64_t* const i = a.i;
   const Wire* const wire = a.ctx->wire;
   // Who has all micro-batches of a step may still have others to give them to, who have none.
-  const bool alone = !wire || wire->size == 1;
+  const bool alone = !wire || wire->size == 1, nothing = a.ctx->share == 0;
   if (alone && a.ctx->share != a.ctx->micros) return fail(a.status, kNoGroup, 0, 0, 0);
-  int64_t small = 0;
-  for (int32_t k = 0; k < a.n_in; k++) {
-    const int64_t bytes = sync_bytes(i, k), n = i[kSyncIntsPer * k + kSyncElements];
-    char* const packed = (char*)a.scratch + sync_place(i, a.n_in, k, &small);
-    char* const to = bytes > kSyncSmall || alone ? (char*)a.out[k] : packed;
-    if (a.ctx->share == 0) {
-      const Range r = split(n, team);
-      if (i[kSyncIntsPer * k + kSyncF64])
-        sync_nothing((double*)to, r);
-      else
-        sync_nothing((float*)to, r);
-      continue;
-    }
-    const Range r = split(bytes, team);
-    if (to != a.in[k]) memcpy(to + r.begin, (const char*)a.in[k] + r.begin, (size_t)(r.end - r.begin));
-  }
-  if (alone) return;
+  const auto f64 = [i](int32_t k) { return i[kSyncIntsPer * k + kSyncF64] != 0; };
+  const auto elements = [i](int32_t k) { return i[kSyncIntsPer * k + kSyncElements]; };
+  // Sums that were begun are there where they have begun; of who has nothing they are made now, in the same order.
+  const auto begun = [&](int32_t k) { return !alone && i[kSyncIntsPer * k + kSyncBegun] != 0; };
+  char* const packed = (char*)a.scratch;
+  int64_t small = 0, floats = 0, doubles = 0;
+  sync_place(i, a.n_in, 0, &small);
+  char* const other = packed + small;
+  const SyncSum sum(alone ? Wire{0, 1, nullptr, nullptr, nullptr, nullptr} : *wire, team);
+  if (!alone && team.rank == 0) wire->finish(wire->impl);
   team.barrier();
-  SyncSum sum{*wire, team, 1};
-  while (2 * sum.lower <= wire->size) sum.lower *= 2;
-  char* const other = (char*)a.scratch + small;
-  if (small > 0) {
-    int64_t doubles = 0, floats = 0;
-    for (int32_t k = 0; k < a.n_in; k++)
-      if (sync_bytes(i, k) <= kSyncSmall) (i[kSyncIntsPer * k + kSyncF64] ? doubles : floats) += i[kSyncIntsPer * k + kSyncElements];
-    char* const x = (char*)a.scratch;
-    sum.run(x, 8 * doubles + 4 * floats, other, [&] {
-      sync_add((double*)x, (const double*)other, split(doubles, team));
-      sync_add((float*)(x + 8 * doubles), (const float*)(other + 8 * doubles), split(floats, team));
+  for (int32_t k = 0; k < a.n_in; k++) {
+    if (!begun(k)) continue;
+    char* const out = (char*)a.out[k];
+    sync_fill(out, a.in[k], elements(k), f64(k), nothing, team);
+    team.barrier();
+    const int64_t of = i[kSyncIntsPer * k + kSyncBy];
+    if (nothing) sync_tensor(sum, out, out, sync_bytes(i, k), f64(k), of >= 0 ? (const double*)a.out[of] : nullptr, other);
+  }
+  for (int32_t k = 0; k < a.n_in; k++) {
+    if (!sync_is_small(i, k)) continue;
+    sync_fill(packed + sync_place(i, a.n_in, k, &small), a.in[k], elements(k), f64(k), nothing, team);
+    (f64(k) ? doubles : floats) += elements(k);
+  }
+  team.barrier();
+  if (doubles + floats > 0 && !alone) {
+    sum.run(packed, packed, 8 * doubles + 4 * floats, other, [&](char* y, const char* x, const char* o, bool) {
+      sync_add((double*)y, (const double*)x, o, nullptr, split(doubles, team));
+      sync_add((float*)(y + 8 * doubles), (const float*)(x + 8 * doubles), o + 8 * doubles, nullptr, split(floats, team));
     });
   }
+  // What divides is read before it is written over.
+  const auto divisor = [&](int32_t k) -> const double* {
+    const int64_t of = i[kSyncIntsPer * k + kSyncBy];
+    if (of < 0) return nullptr;
+    if (sync_is_small(i, (int32_t)of)) return (const double*)(packed + sync_place(i, a.n_in, (int32_t)of, &small));
+    return (const double*)(begun((int32_t)of) ? a.out[of] : a.in[of]);
+  };
   for (int32_t k = 0; k < a.n_in; k++) {
-    const int64_t bytes = sync_bytes(i, k);
-    if (bytes <= kSyncSmall) {
-      const char* const packed = (const char*)a.scratch + sync_place(i, a.n_in, k, &small);
-      const Range r = split(bytes, team);
-      memcpy((char*)a.out[k] + r.begin, packed + r.begin, (size_t)(r.end - r.begin));
+    if (begun(k)) continue;
+    const double* const by = divisor(k);
+    char* const out = (char*)a.out[k];
+    if (!sync_is_small(i, k) && !alone) {
+      if (nothing) {
+        sync_fill(out, nullptr, elements(k), f64(k), true, team);
+        team.barrier();
+      }
+      sync_tensor(sum, out, nothing ? out : (const char*)a.in[k], sync_bytes(i, k), f64(k), by, other);
       continue;
     }
-    for (int64_t at = 0; at < bytes; at += kSyncPiece) {
-      const int64_t length = bytes - at < kSyncPiece ? bytes - at : kSyncPiece;
-      char* const x = (char*)a.out[k] + at;
-      sum.run(x, length, other, [&] {
-        if (i[kSyncIntsPer * k + kSyncF64])
-          sync_add((double*)x, (const double*)other, split(length / 8, team));
-        else
-          sync_add((float*)x, (const float*)other, split(length / 4, team));
-      });
-    }
+    const void* const from = sync_is_small(i, k) ? packed + sync_place(i, a.n_in, k, &small) : a.in[k];
+    double total = 1;
+    if (by) total = *by, total += total == 0;
+    const Range r = split(elements(k), team);
+    if (f64(k))
+      sync_add((double*)out, (const double*)from, nullptr, by ? &total : nullptr, r);
+    else
+      sync_add((float*)out, (const float*)from, nullptr, by ? &total : nullptr, r);
   }
+}
+
+// A sum that is made beside the team.
+struct SyncBegun {
+  Wire wire;
+  char* x;
+  int64_t bytes;
+  const double* by;
+  bool f64;
+};
+static void sync_begun(const void* arg, void* scratch) {
+  const SyncBegun& b = *(const SyncBegun*)arg;
+  sync_tensor(SyncSum(b.wire, Team{0, 1, nullptr, nullptr}), b.x, b.x, b.bytes, b.f64, b.by, (char*)scratch);
+}
+static_assert(sizeof(SyncBegun) <= Wire::kWireArg, "what is given along");
+
+// in: a tensor, a place in the order of those that begin, and optional what divides it, which has begun before. out: the tensor, whose sum is in its place
+// from the next `sync` on, and the next place in the order. After the last micro-batch of a process it begins to travel. ints: f64 (0 or 1), elements
+enum SyncBeginInts { kSyncBeginF64, kSyncBeginElements };
+void syncBegin(const Args& a, const Team& team) {
+  const bool f64 = a.i[kSyncBeginF64] != 0;
+  if (a.out[0] != a.in[0]) {
+    sync_fill((char*)a.out[0], a.in[0], a.i[kSyncBeginElements], f64, false, team);
+    team.barrier();
+  }
+  if (team.rank > 0) return;
+  *(int32_t*)a.out[1] = *(const int32_t*)a.in[1] + 1;
+  const Wire* const wire = a.ctx->wire;
+  if (!wire || wire->size == 1 || a.ctx->micro + 1 != a.ctx->base + a.ctx->share) return;
+  const SyncBegun begun{*wire, (char*)a.out[0], size_of(a.i[kSyncBeginElements], f64 ? 8 : 4),
+                        a.n_in > 2 ? (const double*)a.in[2] : nullptr, f64};
+  wire->begin(wire->impl, sync_begun, &begun, sizeof begun);
+}
+void syncBegin_need(Need& n) {
+  if (n.n_in < 2 || n.n_in > 3) return n.fail("expected two or three inputs");
+  if (n.i[kSyncBeginF64] < 0 || n.i[kSyncBeginF64] > 1 || n.i[kSyncBeginElements] < 0)
+    return n.fail("f64 must be 0 or 1, elements >= 0");
+  n.in[0] = n.out[0] = size_of(n.i[kSyncBeginElements], n.i[kSyncBeginF64] ? 8 : 4);
+  n.in[1] = n.out[1] = 4;
+  if (n.n_in > 2) n.in[2] = 8;
+  n.alias(0, 0), n.alias(1, 1);
 }
 }   // namespace gradclip::GRADCLIP_ISA

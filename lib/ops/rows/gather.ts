@@ -193,7 +193,7 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     };
   },
   cost: (node) => moved(node, sizeOf(typeOf(node, 0).shape)),
-  indices: ({ attrs }) => [{ input: 1, bound: attrs.rows }],
+  indices: ({ attrs }) => [{ input: 1, bound: attrs.rows, ignored: attrs.padding ?? null }],
   ref([y, squares], [x, indices], node) {
     const { row } = scatterShape(node);
     // In f64, rounded once.
@@ -219,6 +219,8 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     { ins: [f32(2), i32()], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
     { ins: [f32(0, 4), i32(0)], attrs: { rows: 2 }, fill: ['normal', [0, 2]] },
     { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 2 }, fill: ['normal', [0, 4]], tolerance: 1e-5 },
+    // What is left out need be no row.
+    { ins: [f32(30, 5), i32(30)], attrs: { rows: 4, padding: 4 }, fill: ['normal', [0, 5]], noGradient: true, tolerance: 1e-5 },
     {
       ins: [f32(60, 40), i32(60)],
       attrs: { rows: 25, stats: true },

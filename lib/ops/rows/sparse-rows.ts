@@ -71,6 +71,7 @@ export const LOOKUP_ROWS: OpDef<LookupRowsAttrs> = {
     lookupSample(f32(3, 20, 33), { dtype: 'u8', shape: [3, 20] }, { rows: 200, padding: 5, stats: true }),
     lookupSample(f32(40, 300), i32(40), { rows: 7, padding: 0, stats: true }),
     lookupSample(f32(0, 4), i32(0), { rows: 6, stats: true }),
+    { ...lookupSample(f32(40, 5), i32(40), { rows: 7, padding: 7 }), fill: ['normal', [0, 8]] },
   ],
 };
 function lookupSample(x: TensorType, indices: TensorType, attrs: LookupRowsAttrs): Sample<LookupRowsAttrs> {

@@ -1,35 +1,110 @@
 // sync.ts: sums over the processes that train together. Kernel: sync.h.
-import { DTypeError } from '../../errors.ts';
+import { DTypeError, ShapeError } from '../../errors.ts';
 import { inSection, type Tensor } from '../../ir/graph.ts';
-import { bytesOf, f32, f64, type OpDef, type RefArray, sizeOf } from '../../ir/op.ts';
+import { bytesOf, f32, f64, i32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+
+/** Tensors up to so many bytes travel together. Twin: kSyncSmall. */
+export const SMALL: number = 1 << 16;
+
+export interface SyncAttrs {
+  /** For each input: which of them its sum is divided by, where that is not 0; -1: none. */
+  readonly by: readonly number[];
+  /** For each input: whether syncBegin had it. */
+  readonly begun: readonly boolean[];
+}
+
+const expectFloats = (op: string, { dtype }: TensorType): void => {
+  if (dtype !== 'f32' && dtype !== 'f64') throw new DTypeError(`${op}: expected f32 or f64, got ${dtype}`);
+};
+const expectScalar = (op: string, t: TensorType | undefined): void => {
+  if (t?.dtype === 'f64' && t.shape.length === 0) return;
+  throw new DTypeError(`${op}: expected an f64 scalar to divide by, got ${t ? typeName(t) : 'nothing'}`);
+};
 
 /**
  * Tensors as this process has them, and their sums over all processes of the group, in the order of ranks: of 2^k of them, by the tree by which
- * micro-batches are summed. Of a step that this process takes all micro-batches of, they stay as they are.
+ * micro-batches are summed. Of a step that this process takes all micro-batches of, they stay as they are, but for what divides them.
  */
-export const SYNC: OpDef<Record<string, never>> = {
+export const SYNC: OpDef<SyncAttrs> = {
   name: 'sync',
-  infer(ins) {
-    for (const { dtype } of ins) {
-      if (dtype !== 'f32' && dtype !== 'f64') throw new DTypeError(`sync: expected f32 or f64, got ${dtype}`);
+  infer(ins, { by, begun }) {
+    for (const t of ins) expectFloats('sync', t);
+    if (by.length !== ins.length || begun.length !== ins.length) {
+      throw new ShapeError(`sync: expected attributes of ${ins.length} inputs, got ${by.length} and ${begun.length}`);
     }
+    for (const k of by) if (k !== -1) expectScalar('sync', ins[k]);
     return [...ins];
   },
-  lower: ({ ins }) => ({ ints: ins.flatMap((t) => [t.dtype === 'f64' ? 1 : 0, sizeOf(t.shape)]) }),
+  lower: ({ ins, attrs: { by, begun } }) => ({
+    ints: ins.flatMap((t, k) => [t.dtype === 'f64' ? 1 : 0, sizeOf(t.shape), by[k]!, begun[k] ? 1 : 0]),
+  }),
   cost: ({ ins }) => ({
     flops: ins.reduce((sum, t) => sum + sizeOf(t.shape), 0),
     bytes: ins.reduce((sum, t) => sum + 3 * bytesOf(t.type), 0),
   }),
   inplace: ({ ins }) => ins.map((_, k) => [k, k] as const),
-  ref: (outs, ins) => outs.forEach((y, k) => void (y as RefArray).set(ins[k] as RefArray)),
+  ref(outs, ins, { attrs: { by } }) {
+    for (const [k, y] of outs.entries()) {
+      const total = by[k]! < 0 ? 1 : ins[by[k]!]![0]!;
+      const divisor = total === 0 ? 1 : total;
+      ins[k]!.forEach((v: number, i: number) => {
+        (y as RefArray)[i] = v / divisor;
+      });
+    }
+  },
+  samples: () => {
+    const sample = (ins: TensorType[], by: number[], begun: boolean[] = by.map(() => false)) => ({
+      ...{ ins, attrs: { by, begun }, noGradient: true },
+      fill: ins.map((t) => (t.dtype === 'f64' ? ('positive' as const) : ('normal' as const))),
+    });
+    return [
+      sample([f32(37)], [-1]),
+      sample([f32(5, 129), f64(), f32(0, 3), f32()], [1, -1, -1, 1]),
+      sample([f32(170, 111), f64(3)], [-1, -1]),
+      sample([f64(), f32(170, 111), f64(3)], [-1, 0, 0], [true, true, false]),
+    ];
+  },
+};
+
+/**
+ * A tensor whose sum over all processes begins when their last micro-batch has been added, while the next instructions run: `sync` waits for it. Inputs: the
+ * tensor, its place in the order of all that begin, i32, and optional what the sum is divided by, whose own sum has begun before. Outputs: the tensor,
+ * and the next place.
+ */
+export const SYNC_BEGIN: OpDef<Record<string, never>> = {
+  name: 'syncBegin',
+  infer([x, place, by]) {
+    expectFloats('syncBegin', x!);
+    if (place!.dtype !== 'i32' || place!.shape.length > 0) {
+      throw new DTypeError(`syncBegin: expected a place as i32, got ${typeName(place!)}`);
+    }
+    if (by) expectScalar('syncBegin', by);
+    return [x!, place!];
+  },
+  lower: ({ ins: [x] }) => ({ ints: [x!.dtype === 'f64' ? 1 : 0, sizeOf(x!.shape)] }),
+  cost: () => ({ flops: 0, bytes: 0 }),
+  passes: true,
+  inplace: () => [
+    [0, 0],
+    [1, 1],
+  ],
+  ref([y, next], [x, place]) {
+    (y as RefArray).set(x as RefArray);
+    next![0] = place![0]! + 1;
+  },
   samples: () => [
-    { ins: [f32(37)], attrs: {}, noGradient: true },
-    { ins: [f32(5, 129), f64(), f32(0, 3), f32()], attrs: {}, noGradient: true },
-    { ins: [f32(170, 111), f64(3)], attrs: {}, noGradient: true },
+    { ins: [f32(37), i32()], attrs: {}, fill: ['normal', [0, 9]], noGradient: true },
+    { ins: [f64(), i32()], attrs: {}, fill: ['normal', [0, 9]], noGradient: true },
+    { ins: [f32(170, 111), i32(), f64()], attrs: {}, fill: ['normal', [0, 9], 'positive'], noGradient: true },
   ],
 };
 
-/** The sum of a tensor over all processes of the group. The compiler makes one exchange of all that are in a graph. */
-export function sync(x: Tensor): Tensor {
-  return inSection(x.graph, 'apply', () => x.graph.add(SYNC, [x], {}).out);
+/**
+ * The sum of a tensor over all processes of the group. The compiler makes one exchange of all that are in a graph.
+ * @param count of this process, f64: the sum of all is what the sum is divided by, where it is not 0
+ */
+export function sync(x: Tensor, count?: Tensor): Tensor {
+  const ins = count ? [x, count] : [x];
+  const attrs = { by: count ? [1, -1] : [-1], begun: ins.map(() => false) };
+  return inSection(x.graph, 'apply', () => x.graph.add(SYNC, ins, attrs).outs[0]!);
 }

@@ -31,3 +31,6 @@ export function placeInTree(micro: number, micros: number): TreePlace {
 export function levelsOf(micros: number): number {
   return Math.max(1, 31 - Math.clz32(micros));
 }
+
+/** The most micro-batches of which so many partial sums wait at most. */
+export const mostOf = (levels: number): number => 2 * (1 << levels) - 1;

@@ -3,7 +3,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
 import type { Buffer, Module, Parameter } from '../../nn/module/module.ts';
-import { levelsOf } from '../../ops/step/tree.ts';
+import { levelsOf, mostOf } from '../../ops/step/tree.ts';
 import { copyOf, rowsBetween, rowTypes, traceRows } from '../feed/batch.ts';
 import { packBatches } from '../feed/feeder.ts';
 import { isRows, kindOf, type NdArray, type Source, type Tensors } from '../feed/source.ts';
@@ -247,7 +247,7 @@ export class GradientPrograms {
 
   #made(micros: number): Session<null, Kind> {
     const { buffers, prepare, ...spec } = this.#of;
-    const accumulators = new Accumulators(micros, buffers);
+    const accumulators = new Accumulators(mostOf(levelsOf(micros)), buffers);
     const trace = ({ rows, mode, penalties, scale, sums, trace }: Kind): { graph: Graph; extra: null } => {
       const of = { ...spec, accumulators: sums ? accumulators : null, penalties: penalties ? spec.penalties : [] };
       return { graph: traceGradients(of, mode, rows, (graph) => prepare(trace(graph, rows)), scale), extra: null };

@@ -176,6 +176,11 @@ export class Session<T, S extends Known = Shape> {
         held.push(entry);
         return entry.compiled;
       });
+      // One may have needed more between micro-batches than those before it were compiled for: next time all find as much.
+      if (shapes.some(({ name }, i) => this.#entries.get(name)?.compiled !== programs[i])) {
+        release();
+        return this.hold(shapes, data);
+      }
       return { programs, at, release };
     } catch (error) {
       release();
@@ -293,6 +298,11 @@ export class Session<T, S extends Known = Shape> {
   /** The block of what goes from one micro-batch to the next, which the programs of all shapes share. */
   #transient(graph: Graph): (Given & { readonly block: NativeBlock }) | null {
     const wanted = graph.states.filter((s) => s.transient);
+    if (wanted.some((s) => this.#isLarger(s))) {
+      this.forget();
+      this.#own?.block.dispose();
+      this.#own = null;
+    }
     if (!this.#own && wanted.length > 0) {
       const states = new Map<State, number>();
       let bytes = 0;
@@ -305,5 +315,13 @@ export class Session<T, S extends Known = Shape> {
     const other = wanted.find((s) => !this.#own!.states.has(s));
     if (other) throw new GraphError(`the graphs of two shapes of batches differ: ${other.name} is in one of them`);
     return this.#own;
+  }
+
+  /** Whether it is not there, and a smaller one is that it is in place of. */
+  #isLarger(state: State): boolean {
+    if (!this.#own || this.#own.states.has(state)) return false;
+    let { replaces } = state;
+    while (replaces && !this.#own.states.has(replaces)) ({ replaces } = replaces);
+    return replaces !== undefined;
   }
 }

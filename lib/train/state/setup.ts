@@ -181,7 +181,7 @@ export class Setup {
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;
     this.#penalties = regularize ? matchPenalties(model, trained, regularize) : [];
     const penalized = this.#penalties.flatMap(([, params]) => params.map((p) => p.name));
-    checkSparseTables(this.groups, accumulate, penalized);
+    checkSparseTables(this.groups, penalized);
     this.#checkpointed = checkpointed === undefined ? null : new Checkpointed(model, [checkpointed].flat());
     this.#scaling = options.lossScale === undefined ? null : new LossScale(options.lossScale);
     this.guarding = guards ? new Guarding(model, trained, guards) : null;
@@ -197,7 +197,7 @@ export class Setup {
     const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
     if (group) checkBuffers(this.buffers);
-    this.#accumulators = accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, group !== undefined) : null;
+    this.#accumulators = accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, group?.size) : null;
     this.#built = this.#build(clip, this.#groups);
     const search = this.#groups[0]?.optimizer.search;
     const vectors = search && searchStatesOf(search, this.#groups[0]!.params, this.#applyStates);

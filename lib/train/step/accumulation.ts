@@ -6,41 +6,70 @@ import type { TensorType } from '../../ir/op.ts';
 import type { Buffer } from '../../nn/module/module.ts';
 import { add, div, equal, mul } from '../../ops/elementwise/elementwise.ts';
 import { castTo } from '../../ops/elementwise/map.ts';
+import { scatterAdd } from '../../ops/rows/gather.ts';
+import { lookupRows } from '../../ops/rows/sparse-rows.ts';
 import { accumulate } from '../../ops/step/accumulate.ts';
+import { rowsOfStep, type StepRows } from '../../ops/step/rows-of-step.ts';
 import { sync } from '../../ops/step/sync.ts';
 import { levelsOf } from '../../ops/step/tree.ts';
+import { lookupsOf } from '../../optim/apply/lookups.ts';
 import { partsOf } from './weighing.ts';
 
 /** States that live from one micro-batch of a step to the next, the same in the programs of all batch sizes. */
 export class Accumulators {
   /** What each micro-batch leaves in a buffer for the next. */
   readonly pending: ReadonlyMap<Buffer, State>;
-  readonly #levels: number;
-  readonly #shared: boolean;
+  /** Whether other processes have some of the micro-batches. */
+  readonly shared: boolean;
+  /** The most micro-batches of this process. */
+  readonly own: number;
+  readonly #micros: number;
   readonly #sums = new Map<string, State>();
+  readonly #rows = new Map<string, StepRows<State>>();
 
   /**
    * @param micros the most micro-batches of a step
-   * @param shared whether other processes have some of them
+   * @param processes that have some of them; null: there are no others
    */
-  constructor(micros: number, buffers: Iterable<Buffer>, shared: boolean = false) {
-    this.#shared = shared;
-    this.#levels = levelsOf(micros);
+  constructor(micros: number, buffers: Iterable<Buffer>, processes: number | null = null) {
+    this.shared = processes !== null;
+    this.own = Math.ceil(micros / (processes ?? 1));
+    this.#micros = micros;
     this.pending = new Map(Array.from(buffers, (b) => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }]));
   }
 
   /** The sums of a graph for micro-batches of `rows` rows. */
   of(graph: Graph, rows: number): Sums {
-    return new Sums(graph, graph.scalar(rows, 'f64'), (name, type) => this.#state(name, type), this.#shared);
+    return new Sums(graph, graph.scalar(rows, 'f64'), this);
   }
 
-  #state(name: string, { dtype, shape }: TensorType): State {
+  /** Partial sums of what is of that type in each micro-batch. */
+  state(name: string, { dtype, shape }: TensorType): State {
     let state = this.#sums.get(name);
     if (!state) {
-      state = { name: `sum of ${name}`, type: { dtype, shape: [this.#levels, ...shape] }, transient: true };
+      state = { name: `sum of ${name}`, type: { dtype, shape: [levelsOf(this.own), ...shape] }, transient: true };
       this.#sums.set(name, state);
     }
     return state;
+  }
+
+  /**
+   * Places for rows of which each micro-batch has up to `most`. Where those of before have fewer, there are larger ones from here on.
+   * @param row dimensions of a row
+   */
+  rows(name: string, most: number, row: readonly number[]): StepRows<State> {
+    const before = this.#rows.get(name);
+    if (before && before.ids.type.shape[1]! >= most) return before;
+    const state = (what: string, type: TensorType, replaces: State | undefined): State => {
+      return { name: `${what} of ${name}`, type, transient: true, ...(replaces && { replaces }) };
+    };
+    const places = [this.#micros, most];
+    const states = {
+      rows: state('rows', { dtype: 'f32', shape: [...places, ...row] }, before?.rows),
+      ids: state('places', { dtype: 'i32', shape: places }, before?.ids),
+    };
+    this.#rows.set(name, states);
+    return states;
   }
 }
 
@@ -53,23 +82,37 @@ export interface LossOfStep extends Backward {
 export class Sums {
   readonly #graph: Graph;
   readonly #rows: Tensor;
-  readonly #state: (name: string, type: TensorType) => State;
-  readonly #shared: boolean;
-  readonly #divisors = new Map<Tensor, Tensor>();
+  readonly #states: Accumulators;
+  readonly #counts = new Map<Tensor, Count>();
 
-  constructor(graph: Graph, rows: Tensor, state: (name: string, type: TensorType) => State, shared: boolean) {
-    this.#shared = shared;
+  constructor(graph: Graph, rows: Tensor, states: Accumulators) {
     this.#graph = graph;
     this.#rows = rows;
-    this.#state = state;
+    this.#states = states;
   }
 
-  sum(name: string, value: Tensor, divisor?: Tensor): Tensor {
-    const state = this.#state(name, value.type);
-    if (!this.#shared) return accumulate(this.#graph, state, value, divisor);
+  /** Divided by what counts, where that is given and not 0. */
+  sum(name: string, value: Tensor, count?: Count): Tensor {
+    if (!this.#states.shared) return accumulate(this.#graph, this.#states.state(name, value.type), value, count?.divisor());
     // What others have of it is not there before the last micro-batch of each.
-    const all = sync(accumulate(this.#graph, state, value));
-    return divisor ? inSection(this.#graph, 'apply', () => div(all, castTo(divisor, all.dtype))) : all;
+    return sync(this.#ownSum(name, value), count?.own);
+  }
+
+  /** Over the micro-batches of this process. */
+  #ownSum(name: string, value: Tensor): Tensor {
+    if (this.#states.shared && this.#states.own === 1) return value;
+    return accumulate(this.#graph, this.#states.state(name, value.type), value);
+  }
+
+  /** The same of the gradient of a table that is updated by rows: as large as the table for whoever reads it so, and made of the rows that were looked up. */
+  #sumOfRows(name: string, parameter: string, gradient: Tensor, count: Count): Tensor {
+    const [rows, ...row] = gradient.shape as [number, ...number[]];
+    const found = lookupRows(lookupsOf(parameter, gradient), rows);
+    const states = this.#states.rows(name, Math.min(found.ids.shape[0]!, rows), row);
+    const all = rowsOfStep(this.#graph, states, { rows: found.values, ids: found.ids }, rows, this.#states.shared);
+    return inSection(this.#graph, 'apply', () =>
+      scatterAdd(div(all.rows, castTo(count.divisor(), 'f32')), all.ids, { rows, padding: rows }),
+    );
   }
 
   /**
@@ -77,12 +120,19 @@ export class Sums {
    * together are.
    * @param names of `wrt`
    * @param seed f64 scalar that gradients are multiplied by
+   * @param byRows whether each is a table that is updated by rows
    * @throws OptionError if what it divides by depends on `wrt`
    */
-  loss(loss: Tensor, names: readonly string[], wrt: readonly Tensor[], seed: Tensor | null): LossOfStep {
+  loss(
+    loss: Tensor,
+    names: readonly string[],
+    wrt: readonly Tensor[],
+    seed: Tensor | null,
+    byRows: readonly boolean[] = [],
+  ): LossOfStep {
     const parts = partsOf(loss).map((p, i, { length }) => {
       const part = length > 1 ? ` of part ${i}` : '';
-      const divisor = p.count ? this.#divisor(`what counts${part}`, p.count) : this.#divisor('rows', this.#rows);
+      const count = p.count ? this.#count(`what counts${part}`, p.count) : this.#count('rows', this.#rows);
       const total = p.count ? p.total : mul(p.mean, this.#rows);
       const learned = p.count ? names[backward(p.count, wrt).gradients.findIndex((g) => g !== null)] : undefined;
       if (learned !== undefined) {
@@ -91,8 +141,11 @@ export class Sums {
       }
       const { gradients, ends } = backward(total, wrt, seed ? { seed } : {});
       return {
-        total: this.sum(`loss${part}`, total, divisor),
-        gradients: gradients.map((g, k) => g && this.sum(`gradient ${names[k]}${part}`, g, divisor)),
+        total: this.sum(`loss${part}`, total, count),
+        gradients: gradients.map((g, k) => {
+          const name = `gradient ${names[k]}${part}`;
+          return g && (byRows[k] ? this.#sumOfRows(name, names[k]!, g, count) : this.sum(name, g, count));
+        }),
         ends,
       };
     });
@@ -105,14 +158,35 @@ export class Sums {
     );
   }
 
-  /** The sum of counts; 1 where nothing counts, and all that it divides is 0. */
-  #divisor(name: string, count: Tensor): Tensor {
-    let divisor = this.#divisors.get(count);
-    if (!divisor) {
-      const total = this.sum(name, count);
-      divisor = inSection(this.#graph, this.#shared ? 'apply' : this.#graph.section, () => add(total, equal(total, 0)));
-      this.#divisors.set(count, divisor);
+  #count(name: string, count: Tensor): Count {
+    let found = this.#counts.get(count);
+    if (!found) {
+      const own = this.#ownSum(name, count);
+      found = new Count(own, this.#states.shared);
+      this.#counts.set(count, found);
     }
-    return divisor;
+    return found;
+  }
+}
+
+/** What counts in a step, f64. */
+class Count {
+  /** In the micro-batches of this process. */
+  readonly own: Tensor;
+  readonly #shared: boolean;
+  #divisor: Tensor | null = null;
+
+  constructor(own: Tensor, shared: boolean) {
+    this.own = own;
+    this.#shared = shared;
+  }
+
+  /** In all of them; 1 where nothing counts, and all that it divides is 0. */
+  divisor(): Tensor {
+    if (this.#divisor) return this.#divisor;
+    const { graph, section } = this.own.node;
+    const total = this.#shared ? sync(this.own) : this.own;
+    this.#divisor = inSection(graph, this.#shared ? 'apply' : section, () => add(total, equal(total, 0)));
+    return this.#divisor;
   }
 }

@@ -82,16 +82,15 @@ export function checkSearch(options: TrainerOptions<Module, string>, carries: bo
 }
 
 /** @throws OptionError if a table that is to be updated by rows cannot be */
-export function checkSparseTables(groups: readonly ApplyGroup[], accumulate: number, penalized: Iterable<string>): void {
+export function checkSparseTables(groups: readonly ApplyGroup[], penalized: Iterable<string>): void {
   const names = new Set(penalized);
   for (const { params, optimizer } of groups) {
     for (const { name, sparse } of params) {
       if (!sparse) continue;
       checkSparse(name, optimizer);
-      const other = accumulate > 1 ? 'accumulate' : names.has(name) ? 'regularize' : null;
-      if (other === null) continue;
+      if (!names.has(name)) continue;
       throw new OptionError(
-        `${name}: sparse updates do not go with option ${other}, which gives every row of a table a gradient`,
+        `${name}: sparse updates do not go with option regularize, which gives every row of a table a gradient`,
       );
     }
   }

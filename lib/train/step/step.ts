@@ -128,15 +128,21 @@ export function differentiate(
   const params = trained.map((p) => graph.state(p.state));
   const sums = accumulators?.of(graph, rows) ?? null;
   const names = trained.map((p) => p.name);
-  const found = sums ? sums.loss(loss, names, params, seed) : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
+  const byRows = trained.map((p) => p.sparse);
+  const found = sums
+    ? sums.loss(loss, names, params, seed, byRows)
+    : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
   const unreached = unreachedOf(trained, params, found);
   const { total } = found;
   const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
-  // Gradients of tables that are updated by rows: what several lookups give is joined first. The sum over micro-batches is of whole tables.
-  const lookups = trained.map((p, i) => (p.sparse && !sums ? lookupsOf(p.name, gradients[i]!) : null));
-  for (const [i, found] of lookups.entries()) {
-    if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
-  }
+  // Gradients of tables that are updated by rows: what several lookups give is joined first.
+  const lookups = inSection(graph, sums ? 'apply' : graph.section, () =>
+    trained.map((p, i) => {
+      const found = p.sparse ? lookupsOf(p.name, gradients[i]!) : null;
+      if (found && gradients[i]!.node.ins[0] !== found.values) gradients[i] = denseOf(found, trained[i]!.shape[0]!);
+      return found;
+    }),
+  );
   inSection(graph, 'apply', () => graph.output('loss', total));
   const penalized = penalties.length > 0 ? penalize(graph, penalties, trained, gradients, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
