@@ -7,7 +7,7 @@ import { firstValues } from '../../ir/print.ts';
 import { toPrimitive } from '../../ir/traced.ts';
 import { tensor } from '../../ops/args.ts';
 import { carry, leave } from '../../ops/step/accumulate.ts';
-import { bool, choice, nullable, number, options as optionsOf, signature, text } from '../../options/index.ts';
+import { bool, choice, fn, nullable, number, options as optionsOf, signature, text } from '../../options/index.ts';
 import { graph as graphField, shape as shapeField, state as stateField } from '../fields.ts';
 import { register, Values } from './values.ts';
 
@@ -21,12 +21,26 @@ export interface BufferOptions {
   readonly persistent?: boolean;
   /** Takes its first values again when an epoch begins: what of the text before is not continued. Default false. */
   readonly eachEpoch?: boolean;
+  /**
+   * Where several processes train together, what all micro-batches of a step make of it, each from the value before the step: `mean`, the mean of what they
+   * assign, weighed by their rows; `sum`, the value before with what each has added. Default 'none': a trainer with a group refuses the model.
+   * @see tf.VariableAggregation
+   */
+  readonly aggregation?: Aggregation;
 }
+
+/** How one value is made of what the micro-batches of a step assign. */
+export type Aggregation = 'none' | 'mean' | 'sum';
+
+/** What all micro-batches of a step together make of a buffer that each of them assigns a value. */
+export type Join = (buffer: Buffer, value: Tensor) => Tensor;
 
 interface Bound {
   readonly graph: Graph;
   /** In a graph that accumulates: what micro-batches leave to the next. */
   readonly pending: State | null;
+  /** In a graph whose micro-batches are those of several processes. */
+  readonly join: Join | null;
   value: Tensor | null;
   assigned: boolean;
 }
@@ -39,16 +53,22 @@ const readBuffer = signature(
     fill: number().default(0),
     persistent: bool.default(true),
     eachEpoch: bool.default(false),
+    aggregation: choice('none', 'mean', 'sum').default('none'),
   }),
 );
 const readAssign = signature('nn.Buffer.assign', { value: tensor });
 const readInitialize = signature('nn.Buffer.initialize', { name: text });
-const readBind = signature('nn.Buffer.bind', { name: text, graph: graphField, pending: nullable(stateField) });
+const readBind = signature('nn.Buffer.bind', {
+  name: text,
+  graph: graphField,
+  pending: nullable(stateField),
+  join: nullable(fn<Join>()).default(null),
+});
 
 /**
  * State of a Module that is not trained, as PyTorch's buffers. While a model is traced it is an operand of every op,
  * and `assign` gives it its next value, in training. A step that is skipped leaves it as it was; each micro-batch of
- * a step sees what the one before assigned.
+ * a step sees what the one before assigned or, where several processes train together, what the step before left.
  * @throws OptionError
  */
 export class Buffer implements TensorLike {
@@ -58,6 +78,8 @@ export class Buffer implements TensorLike {
   readonly persistent: boolean;
   /** Whether an epoch begins with its first values. */
   readonly eachEpoch: boolean;
+  /** How one value is made of those that several processes assign. */
+  readonly aggregation: Aggregation;
   /** The state that stands for this buffer in every graph. */
   readonly state: State;
   #name = 'buffer';
@@ -67,10 +89,11 @@ export class Buffer implements TensorLike {
   #bound: Bound | null = null;
 
   constructor(shape: readonly number[], options: BufferOptions = {}) {
-    const { shape: dims, dtype, fill, persistent, eachEpoch } = readBuffer(arguments);
+    const { shape: dims, dtype, fill, persistent, eachEpoch, aggregation } = readBuffer(arguments);
     this.shape = dims;
     this.persistent = persistent;
     this.eachEpoch = eachEpoch;
+    this.aggregation = aggregation;
     this.#values = new Values(dtype, sizeOf(dims));
     const buffer = this;
     this.state = {
@@ -161,17 +184,17 @@ export class Buffer implements TensorLike {
    * Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign.
    * @throws OptionError; GraphError if it takes part in a trace already
    */
-  bind(name: string, graph: Graph, pending: State | null): () => void {
+  bind(name: string, graph: Graph, pending: State | null, join: Join | null = null): () => void {
     readBind(arguments);
     const before = this.#bound;
-    const bound: Bound = { graph, pending, value: null, assigned: false };
+    const bound: Bound = { graph, pending, join, value: null, assigned: false };
     this.#name = name;
     this.#bound = bound;
     return () => {
       this.#bound = before;
       if (!bound.assigned || !bound.value) return;
       if (pending) leave(graph, pending, bound.value);
-      graph.assign(this.state, bound.value);
+      graph.assign(this.state, join ? join(this, bound.value) : bound.value);
     };
   }
 

@@ -21,7 +21,7 @@ import { settingsOf, treeOf } from './repr.ts';
 import { walk } from './tree.ts';
 import { placeTogether, valuesOf } from './values.ts';
 
-export { Buffer, type BufferOptions } from './buffer.ts';
+export { type Aggregation, Buffer, type BufferOptions, type Join } from './buffer.ts';
 export { Parameter, type ParameterOptions } from './parameter.ts';
 export { type BindOptions, bindParameters } from './trace.ts';
 

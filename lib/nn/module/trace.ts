@@ -1,9 +1,9 @@
 // trace.ts: a model while it is traced: its parameters and buffers stand for states of the graph, and errors say in which layer they arose.
 import { GradclipError, GraphError } from '../../errors.ts';
 import { type Graph, type State, Tensor } from '../../ir/graph.ts';
-import { custom, type Field, instance, options as optionsOf, signature } from '../../options/index.ts';
+import { custom, type Field, fn, instance, options as optionsOf, signature } from '../../options/index.ts';
 import { graph as graphField } from '../fields.ts';
-import type { Buffer } from './buffer.ts';
+import type { Buffer, Join } from './buffer.ts';
 import { explained } from './calls.ts';
 import type { Module } from './module.ts';
 import type { Parameter } from './parameter.ts';
@@ -13,6 +13,8 @@ export interface BindOptions {
   readonly stands?: ReadonlyMap<Parameter, State> | undefined;
   /** In a graph that accumulates micro-batches: what each leaves in buffers for the next. */
   readonly pending?: ReadonlyMap<Buffer, State> | undefined;
+  /** In a graph whose micro-batches are those of several processes: what all of them make of what each assigns to a buffer. */
+  readonly join?: Join | undefined;
 }
 
 /** As module.ts tells them, which imports this file. */
@@ -27,6 +29,7 @@ const readBindParameters = signature(
   optionsOf<BindOptions>()({
     stands: instance<ReadonlyMap<Parameter, State>>('a Map', Map).optional(),
     pending: instance<ReadonlyMap<Buffer, State>>('a Map', Map).optional(),
+    join: fn<Join>().optional(),
   }),
 );
 
@@ -35,11 +38,11 @@ const readBindParameters = signature(
  * @returns a function that ends it, and assigns to buffers what they were given; call it in `finally`
  */
 export function bindParameters(graph: Graph, module: Module, options: BindOptions = {}): () => void {
-  const { stands, pending } = readBindParameters(arguments);
+  const { stands, pending, join } = readBindParameters(arguments);
   const ends = [
     ...Array.from(module.namedModules(), ([path, m]) => wrapForward(m, (call) => inLayer(graph, path, m, call))),
     ...Array.from(module.namedParameters(), ([name, p]) => p.bind(name, graph, stands?.get(p))),
-    ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null)),
+    ...Array.from(module.namedBuffers(), ([name, b]) => b.bind(name, graph, pending?.get(b) ?? null, join ?? null)),
   ];
   return () => {
     for (const end of ends.reverse()) end();

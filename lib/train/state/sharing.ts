@@ -77,11 +77,14 @@ export function checkBatch(where: string, batchSize: number, shards: number): vo
   refuse(where, 'batchSize', `expected a multiple of the ${shards} shards, such as ${near}, got ${batchSize}`, batchSize);
 }
 
-/** @throws OptionError where a model has what each process would keep for itself */
+/** @throws OptionError where a model has what goes on from one micro-batch to the next, which are those of several processes */
 export function checkBuffers(buffers: readonly Buffer[]): void {
-  const [first] = buffers;
+  const first = buffers.find(({ aggregation }) => aggregation === 'none');
   if (!first) return;
-  const text = `Trainer: option group: ${first.name} moves on with each micro-batch, in each process by its own: take groupNorm or layerNorm in place of batch norm, and nothing that is carried`;
+  const why = first.eachEpoch
+    ? 'is carried from one micro-batch to the next, and those are of several processes'
+    : "has one value for each process: make it with option aggregation, 'mean' or 'sum', which says what becomes of them";
+  const text = `Trainer: option group: buffer ${first.name} ${why}`;
   throw new OptionError(text, { option: 'group', name: first.name });
 }
 

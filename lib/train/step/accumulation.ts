@@ -3,8 +3,8 @@ import { type Backward, backward } from '../../autodiff.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
 import type { TensorType } from '../../ir/op.ts';
-import type { Buffer } from '../../nn/module/module.ts';
-import { add, div, equal, mul } from '../../ops/elementwise/elementwise.ts';
+import type { Aggregation, BindOptions, Buffer } from '../../nn/module/module.ts';
+import { add, div, equal, mul, sub } from '../../ops/elementwise/elementwise.ts';
 import { castTo } from '../../ops/elementwise/map.ts';
 import { scatterAdd } from '../../ops/rows/gather.ts';
 import { lookupRows } from '../../ops/rows/sparse-rows.ts';
@@ -17,15 +17,16 @@ import { partsOf } from './weighing.ts';
 
 /** States that live from one micro-batch of a step to the next, the same in the programs of all batch sizes. */
 export class Accumulators {
-  /** What each micro-batch leaves in a buffer for the next. */
-  readonly pending: ReadonlyMap<Buffer, State>;
   /** Whether other processes have some of the micro-batches. */
   readonly shared: boolean;
   /** The most micro-batches of this process. */
   readonly own: number;
   readonly #micros: number;
+  /** What each micro-batch leaves in a buffer for the next; null: they are not one after the other. */
+  readonly #pending: ReadonlyMap<Buffer, State> | null;
   readonly #sums = new Map<string, State>();
   readonly #rows = new Map<string, StepRows<State>>();
+  readonly #graphs = new WeakMap<Graph, Sums>();
 
   /**
    * @param micros the most micro-batches of a step
@@ -35,12 +36,26 @@ export class Accumulators {
     this.shared = processes !== null;
     this.own = Math.ceil(micros / (processes ?? 1));
     this.#micros = micros;
-    this.pending = new Map(Array.from(buffers, (b) => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }]));
+    const pendingOf = (b: Buffer): [Buffer, State] => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }];
+    this.#pending = this.shared ? null : new Map(Array.from(buffers, pendingOf));
   }
 
   /** The sums of a graph for micro-batches of `rows` rows. */
   of(graph: Graph, rows: number): Sums {
-    return new Sums(graph, graph.scalar(rows, 'f64'), this);
+    let sums = this.#graphs.get(graph);
+    if (!sums) {
+      sums = new Sums(graph, graph.scalar(rows, 'f64'), this);
+      this.#graphs.set(graph, sums);
+    }
+    return sums;
+  }
+
+  /** How buffers are bound in such a graph. */
+  binding(graph: Graph, rows: number): BindOptions {
+    if (this.#pending) return { pending: this.#pending };
+    return {
+      join: ({ name, state, aggregation }, value) => this.of(graph, rows).joined(name, aggregation, graph.state(state), value),
+    };
   }
 
   /** Partial sums of what is of that type in each micro-batch. */
@@ -156,6 +171,19 @@ export class Sums {
         ends: [...a.ends, ...b.ends],
       })),
     );
+  }
+
+  /**
+   * What all micro-batches make of a value that each of them has computed from what was there before the step: in f64, so that values that are all the
+   * same stay that.
+   */
+  joined(name: string, aggregation: Aggregation, before: Tensor, value: Tensor): Tensor {
+    const wide = castTo(value, 'f64');
+    const from = castTo(before, 'f64');
+    const isMean = aggregation === 'mean';
+    const total = this.sum(`buffer ${name}`, isMean ? mul(wide, this.#rows) : sub(wide, from));
+    const count = isMean ? this.#count('rows', this.#rows) : null;
+    return inSection(this.#graph, 'apply', () => castTo(count ? div(total, count.divisor()) : add(from, total), value.dtype));
   }
 
   #count(name: string, count: Tensor): Count {

@@ -35,7 +35,7 @@ export function traceProbe(
   const graph = graphOf('train', spec.precision);
   const { groups, states, policy, finishing, scaling, accumulators } = spec;
   const trained = groups.flatMap((g) => g.params);
-  const loss = traceTrained(graph, spec, trace, accumulators?.pending);
+  const loss = traceTrained(graph, spec, trace, accumulators?.binding(graph, rows));
   const rectified = rectifiersOf(graph);
   const { total, grads, sums } = differentiate(loss, rows, { ...spec, trained }, scaling?.seed(graph) ?? null);
   const largest = rectified.map(({ out }) => max(out, { axes: unitsApart(out) }));

@@ -96,10 +96,10 @@ export function traceTrained<M extends Module>(
   graph: Graph,
   { model, loss, checkpointed, activations }: Pick<LossSpec<M>, 'model' | 'loss' | 'checkpointed' | 'activations'>,
   trace: (graph: Graph) => Tensors,
-  pending: BindOptions['pending'],
+  binding: BindOptions = {},
 ): Tensor {
   graph.activations = activations;
-  const build = (): Tensor => traceLoss(graph, model, loss, trace, { pending });
+  const build = (): Tensor => traceLoss(graph, model, loss, trace, binding);
   return checkpointed ? checkpointed.during(graph, build) : build();
 }
 
@@ -157,7 +157,7 @@ export function traceTrain<M extends Module>(
 ): { graph: Graph; extra: TracedStep } {
   const graph = graphOf('train', spec.precision);
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
-  const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.pending);
+  const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.binding(graph, rows));
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
@@ -214,8 +214,7 @@ export function traceGradients<M extends Module>(
   scale: number = 1,
 ): Graph {
   const graph = graphOf(mode, spec.precision);
-  const pending = mode === 'train' ? spec.accumulators?.pending : undefined;
-  const loss = traceTrained(graph, spec, trace, pending);
+  const loss = traceTrained(graph, spec, trace, mode === 'train' ? spec.accumulators?.binding(graph, rows) : {});
   const { grads } = differentiate(loss, rows, spec, scale === 1 ? null : graph.scalar(scale, 'f64'));
   inSection(graph, 'apply', () => {
     const squares = statistic(grads, { kind: 'sumSquares' });

@@ -74,9 +74,9 @@ abstract class BatchNorm extends Module {
     this.#momentum = given.momentum;
     this.weight = affine ? new Parameter([numFeatures], ones()) : null;
     this.bias = affine && bias ? new Parameter([numFeatures], zeros()) : null;
-    this.running_mean = track ? new Buffer([numFeatures]) : null;
-    this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
-    this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
+    this.running_mean = track ? new Buffer([numFeatures], { aggregation: 'mean' }) : null;
+    this.running_var = track ? new Buffer([numFeatures], { fill: 1, aggregation: 'mean' }) : null;
+    this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64', aggregation: 'mean' }) : null;
   }
 
   override extraRepr(): string {
@@ -152,7 +152,8 @@ const batchNorm3d = kind('BatchNorm3d', { 5: '[batch, features, depth, height, w
 /**
  * Normalizes each channel over the batch. In training by the batch's mean and variance, which enter `running_mean`
  * and `running_var` (the latter unbiased); in evaluation by those. `weight` and `bias` [features], 1 and 0 at first.
- * A step that is skipped leaves the running statistics as they were; of the micro-batches of a step each counts.
+ * A step that is skipped leaves the running statistics as they were; of the micro-batches of a step each counts, one after
+ * the other or, where several processes train together, all at once: the statistics move to the mean of theirs.
  * @shape x [batch, features] or [batch, features, length] -> as x
  * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
  * @see torch.nn.BatchNorm1d

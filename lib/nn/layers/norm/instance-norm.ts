@@ -72,9 +72,9 @@ abstract class InstanceNorm extends Module {
     this.#momentum = momentum;
     this.weight = affine ? new Parameter([numFeatures], ones()) : null;
     this.bias = affine && bias ? new Parameter([numFeatures], zeros()) : null;
-    this.running_mean = track ? new Buffer([numFeatures]) : null;
-    this.running_var = track ? new Buffer([numFeatures], { fill: 1 }) : null;
-    this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64' }) : null;
+    this.running_mean = track ? new Buffer([numFeatures], { aggregation: 'mean' }) : null;
+    this.running_var = track ? new Buffer([numFeatures], { fill: 1, aggregation: 'mean' }) : null;
+    this.num_batches_tracked = track ? new Buffer([], { dtype: 'f64', aggregation: 'mean' }) : null;
   }
 
   /** @throws ShapeError if x has another number of dimensions or channels, or, where statistics are kept, one value per channel only. */
