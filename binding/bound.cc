@@ -14,7 +14,7 @@ static uint8_t* there(const void* base) {
 Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Memory>& blocks) {
   program_ = std::move(program);
   if (Failure f = check(blocks)) return f;
-  if (poison_asked().on && !(own_arena_.reserve(program_->spec.arena_bytes) && poison_.plan(*program_, own_arena_.data()))) {
+  if (poison_asked().on && !poison_.plan(*program_)) {
     return {"ERR_MEMORY", "bind: no memory to poison"};
   }
   resolve(blocks);
@@ -24,7 +24,6 @@ Failure Bound::bind(std::shared_ptr<const Program> program, const std::vector<Me
 Failure Bound::rebind(const std::vector<Memory>& blocks) {
   if (Failure f = check(blocks)) return f;
   arena_.clear(), feed_.clear(), step_.clear(), report_.clear();
-  arena_at_ = nullptr;
   resolve(blocks);
   return {};
 }
@@ -87,16 +86,34 @@ void Bound::resolve(const std::vector<Memory>& blocks) {
         operands_[k] = there(blocks[place.space - kBlocks].data) + place.offset;
     }
   }
-  args_.clear();
-  for (const Instr& in : p.instrs) {
-    void** first = operands_.data() + in.places;
-    args_.push_back({first, first + in.n_out, nullptr, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats, in.n_out,
-                     in.n_in, in.n_i, in.n_f, &context_, &status_});
-  }
+  for (Lane& lane : lanes_) lane.args.clear();
 }
 
-void Bound::move(const std::vector<Patch>& patches, uint8_t* row) {
-  for (const Patch& p : patches) operands_[p.operand] = there(row) + p.offset;
+bool Bound::prepare(size_t lanes, uint8_t* arena) {
+  const Program& p = *program_;
+  if (lanes_.size() < lanes) lanes_.resize(lanes);
+  for (size_t k = 0; k < lanes; k++) {
+    Lane& lane = lanes_[k];
+    if (!arena && !lane.own.reserve(p.spec.arena_bytes)) return false;
+    uint8_t* const at = there(arena ? arena : lane.own.data());
+    if (lane.args.empty()) {
+      lane.operands = operands_;
+      lane.arena = nullptr;
+      lane.args.reserve(p.instrs.size());
+      for (const Instr& in : p.instrs) {
+        void** first = lane.operands.data() + in.places;
+        lane.args.push_back({first, first + in.n_out, nullptr, nullptr, p.ints.data() + in.ints, p.floats.data() + in.floats,
+                             in.n_out, in.n_in, in.n_i, in.n_f, &context_, &status_});
+      }
+    }
+    if (at != lane.arena) move(lane, arena_, at);
+    lane.arena = at;
+  }
+  return true;
+}
+
+void Bound::move(Lane& lane, const std::vector<Patch>& patches, uint8_t* row) {
+  for (const Patch& p : patches) lane.operands[p.operand] = there(row) + p.offset;
 }
 
 // One run. `over` and `skip` change only in settle(), while every thread of the team waits at a barrier, so all threads take the
@@ -124,7 +141,7 @@ struct Loop {
     int64_t at, tried, slept;
   } told{now_ns(), 0, crew ? crew->slept() : 0};   // what `sizing` knows of this run
 
-  enum Then { kGoOn, kNextMicro, kNextStep, kEndOfPart };
+  enum Then { kGoOn, kNextMicro, kFirstMicro, kNextStep, kEndOfPart };
 
   static void enter(void* arg, Member& member) { static_cast<Loop*>(arg)->thread(member); }
 
@@ -141,7 +158,8 @@ struct Loop {
     b.status_ = {kOk, -1, 0, 0, 0};
     result = {};
     result.skips = request.skips;
-    if (b.poison_.on()) b.poison_.begin();
+    if (b.poison_.on() && request.from == 0)
+      for (size_t k = 0; k < lanes(); k++) b.poison_.begin(b.lanes_[k].arena);
     if (stop == kStopNow || closing) {
       end(kStopped);
     } else {
@@ -161,13 +179,18 @@ struct Loop {
 
   // False when the run is over.
   bool step(Member& member) {
-    const Program& p = *b.program_;
-    for (int64_t m = request.first; m + 1 < request.end; m++) {
-      if (!section(p.micro, kNextMicro, member)) return false;
+    const std::vector<Stage>& stages = b.program_->stages;
+    const bool whole = request.end >= request.base + request.share;   // else others of the step's micro-batches are to come
+    for (int64_t s = request.from; s < request.to; s++) {
+      const Then next = s + 1 < request.to ? kFirstMicro : s + 1 < int64_t(stages.size()) ? kEndOfPart : kNextStep;
+      // There may be none: others may have all micro-batches of a step.
+      for (int64_t m = request.first; m < request.end; m++) {
+        const Then then = m + 1 < request.end ? kNextMicro : whole ? kGoOn : kEndOfPart;
+        if (!section(stages[size_t(s)].each, then, member)) return false;
+      }
+      if (!section(stages[size_t(s)].once, next, member)) return false;
     }
-    if (request.end < request.base + request.share) return section(p.micro, kEndOfPart, member);
-    // Others may have all micro-batches of a step.
-    return (request.share == 0 || section(p.micro, kGoOn, member)) && section(p.apply, kNextStep, member);
+    return true;
   }
 
   // After the last barrier of step `at`. False when the run is over. Who sits on the bench looks at nothing but `called`, as the others
@@ -216,13 +239,13 @@ struct Loop {
       } else {
         if (b.poison_.on()) {
           begin(-1, member);
-          member.sync([&] { b.poison_.before(phase.begin, b.args_[phase.begin], member.team.size); });
+          member.sync([&] { b.poison_.before(phase.begin, b.lane().args[phase.begin], member.team.size); });
         }
         begin(phase.begin, member);
         execute(phase.begin, member.team);
       }
       member.sync([&] {
-        if (b.poison_.on() && !idle && !phase.serial) b.poison_.after(phase.begin);
+        if (b.poison_.on() && !idle && !phase.serial) b.poison_.after(phase.begin, b.lane().arena);
         settle(phase.begin, last ? then : kGoOn);
       });
       if (start && !idle && !phase.serial && member.team.rank == 0) b.profile_.done(phase.begin, now_ns() - start);
@@ -237,7 +260,7 @@ struct Loop {
   }
 
   void execute(int32_t k, const Team& team) {
-    Args a = b.args_[k];
+    Args a = b.lane().args[k];
     a.scratch = scratch;
     a.local = locals + team.rank * b.program_->local_bytes;
     if (!b.profile_.on()) return b.program_->instrs[k].kernel->run(a, team);
@@ -252,11 +275,11 @@ struct Loop {
     for (int32_t k = phase.begin; k < phase.end; k++) {
       if (b.program_->instrs[k].skippable && b.context_.skip) continue;
       const int64_t start = b.profile_.on() ? now_ns() : 0;
-      if (b.poison_.on()) b.poison_.before(k, b.args_[k], 1);
+      if (b.poison_.on()) b.poison_.before(k, b.lane().args[k], 1);
       execute(k, alone);
       if (start) b.profile_.done(k, now_ns() - start);
       if (Turns* const turns = b.profile_.turns()) turns->alone(k, now_ns() - start);
-      if (b.poison_.on()) b.poison_.after(k);
+      if (b.poison_.on()) b.poison_.after(k, b.lane().arena);
       if (b.status_.code != kOk) {
         b.status_.instr = k;
         return;
@@ -277,9 +300,9 @@ struct Loop {
     } else if (then == kEndOfPart) {
       end(kOk);
     } else if (then == kNextMicro) {
-      b.context_.micro++;
-      b.context_.attempt++;
-      b.move(b.feed_, feed_row());
+      enter(b.context_.micro + 1);
+    } else if (then == kFirstMicro) {
+      enter(request.first);
     }
   }
 
@@ -293,8 +316,6 @@ struct Loop {
     if (stop.load(std::memory_order_relaxed) != kRunOn || closing.load(std::memory_order_relaxed)) return end(kStopped);
     Context& c = b.context_;
     c.skip = 0;
-    c.micro = int32_t(request.first);   // more than one step: the whole share of each
-    c.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros) + uint64_t(request.first);
     c.step = request.step_count + uint64_t(applied);
     move_rows();
     if (most > 1 && !b.profile_.on()) resize();
@@ -325,14 +346,25 @@ struct Loop {
     over = true;
   }
 
+  size_t lanes() const { return b.program_->keeps_arenas() ? size_t(std::max<int64_t>(1, request.end - request.first)) : 1; }
+  // From here on the micro-batch `m` is on, in its lane.
+  void enter(int64_t m) {
+    b.context_.micro = int32_t(m);
+    b.context_.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros) + uint64_t(m);
+    b.lane_ = b.program_->keeps_arenas() ? size_t(m - request.first) : 0;
+    Bound::move(b.lane(), b.feed_, feed_row());
+  }
+
   uint8_t* feed_row() const {
     const int64_t row = result.tried * (request.end - request.first) + b.context_.micro - request.first;
     return request.feed.data() + row * b.program_->spec.feed_bytes;
   }
   void move_rows() {
-    b.move(b.feed_, feed_row());
-    b.move(b.step_, request.step.data() + applied * b.program_->spec.step_bytes);
-    b.move(b.report_, request.report + result.tried * b.program_->spec.report_bytes);
+    enter(request.first);   // of more than one step: the whole share of each
+    for (size_t k = 0; k < lanes(); k++) {
+      Bound::move(b.lanes_[k], b.step_, request.step.data() + applied * b.program_->spec.step_bytes);
+      Bound::move(b.lanes_[k], b.report_, request.report + result.tried * b.program_->spec.report_bytes);
+    }
   }
 
   void finish() {
@@ -356,13 +388,12 @@ bool Bound::run(RunRequest& request, Workspace& workspace, Crew* crew, int threa
   const int size = by_time ? program_->sizing.size(all) : all;
   if (!poison_.on()) workspace.trim();
   const bool there_is = poison_.on() ? poison_.reserve_locals(size)
-                                     : workspace.arena.reserve(program_->spec.arena_bytes) &&
+                                     : workspace.arena.reserve(program_->shared_arena_bytes()) &&
                                            workspace.scratch.reserve(program_->scratch_bytes) &&
                                            workspace.locals.reserve(program_->local_bytes * size);
-  if (!there_is) return false;
-  uint8_t* const arena = there(poison_.on() ? own_arena_.data() : workspace.arena.data());
-  if (arena != arena_at_) move(arena_, arena);
-  arena_at_ = arena;
+  const bool own = poison_.on() || program_->keeps_arenas();
+  const size_t lanes = program_->keeps_arenas() ? size_t(std::max<int64_t>(1, request.end - request.first)) : 1;
+  if (!there_is || !prepare(lanes, own ? nullptr : there(workspace.arena.data()))) return false;
   uint8_t* const scratch = there(poison_.on() ? poison_.scratch() : workspace.scratch.data());
   uint8_t* const locals = there(poison_.on() ? poison_.locals() : workspace.locals.data());
   if (profile_.on()) profile_.begin_run(size);

@@ -27,8 +27,11 @@ struct Memory {
 
 struct RunRequest {
   int64_t steps = 1, micros = 1;
-  int64_t base = 0, share = 1;   // which of them, from where on and how many, are this process's; all of them, where no others train with it
-  int64_t first = 0, end = 1;    // which of these; where they do not end with the share, `apply` is for a later run
+  int64_t base = 0,
+          share =
+              1;   // which of them, from where on and how many, are this process's; all of them, where no others train with it
+  int64_t first = 0, end = 1;   // which of these; where they do not end with the share, what is done once is for a later run
+  int64_t from = 0, to = 1;     // stages of a step; what is before them was done by earlier runs, and is in the arenas
   const Wire* wire = nullptr;
   uint64_t seed = 0, attempt = 0, step_count = 0;
   int64_t skips = 0, max_skips = 0;
@@ -99,14 +102,23 @@ class Bound {
   };
   Failure check(const std::vector<Memory>& blocks) const;
   void resolve(const std::vector<Memory>& blocks);
-  void move(const std::vector<Patch>& patches, uint8_t* row);
+  // What instructions take for one micro-batch.
+  struct Lane {
+    std::vector<void*> operands;
+    std::vector<Args> args;
+    Bytes own;                  // its arena, where it is not the workspace's
+    uint8_t* arena = nullptr;   // where operands take it to be
+  };
+  // Lanes for so many micro-batches at once, in arenas of their own or, one of them, in this one. False when memory is lacking.
+  bool prepare(size_t lanes, uint8_t* arena);
+  static void move(Lane& lane, const std::vector<Patch>& patches, uint8_t* row);
+  Lane& lane() { return lanes_[lane_]; }
 
   std::shared_ptr<const Program> program_;
-  Bytes own_arena_;   // where it is poisoned; else it lies in the workspace
-  std::vector<void*> operands_;
-  std::vector<Args> args_;
+  std::vector<void*> operands_;   // those that do not move, for each lane
+  std::vector<Lane> lanes_;
+  size_t lane_ = 0;   // of the micro-batch that is on
   std::vector<Patch> arena_, feed_, step_, report_;
-  uint8_t* arena_at_ = nullptr;   // where operands take it to be
   Context context_{};
   Status status_{};
   Profile profile_;

@@ -98,6 +98,13 @@ std::string check_sizes(const ProgramSpec& s) {
   if (s.micro_end < 0 || s.micro_end > s.instrs) {
     return text("microEnd: expected 0 to %lld, got %lld", ll(s.instrs), ll(s.micro_end));
   }
+  if (s.cuts.size() % 2 || s.cuts.size() > 2 * size_t(s.micro_end))
+    return text("cuts: expected two for each stage that has instructions, got %zu", s.cuts.size());
+  int64_t before = 0;
+  for (size_t k = 0; k < s.cuts.size(); before = s.cuts[k++]) {
+    if (s.cuts[k] < before || s.cuts[k] > s.micro_end)
+      return text("cuts[%zu]: expected %lld to %lld, got %lld", k, ll(before), ll(s.micro_end), ll(s.cuts[k]));
+  }
   return "";
 }
 
@@ -167,8 +174,18 @@ std::string Program::decode(ProgramSpec given, const KernelTable* kernels) {
   }
   if (r.at != spec.code.size()) return text("code has %zu numbers after the last instruction", spec.code.size() - r.at);
   spec.code = {};
-  micro = phases(0, int32_t(spec.micro_end));
-  apply = phases(int32_t(spec.micro_end), int32_t(spec.instrs));
+  int32_t at = 0;
+  const auto stage = [&](int64_t each_end, int64_t once_end) {
+    stages.push_back({phases(at, int32_t(each_end)), phases(int32_t(each_end), int32_t(once_end))});
+    for (int64_t k = each_end; k < once_end; k++) {
+      const Instr& in = instrs[size_t(k)];
+      for (int32_t p = 0; p < in.n_out + in.n_in; p++)
+        once_reads_feed = once_reads_feed || places[in.places + size_t(p)].space == kFeed;
+    }
+    at = int32_t(once_end);
+  };
+  for (size_t k = 0; k < spec.cuts.size(); k += 2) stage(spec.cuts[k], spec.cuts[k + 1]);
+  stage(spec.micro_end, spec.instrs);
   return "";
 }
 

@@ -33,6 +33,11 @@ struct Phase {
   bool skippable;   // all of it
 };
 
+// A part of a step: what is done for each micro-batch, and what follows once they all have come there.
+struct Stage {
+  std::vector<Phase> each, once;
+};
+
 // As it comes from JavaScript.
 struct ProgramSpec {
   std::vector<double> code;
@@ -41,19 +46,26 @@ struct ProgramSpec {
   std::vector<uint8_t> constants;
   std::vector<int64_t> block_bytes;
   std::vector<uint8_t> block_writes;
+  // Of the micro section, where stages end: for each but the last what is done for each micro-batch, then what is done once.
+  std::vector<int64_t> cuts;
 };
 
 struct Program {
   ProgramSpec spec;   // its code is dropped once decoded
   const KernelTable* table = nullptr;
   std::vector<Instr> instrs;
-  std::vector<Phase> micro, apply;
+  std::vector<Stage> stages;   // one at least; the last does `apply` once
   std::vector<Place> places;
   std::vector<int64_t> ints;
   std::vector<double> floats;
   int64_t scratch_bytes = 0;   // shared by the team
   int64_t local_bytes = 0;     // per thread
-  mutable Sizing sizing;       // of runs with a crew, which the executor makes one after the other, whatever they are bound to
+  bool once_reads_feed = false;
+  mutable Sizing sizing;   // of runs with a crew, which the executor makes one after the other, whatever they are bound to
+
+  // Where several stages are, what a micro-batch has computed waits for the others: each has an arena of its own, and they are the binding's.
+  bool keeps_arenas() const { return stages.size() > 1; }
+  int64_t shared_arena_bytes() const { return keeps_arenas() ? 0 : spec.arena_bytes; }
 
   // Returns what is wrong, or an empty string.
   std::string decode(ProgramSpec given, const KernelTable* kernels);

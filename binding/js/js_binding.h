@@ -31,6 +31,8 @@ enum Slot {
   kEnd,
   kBase,
   kShare,
+  kFrom,
+  kTo,
   kGroup,
   kStatus,
   kTried,
@@ -40,12 +42,13 @@ enum Slot {
   kBound,
   kNumbers
 };
-constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads", "first", "end", "base", "share", "group"};
+constexpr const char* kNames[] = {"steps", "micros", "attempt", "stepCount", "skips", "maxSkips", "threads",
+                                  "first", "end",    "base",    "share",     "from",  "to",       "group"};
 
 double* numbers(Napi::Env env, napi_value v) {
   const View a = view(Napi::Value(env, v), "run: numbers");
   if (a.type != napi_float64_array || a.bytes != kNumbers * 8)
-    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 18");
+    raise(env, "ERR_OPTION", "run: numbers: expected a Float64Array of 20");
   return reinterpret_cast<double*>(a.data);
 }
 
@@ -155,7 +158,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     if (Failure f = session->bound.bind(std::move(program), memory)) raise(env, f.code, f.message);
     session->apart = apart;
     AddonData& all = data(env);
-    const int64_t arena = session->bound.program().spec.arena_bytes;
+    const int64_t arena = session->bound.program().shared_arena_bytes();
     session->workspace = (apart ? all.apart : all.lane).enter(arena);
     session->here = apart ? all.here.enter(arena) : session->workspace;
     session_ = std::move(session);
@@ -236,7 +239,8 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   }
 
   // The arguments (numbers, seed, feed, step).
-  static RunRequest request(const Napi::CallbackInfo& info, const ProgramSpec& spec) {
+  static RunRequest request(const Napi::CallbackInfo& info, const Program& program) {
+    const ProgramSpec& spec = program.spec;
     const Napi::Env env = info.Env();
     const double* n = numbers(env, info[0]);
     for (int k = kSteps; k <= kGroup; k++) {
@@ -257,7 +261,15 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     if (last > n[kMicros] || n[kFirst] < base || n[kFirst] + (n[kShare] > 0) > n[kEnd] || n[kEnd] > last ||
         (n[kSteps] > 1 && (n[kFirst] > base || n[kEnd] < last)))
       raise(env, "ERR_OPTION", "run: first, end: expected a part of the micro-batches of one step");
+    const double stages = double(program.stages.size());
+    const bool all = n[kFrom] == 0 && n[kTo] == stages;
+    if (n[kFrom] >= n[kTo] || n[kTo] > stages || (n[kSteps] > 1 && !all) || (n[kEnd] < last && n[kTo] - n[kFrom] > 1))
+      raise(env, "ERR_OPTION",
+            "run: from, to: expected stages of the program: one of a part of the micro-batches, all of several steps");
+    if (n[kFirst] == n[kEnd] && program.once_reads_feed)
+      raise(env, "ERR_OPTION", "run: share: what is done once reads a micro-batch, and there is none");
     RunRequest r;
+    r.from = int64_t(n[kFrom]), r.to = int64_t(n[kTo]);
     r.base = int64_t(n[kBase]), r.share = int64_t(n[kShare]);
     r.wire = n[kGroup] > 0 && collective() ? &collective()->steps() : nullptr;
     r.first = int64_t(n[kFirst]), r.end = int64_t(n[kEnd]);
@@ -308,7 +320,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     if (!s->pinned.empty()) raise(env, "ERR_OPTION", "run: a program bound to the caller's own arrays runs synchronously only");
     return allocating(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
-      RunRequest r = request(info, spec);
+      RunRequest r = request(info, s->bound.program());
       check_free(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
       if (info[4].ToBoolean() && !s->apart && r.threads == 1 && lane(env, *s).idle()) {
@@ -330,7 +342,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
     const std::shared_ptr<Session>& s = session(env);
     return allocating(env, [&]() -> Napi::Value {
       const ProgramSpec& spec = s->bound.program().spec;
-      RunRequest r = request(info, spec);
+      RunRequest r = request(info, s->bound.program());
       check_free(env, *s);
       check_pinned(env, *s);
       const Napi::ArrayBuffer report = array_buffer(env, size_mul(r.steps, spec.report_bytes));
@@ -401,7 +413,7 @@ class BindingWrap : public Napi::ObjectWrap<BindingWrap> {
   void dispose(const Napi::CallbackInfo& info) { forget(info.Env()); }
   void forget(Napi::Env env) {
     if (!session_) return;
-    const int64_t arena = session_->bound.program().spec.arena_bytes;
+    const int64_t arena = session_->bound.program().shared_arena_bytes();
     lane(env, *session_).leave(*session_->workspace, arena);
     if (session_->apart) data(env).here.leave(*session_->here, arena);
     session_.reset();

@@ -42,6 +42,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     s.step_bytes = whole(o.Get("stepBytes"), "stepBytes", 0, kCode);
     s.report_bytes = whole(o.Get("reportBytes"), "reportBytes", 0, kCode);
     s.code = doubles(o.Get("code"), "code");
+    for (double at : doubles(o.Get("cuts"), "cuts")) s.cuts.push_back(is_whole(at, 0) ? int64_t(at) : -1);
     for (double bytes : doubles(o.Get("blockBytes"), "blockBytes"))
       s.block_bytes.push_back(bytes >= 0 && bytes <= 1e15 ? int64_t(bytes) : -1);
     s.constants = octets(o.Get("constants"), "constants");

@@ -57,10 +57,9 @@ const PoisonAsked& poison_asked() {
 
 // Backwards from the last instruction, after which the arena holds nothing. Micro sections loop, and so do steps; but what such a loop
 // would carry from one turn to the next was never written before its first, so no program may count on it.
-bool Poison::plan(const Program& program, uint8_t* arena) {
+bool Poison::plan(const Program& program) {
   if (!scratch_.reserve(program.scratch_bytes)) return false;
   program_ = &program;
-  arena_ = arena;
   dead_.assign(program.instrs.size(), {});
   fresh_.assign(program.instrs.size(), {});
   Ranges live;
@@ -84,13 +83,16 @@ bool Poison::plan(const Program& program, uint8_t* arena) {
     each(0, all, [&](int64_t begin, int64_t end) { dead.add(begin, end); });
     for (const auto& [begin, end] : live.ends()) dead.remove(begin, end);
     for (const auto& [begin, end] : dead.ends()) dead_[k].push_back({begin, end});
-    each(0, in.n_out, [&](int64_t begin, int64_t end) { live.remove(begin, end); });
+    // What is done once is done in one micro-batch's arena: in the others all is as it was.
+    const auto cut = std::upper_bound(program.spec.cuts.begin(), program.spec.cuts.end(), int64_t(k));
+    if ((cut - program.spec.cuts.begin()) % 2 == 0)
+      each(0, in.n_out, [&](int64_t begin, int64_t end) { live.remove(begin, end); });
     each(in.n_out, all, [&](int64_t begin, int64_t end) { live.add(begin, end); });
   }
   return true;
 }
 
-void Poison::begin() { fill(arena_, program_->spec.arena_bytes); }
+void Poison::begin(uint8_t* arena) const { fill(arena, program_->spec.arena_bytes); }
 
 void Poison::before(int32_t instr, const Args& args, int threads) const {
   const Instr& in = program_->instrs[size_t(instr)];
@@ -100,8 +102,8 @@ void Poison::before(int32_t instr, const Args& args, int threads) const {
   for (int32_t o : fresh_[size_t(instr)]) fill(args.out[o], places[o].bytes);
 }
 
-void Poison::after(int32_t instr) const {
-  for (const Range& r : dead_[size_t(instr)]) fill(arena_ + r.begin, r.end - r.begin);
+void Poison::after(int32_t instr, uint8_t* arena) const {
+  for (const Range& r : dead_[size_t(instr)]) fill(arena + r.begin, r.end - r.begin);
 }
 
 }   // namespace gradclip

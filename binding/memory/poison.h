@@ -23,26 +23,25 @@ constexpr uint32_t kPattern = 0x7ff4f4f4;
 class Poison {
  public:
   // From here on the mode is on. False when memory is lacking.
-  bool plan(const Program& program, uint8_t* arena);
+  bool plan(const Program& program);
   bool on() const { return program_ != nullptr; }
   // What the program's scratch and its threads' buffers are in this mode.
   uint8_t* scratch() const { return scratch_.data(); }
   uint8_t* locals() const { return locals_.data(); }
   bool reserve_locals(int threads) { return locals_.reserve(program_->local_bytes * threads); }
 
-  // Before a run: nothing in the arena outlives one.
-  void begin();
+  // Before a step's first stage, or a run: nothing in an arena outlives one.
+  void begin(uint8_t* arena) const;
   // Before an instruction on so many threads: its scratch and their buffers, and its outputs but for those in place of an input.
   void before(int32_t instr, const Args& args, int threads) const;
   // After an instruction: what of the arena it used that no later one reads before somebody writes it.
-  void after(int32_t instr) const;
+  void after(int32_t instr, uint8_t* arena) const;
 
  private:
   struct Range {
     int64_t begin, end;
   };
   const Program* program_ = nullptr;
-  uint8_t* arena_ = nullptr;
   port::PatternPages scratch_{kPattern}, locals_{kPattern};
   // Per instruction:
   std::vector<std::vector<int32_t>> fresh_;   // outputs not in place of an input

@@ -4,12 +4,13 @@ import { type Graph, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import type { MapArg } from '../ops/elementwise/chain.ts';
 import { partsOf } from '../ops/elementwise/compounds.ts';
 import { apply } from '../ops/elementwise/maps.ts';
+import { SYNCED_NORM } from '../ops/norm/synced-norm.ts';
 import { STOP, STRAIGHT } from '../ops/step/stop.ts';
 import { rewrite } from './rewrite.ts';
 import { liveNodes } from './simplify.ts';
 
 /** It is its first input. */
-const isThat = (node: Node): boolean => isOp(node, STOP) || isOp(node, STRAIGHT);
+const isThat = (node: Node): boolean => isOp(node, STOP) || isOp(node, STRAIGHT) || isOp(node, SYNCED_NORM);
 
 export function expand(graph: Graph): Graph {
   if (!graph.nodes.some((node) => node.op.compound || isThat(node))) return graph;

@@ -1,8 +1,10 @@
-// join-syncs.ts: one exchange for all that processes sum together, of which what is large begins to travel before the backward pass ends.
+// join-syncs.ts: one exchange for all that processes sum together at one place of a step; of the last what is large begins to travel before the backward
+// pass ends.
 import { type Graph, inSection, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { bytesOf } from '../ir/op.ts';
 import { ACCUMULATE, HEAD } from '../ops/step/accumulate.ts';
-import { SMALL, SYNC, SYNC_BEGIN } from '../ops/step/sync.ts';
+import { SMALL, SYNC, SYNC_BEGIN, type SyncAttrs } from '../ops/step/sync.ts';
+import { stagesOf } from './order.ts';
 import { Readers, rewrite } from './rewrite.ts';
 
 /** What is summed, and what its sum is divided by. */
@@ -11,47 +13,62 @@ interface Summed {
   readonly by: Tensor | null;
 }
 
-/** Micro-batches before the step's end. */
-const inSections = ({ nodes }: Graph): Node[] => [
-  ...nodes.filter((n) => n.section === 'micro'),
-  ...nodes.filter((n) => n.section === 'apply'),
+/** Micro-batches before the step's end, and what all of them wait for behind what it is made of. */
+const inSections = (graph: Graph): Node[] => [
+  ...graph.nodes.filter(isLeaf),
+  ...stagesOf(graph).flatMap(({ each, once }) => [...each, ...once]),
+  ...graph.nodes.filter((n) => n.section === 'apply' && !isLeaf(n)),
 ];
 
-/** What is summed over processes are sums over micro-batches, so that none depends on another: all are there where `apply` begins. */
+/** Those of one place, as one. */
+class Joined {
+  readonly #places: ReadonlyMap<Node, readonly number[]>;
+  readonly #all: Summed[] = [];
+  readonly #by: readonly number[];
+  #outs: readonly Tensor[] | null = null;
+
+  constructor(syncs: readonly Node<SyncAttrs>[]) {
+    const summedBy = ({ ins, attrs }: Node<SyncAttrs>): number[] =>
+      ins.map((of, k) => this.#placeOf({ of, by: attrs.by[k]! < 0 ? null : ins[attrs.by[k]!]! }));
+    this.#places = new Map(syncs.map((node) => [node as Node, summedBy(node)]));
+    this.#by = this.#all.map((s) => (s.by ? this.#placeOf({ of: s.by, by: null }) : -1));
+  }
+
+  #placeOf({ of, by }: Summed): number {
+    const at = this.#all.findIndex((s) => s.of === of && s.by === by);
+    return at >= 0 ? at : this.#all.push({ of, by }) - 1;
+  }
+
+  outsOf(node: Node, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
+    this.#outs ??= inSection(target, node.section, () => {
+      const ins = this.#all.map(({ of }) => moved(of));
+      return target.add(SYNC, ins, { by: this.#by, begun: this.#by.map(() => false) }).outs;
+    });
+    return this.#places.get(node)!.map((k) => this.#outs![k]!);
+  }
+}
+
+/** What is summed over processes are sums over micro-batches, so that none depends on another of its place: all are there where what is done once begins. */
 export function joinSyncs(graph: Graph): Graph {
-  const syncs = graph.nodes.filter((node) => isOp(node, SYNC));
-  if (syncs.length === 0) return graph;
-  const all: Summed[] = [];
-  const placeOf = ({ of, by }: Summed): number => {
-    const at = all.findIndex((s) => s.of === of && s.by === by);
-    return at >= 0 ? at : all.push({ of, by }) - 1;
-  };
-  const summedBy = ({ ins, attrs }: (typeof syncs)[number]): number[] =>
-    ins.map((of, k) => placeOf({ of, by: attrs.by[k]! < 0 ? null : ins[attrs.by[k]!]! }));
-  const places = new Map<Node, number[]>(syncs.map((node) => [node as Node, summedBy(node)]));
-  const by = all.map((s) => (s.by ? placeOf({ of: s.by, by: null }) : -1));
-  let outs: readonly Tensor[] | null = null;
-  return rewrite(
-    graph,
-    (node, target, moved) => {
-      if (!isOp(node, SYNC)) return null;
-      outs ??= inSection(target, 'apply', () => {
-        const ins = all.map(({ of }) => moved(of));
-        return target.add(SYNC, ins, { by, begun: by.map(() => false) }).outs;
-      });
-      return places.get(node as Node)!.map((k) => outs![k]!);
-    },
-    inSections(graph),
-  );
+  if (!graph.nodes.some((node) => isOp(node, SYNC))) return graph;
+  const joined = new Map<Node, Joined>();
+  const apply = graph.nodes.filter((node) => node.section === 'apply');
+  for (const once of [...stagesOf(graph).map((stage) => stage.once), apply]) {
+    const syncs = once.filter((node): node is Node<SyncAttrs> => isOp(node, SYNC));
+    const all = new Joined(syncs);
+    for (const node of syncs) joined.set(node as Node, all);
+  }
+  return rewrite(graph, (node, target, moved) => joined.get(node)?.outsOf(node, target, moved) ?? null, inSections(graph));
 }
 
 /**
  * Sums over micro-batches are made where what they add is there, in place of at the end of the backward pass; and of a large one the sum over processes
- * begins right behind it. The order of those that begin is that of the program, the same in all processes.
+ * begins right behind it, unless micro-batches wait for each other. The order of those that begin is that of the program, the same in all processes.
  */
 export function beginSyncs(graph: Graph): Graph {
   const sync = graph.nodes.find((node) => isOp(node, SYNC));
-  if (!sync || !isOp(sync, SYNC)) return graph;
+  // Between the stages of a backward pass others travel, one after the other.
+  if (!sync || !isOp(sync, SYNC) || graph.nodes.some((node) => node.section === 'joint')) return graph;
   const readers = new Readers(graph);
   const { by } = sync.attrs;
   const isLarge = (k: number): boolean => bytesOf(sync.ins[k]!.type) > SMALL;

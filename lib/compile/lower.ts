@@ -13,6 +13,7 @@ const SERIAL_BYTES = 16_384;
 export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, target: LowerContext): Program {
   const place = (t: Tensor): Place => plan.placeOf(t);
   const micro: Instr[] = [];
+  const cuts: number[] = [];
   const apply: Instr[] = [];
   let flops = 0;
   let bytes = 0;
@@ -21,6 +22,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
   const decision = skip && !skip.node.op.decides?.(skip.node) ? skip : null;
   for (let at = 0; at < order.nodes.length; at++) {
     const node = order.nodes[at]!;
+    while (at === order.cuts[cuts.length]) cuts.push(micro.length);
     if (at === order.skippableFrom && decision) apply.push(skipInstr(place(decision)));
     if (node.op.alias) continue;
     const cost = node.op.cost(node);
@@ -44,6 +46,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
     };
     (at < order.microEnd ? micro : apply).push(instr);
   }
+  while (cuts.length < order.cuts.length) cuts.push(micro.length);
   if (decision && order.skippableFrom === order.nodes.length) apply.push(skipInstr(place(decision)));
   for (const { from, to, skippable } of plan.copies) apply.push(copyInstr(from, place(from), to, skippable && skip !== null));
   const instrs = [...micro, ...apply];
@@ -52,6 +55,7 @@ export function lower(graph: Graph, order: Order, plan: Plan, layout: Layout, ta
   return {
     instrs,
     microEnd: micro.length,
+    cuts,
     arenaBytes: plan.arenaBytes,
     constants: plan.constants,
     feed: plan.feed,

@@ -19,7 +19,9 @@ export function printProgram(program: Program): string {
     if (row.columns.length > 0) lines.push(`${name} ${row.columns.map((c) => `${c.name}+${c.offset}`).join(' ')}`);
   }
   for (const [i, instr] of program.instrs.entries()) {
-    if (i === 0) lines.push('micro:');
+    const cut = program.cuts.lastIndexOf(i);
+    if (i === 0 || (i < program.microEnd && cut % 2 === 1)) lines.push('micro:');
+    else if (cut >= 0 && cut % 2 === 0) lines.push('joint:');
     if (i === program.microEnd) lines.push('apply:');
     const flags = `${instr.skippable ? ' skippable' : ''}${instr.serial ? ' serial' : ''}`;
     lines.push(

@@ -48,6 +48,9 @@ export interface Instr {
   readonly bytes: number;
 }
 
+/** Stages of a step. */
+export const stageCount = ({ cuts }: Pick<Program, 'cuts'>): number => cuts.length / 2 + 1;
+
 /** A named row column: `offset` bytes into the row. Rows are multiples of 8 bytes. */
 export interface Column {
   readonly name: string;
@@ -59,6 +62,11 @@ export interface Program {
   readonly instrs: readonly Instr[];
   /** Instructions [0, microEnd) are the micro section, the rest is `apply`. */
   readonly microEnd: number;
+  /**
+   * Where the micro section is cut into stages, two for each but the last: where what is done for each micro-batch ends, and where what is done once ends
+   * that follows. All micro-batches come to the one before any goes on behind the other; until then each has an arena of its own.
+   */
+  readonly cuts: readonly number[];
   readonly arenaBytes: number;
   readonly constants: Uint8Array;
   readonly feed: { readonly bytes: number; readonly columns: readonly Column[] };

@@ -74,8 +74,11 @@ export interface TensorLike {
   toTensor(): Tensor;
 }
 
-/** `micro`: forward and backward, run once per micro-batch. `apply`: clip and update, run once per step. */
-export type Section = 'micro' | 'apply';
+/**
+ * `micro`: forward and backward, run once per micro-batch. `joint`: what all micro-batches have come to before any of them goes on, run once. `apply`: clip
+ * and update, run once per step.
+ */
+export type Section = 'micro' | 'joint' | 'apply';
 
 /** One application of an op. */
 export class Node<A = unknown> {
@@ -258,6 +261,12 @@ export class Graph {
    * Whether the graph is written down for any number of rows: then no layer takes a way that is cheaper for as many as there are. Default false.
    */
   forAnyRows = false;
+  /**
+   * The sum of a tensor over all micro-batches of the step, which then wait for each other, for layers that normalize by all of its rows. Default: null, each
+   * micro-batch is by itself.
+   * @shape x [...] -> [...]
+   */
+  overStep: ((x: Tensor) => Tensor) | null = null;
   /** Path of the layer whose `forward` is being traced. */
   layer = '';
   /** The node whose gradient is being added. */

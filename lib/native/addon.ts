@@ -13,6 +13,8 @@ export interface ProgramSpec {
   readonly code: Float64Array;
   readonly instrs: number;
   readonly microEnd: number;
+  /** Where the micro section is cut into stages. */
+  readonly cuts: Float64Array;
   readonly arenaBytes: number;
   readonly constants: Uint8Array;
   readonly feedBytes: number;
@@ -56,9 +58,10 @@ export interface RunRequest {
   readonly micros: number;
   /**
    * Only micro-batches [first, end) of one step: programs that share their accumulators each run a part of it, one after the other, and
-   * `apply` is run by that with the last one. Until then no step counts as tried, and `attempt` is that of the step.
+   * `apply` is run by that with the last one. Until then no step counts as tried, and `attempt` is that of the step. Of programs of several stages each
+   * runs one at a time, in turn: the last of them does what is done once. Default: all stages.
    */
-  readonly part?: { readonly first: number; readonly end: number };
+  readonly part?: { readonly first: number; readonly end: number; readonly stage?: number };
   /**
    * Which micro-batches of a step are this process's, from `base` on; the others are those of others, with whom `apply` sums. It may have none.
    * Default: all.

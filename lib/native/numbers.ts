@@ -13,18 +13,21 @@ export const AT = {
   end: 8,
   base: 9,
   share: 10,
-  group: 11,
-  status: 12,
-  tried: 13,
-  instr: 14,
-  position: 15,
-  value: 16,
-  bound: 17,
+  from: 11,
+  to: 12,
+  group: 13,
+  status: 14,
+  tried: 15,
+  instr: 16,
+  position: 17,
+  value: 18,
+  bound: 19,
 } as const;
 /** How many there are. */
-export const NUMBERS = 18;
+export const NUMBERS = 20;
 
-export function put(request: RunRequest, numbers: Float64Array): void {
+/** @param stages of the program */
+export function put(request: RunRequest, numbers: Float64Array, stages: number = 1): void {
   numbers[AT.steps] = request.steps;
   numbers[AT.micros] = request.micros;
   numbers[AT.attempt] = request.attempt;
@@ -35,6 +38,8 @@ export function put(request: RunRequest, numbers: Float64Array): void {
   const { base, share } = request.share ?? { base: 0, share: request.micros };
   numbers[AT.base] = base;
   numbers[AT.share] = share;
+  numbers[AT.from] = request.part?.stage ?? 0;
+  numbers[AT.to] = request.part?.stage === undefined ? stages : request.part.stage + 1;
   numbers[AT.group] = request.share ? 1 : 0;
   numbers[AT.first] = request.part?.first ?? base;
   numbers[AT.end] = request.part?.end ?? base + share;

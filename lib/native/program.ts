@@ -1,5 +1,5 @@
 // program.ts: a compiled program in native form: encode, bind, run; native error codes become the classes of errors.ts.
-import type { Program } from '../compile/program.ts';
+import { type Program, stageCount } from '../compile/program.ts';
 import {
   BusyError,
   DetachedError,
@@ -57,6 +57,7 @@ export function encode(program: Program): ProgramSpec {
     code: new Float64Array(code),
     instrs: program.instrs.length,
     microEnd: program.microEnd,
+    cuts: new Float64Array(program.cuts),
     arenaBytes: program.arenaBytes,
     constants: program.constants,
     feedBytes: program.feed.bytes,
@@ -81,14 +82,17 @@ export class CompiledProgram {
   /**
    * Memory for every block of the program, in its order: blocks, or the caller's arrays (then it runs synchronously only).
    * @param apart its runs wait for no others, and have one thread: of a program that writes to no block
+   * @param micros the most micro-batches that its runs have at once: of several stages, each takes an arena
    * @throws GradclipError ERR_MEMORY where there is none for what the program computes
    */
   bind(
     blocks: readonly (NativeBlock | NodeJS.TypedArray)[],
     purpose: Purpose = { what: 'a program' },
     apart: boolean = false,
+    micros: number = 1,
   ): BoundProgram {
-    checkRoom(purpose, this.program.arenaBytes + this.#native.scratchBytes);
+    const { arenaBytes } = this.program;
+    checkRoom(purpose, (stageCount(this.program) > 1 ? micros * arenaBytes : arenaBytes) + this.#native.scratchBytes);
     return new BoundProgram(
       this.program,
       withOurErrors(() => this.#native.bind(blocks, apart)),
@@ -113,8 +117,10 @@ export class BoundProgram implements Engine {
   readonly #numbers: Float64Array = new Float64Array(NUMBERS);
   /** Of the last awaited run, for the next. */
   #idle: Float64Array | null = null;
+  readonly #stages: number;
   constructor(program: Program, native: NativeBinding) {
     this.program = program;
+    this.#stages = stageCount(program);
     this.#native = native;
   }
 
@@ -126,7 +132,7 @@ export class BoundProgram implements Engine {
   async run(request: RunRequest, mayBlock: boolean = false): Promise<RunResult> {
     const numbers = this.#idle ?? new Float64Array(NUMBERS);
     this.#idle = null;
-    put(request, numbers);
+    put(request, numbers, this.#stages);
     try {
       const { seed, feed, step, steps, micros, threads } = request;
       // Who waits for other processes may wait long.
@@ -143,7 +149,7 @@ export class BoundProgram implements Engine {
   /** The same in this thread's time. */
   runSync(request: RunRequest): RunResult {
     const numbers = this.#numbers;
-    put(request, numbers);
+    put(request, numbers, this.#stages);
     const report = withOurErrors(() => this.#native.runSync(numbers, request.seed, request.feed, request.step));
     return this.#check(resultOf(numbers, report));
   }

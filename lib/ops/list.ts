@@ -20,6 +20,7 @@ import { RESAMPLES } from './image/resample.ts';
 import { BATCH_NORMS } from './norm/batch-norm.ts';
 import { NORMALIZATIONS } from './norm/normalize.ts';
 import { ROW_NORMS } from './norm/row-norm.ts';
+import { SYNCED_NORM } from './norm/synced-norm.ts';
 import { ATTENTION, ATTENTION_GRAD } from './product/attention.ts';
 import { APPEND_ROWS, CACHED_ATTENTION } from './product/cached-attention.ts';
 import { CONVOLUTIONS } from './product/conv.ts';
@@ -89,6 +90,7 @@ export const OPS: readonly OpDef<any>[] = [
   WIDEN,
   STOP,
   STRAIGHT,
+  SYNCED_NORM,
   SYNC,
   ALL_GATHER,
   SYNC_BEGIN,

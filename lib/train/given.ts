@@ -183,6 +183,7 @@ const readTrainer = signature(
     group: instance('a group of mpi.init()', Group).optional(),
     shards: positive.optional(),
     shardOptimizer: bool.default(false),
+    syncBatchNorm: bool.default(false),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
     activations: choice('f32', 'bf16').default('f32'),

@@ -128,6 +128,13 @@ export interface TrainerOptions<
    */
   readonly shardOptimizer?: boolean;
   /**
+   * Batch norms go by the statistics of all rows of a step, over its micro-batches and the processes of a group: as if it were one batch, on one machine. All
+   * micro-batches of a process are computed layer by layer together then, and take the memory of all of them. Running statistics move once in a step.
+   * Default false: each micro-batch by its own.
+   * @see torch.nn.SyncBatchNorm
+   */
+  readonly syncBatchNorm?: boolean;
+  /**
    * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
    */

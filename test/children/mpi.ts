@@ -113,6 +113,11 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
   convolved: () => [make({ model: new Convolved(), clip: clip.perTensorNorm(0.3) }), { x: rows(37, 2, 6, 6), y: labels(37, 3) }],
   // Batch norms by the statistics of each part of a batch: the last of the tail is one image.
   resnet20: () => [make({ model: new models.ResNet20(3), clip: clip.globalNorm(1) }), { x: rows(37, 3, 8, 8), y: labels(37, 3) }],
+  // By those of all rows of a step, each part of which takes part in them.
+  synced: () => [
+    make({ model: new models.ResNet20(3), clip: clip.globalNorm(1), syncBatchNorm: true }),
+    { x: rows(37, 3, 8, 8), y: labels(37, 3) },
+  ],
   text: () => [
     make({
       model: new models.GPT(11, { context: 8, layers: 1, heads: 2, width: 8, dropout: 0.1 }),

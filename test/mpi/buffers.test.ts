@@ -168,7 +168,7 @@ describe('buffers of models', () => {
     const error = thrown(() => trainerOf(new Counting({}))) as OptionError;
     expect(error).toBeInstanceOf(OptionError);
     expect(error.message).toBe(
-      "Trainer: option group: buffer rows has one value for each process: make it with option aggregation, 'mean' or 'sum', which says what becomes of them",
+      "Trainer: option group: buffer rows has one value for each micro-batch: make it with option aggregation, 'mean' or 'sum', which says what becomes of them",
     );
     class Carried extends nn.Module {
       lstm = new nn.LSTM(SPACE, 2, { carry: 2 });
@@ -179,7 +179,7 @@ describe('buffers of models', () => {
     const carried = thrown(() => trainerOf(new Carried())) as OptionError;
     expect(carried).toBeInstanceOf(OptionError);
     expect(carried.message).toBe(
-      'Trainer: option group: buffer lstm.carried.h is carried from one micro-batch to the next, and those are of several processes',
+      'Trainer: option group: buffer lstm.carried.h is carried from one micro-batch to the next, which are not one after the other',
     );
     expect(() => new nn.Buffer([1], { aggregation: 'max' as never })).toThrow(OptionError);
   });

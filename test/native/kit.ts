@@ -68,6 +68,7 @@ export function program(instrs: Instr[], rest: Partial<Program> = {}): Program {
   return {
     instrs,
     microEnd: instrs.length,
+    cuts: [],
     arenaBytes: end(SPACE.arena),
     constants: new Uint8Array(end(SPACE.constants)),
     feed: row(SPACE.feed),

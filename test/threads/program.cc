@@ -137,7 +137,7 @@ struct Runs {
     expect(!one.bind(program, {{mine, int64_t(sizeof mine)}}), "no binding");
     one.profile().start(program->instrs.size(), true);
     RunRequest request;
-    request.steps = 5, request.micros = request.end = 2;
+    request.steps = 5, request.micros = request.share = request.end = 2;
     request.report = reinterpret_cast<uint8_t*>(report);
     RunResult result;
     const std::atomic<int> run_on{kRunOn};
@@ -163,7 +163,7 @@ struct Runs {
     const bool endless = numbers.below(2) == 1;
     RunRequest request;
     request.steps = endless ? 4000 : 1 + numbers.below(40);
-    request.micros = request.end = 1 + numbers.below(3);
+    request.micros = request.share = request.end = 1 + numbers.below(3);
     Bytes report(request.steps * 8);
     request.report = report.data();
     RunResult result;

@@ -25,6 +25,7 @@ export function instruction({ kernel, outs, ins, ints = [], floats = [], inplace
   return {
     instrs: [{ kernel, outs: split[0], ins: split[1], ints, floats, ...flags, ...cost }],
     microEnd: 1,
+    cuts: [],
     arenaBytes: 0,
     constants: new Uint8Array(0),
     feed: nothing,

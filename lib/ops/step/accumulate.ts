@@ -132,5 +132,12 @@ export function carry(graph: Graph, state: State, pending: State): Tensor {
 
 /** Let this micro-batch leave `value` in `pending`, for the next one. */
 export function leave(graph: Graph, pending: State, value: Tensor): void {
-  graph.assign(pending, graph.add(LEAVE, [graph.state(pending), value], {}).out, { always: true });
+  hold(graph, pending, value);
+}
+
+/** Put `value` into a transient state: there all that come after it can read it, whatever micro-batch they are of. */
+export function hold(graph: Graph, state: State, value: Tensor): Tensor {
+  const { out } = graph.add(LEAVE, [graph.state(state), value], {});
+  graph.assign(state, out, { always: true });
+  return out;
 }

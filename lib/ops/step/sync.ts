@@ -100,11 +100,11 @@ export const SYNC_BEGIN: OpDef<Record<string, never>> = {
 };
 
 /**
- * The sum of a tensor over all processes of the group. The compiler makes one exchange of all that are in a graph.
+ * The sum of a tensor over all processes of the group. The compiler makes one exchange of all that are asked for at one place of a step.
  * @param count of this process, f64: the sum of all is what the sum is divided by, where it is not 0
  */
-export function sync(x: Tensor, count?: Tensor): Tensor {
+export function sync(x: Tensor, count?: Tensor, section: 'joint' | 'apply' = 'apply'): Tensor {
   const ins = count ? [x, count] : [x];
   const attrs = { by: count ? [1, -1] : [-1], begun: ins.map(() => false) };
-  return inSection(x.graph, 'apply', () => x.graph.add(SYNC, ins, attrs).outs[0]!);
+  return inSection(x.graph, section, () => x.graph.add(SYNC, ins, attrs).outs[0]!);
 }

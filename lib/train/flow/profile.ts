@@ -1,13 +1,14 @@
 // profile.ts: where the time of a training run went, instruction by instruction.
 import type { Program } from '../../compile/program.ts';
+import type { Section } from '../../ir/graph.ts';
 import { PROFILE_ROW } from '../../native/program.ts';
 
 /** One instruction of a program, over all steps profiled. */
 export interface InstructionProfile {
   /** Position in the program. */
   readonly index: number;
-  /** The part of the step that it is in: `micro`, run for every micro-batch, or `apply`, run once. */
-  readonly section: 'micro' | 'apply';
+  /** The part of the step that it is in: `micro`, run for every micro-batch; `joint`, once between two parts of that; `apply`, once at the end. */
+  readonly section: Section;
   /** Name of the native kernel. */
   readonly kernel: string;
   /** What it computes: `matmul -> f32[64,10]`. */
@@ -52,6 +53,11 @@ export interface Profile {
   readonly instrs: readonly InstructionProfile[];
 }
 
+function sectionOf({ cuts, microEnd }: Program, index: number): Section {
+  if (index >= microEnd) return 'apply';
+  return cuts.filter((cut) => cut <= index).length % 2 === 1 ? 'joint' : 'micro';
+}
+
 /** @param times of BoundProgram.profile */
 export function profileOf(
   program: Program,
@@ -67,7 +73,7 @@ export function profileOf(
     const [calls, ns, busy, barriers, largest] = row as unknown as [number, number, number, number, number];
     return {
       index,
-      section: index < program.microEnd ? 'micro' : 'apply',
+      section: sectionOf(program, index),
       kernel,
       note,
       bf16,

@@ -1,4 +1,6 @@
 // gradients.ts: loss and gradients of a data set, as policies would see them, without a step.
+
+import { OptionError } from '../../errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
 import type { RunResult } from '../../native/addon.ts';
@@ -50,6 +52,8 @@ export interface Differentiated extends Omit<LossSpec<Module>, 'accumulators'> {
   readonly names: ReadonlyMap<Parameter | Buffer, readonly string[]>;
   /** Whether steps have several micro-batches: then those of one are summed as theirs are. */
   readonly accumulates: boolean;
+  /** Whether batch norms go by all rows of a step. */
+  readonly syncs: boolean;
   prepare(batch: Tensors): Tensors;
 }
 
@@ -135,6 +139,10 @@ export class GradientPrograms {
     const rows = Math.min(asked.batchSize, source.length);
     const micros = Math.ceil(source.length / rows);
     const sums = micros > 1 || this.#of.accumulates;
+    if (this.#of.syncs && asked.mode === 'train' && micros > 1) {
+      const text = `gradients: option batchSize: with syncBatchNorm batch norms go by all ${source.length} rows: give them as one batch, got ${rows}`;
+      throw new OptionError(text, { option: 'batchSize', value: rows });
+    }
     const origin = copied ? bound(source, copied) : this.#rows(source);
     const session = alone ? this.#made(micros) : this.#session(sums ? `${asked.mode} ${origin.name}` : '', micros);
     try {

@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly debug?: Pick<InterpreterInit, 'gradients'> | null;
   /** Runs wait for none that train, and have one thread: on memory that nobody writes to. */
   readonly apart?: boolean;
+  /** The most micro-batches that wait for each other in a run. Default 1. */
+  readonly micros?: number;
 }
 
 export interface Compiled<T> {
@@ -255,7 +257,7 @@ export class Session<T, S extends Known = Shape> {
   }
 
   #compile(shape: S, of: Copied): Compiled<T> {
-    const { threads, profiled, debug, apart, check, tracing = (trace) => trace() } = this.#options;
+    const { threads, profiled, debug, apart, micros, check, tracing = (trace) => trace() } = this.#options;
     check?.();
     const places = new Map<Node, string>();
     const note = (node: Node): void => {
@@ -277,7 +279,7 @@ export class Session<T, S extends Known = Shape> {
     const blocks = this.#blocks(this.#store.blocks, of);
     const bound: Engine = debug
       ? new Interpreter({ graph, program, layout, blocks, places, ...debug })
-      : new CompiledProgram(program).bind(blocks, purposeOf(shape), apart);
+      : new CompiledProgram(program).bind(blocks, purposeOf(shape), apart, micros);
     if (profiled) bound.startProfile(profiled === 'balance');
     const ran = this.#measured.get(shape.name)?.ran ?? { steps: 0, threads: 1 };
     return { program, bound, threads: threadsFor(program, threads), extra, ran, prints: graph.prints };

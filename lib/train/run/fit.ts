@@ -154,6 +154,7 @@ export class Fit {
     return {
       place: `the beginning of ${this.#where === 'fitSync' ? 'fit' : this.#where}`,
       'numbers of shards': `${shardsOf(options)}`,
+      'batch norms': `syncBatchNorm ${options.syncBatchNorm ?? false}`,
       'rows of batches': `${this.#batchSize} in ${accumulate}`,
       seed: `${seed}`,
       lengths: `${steps} steps, ${epochs} epochs`,

@@ -1,4 +1,5 @@
 // parts.ts: the steps of a chunk, run by one program or, where its batches differ in shape, by several that take turns at a step; and what they report.
+import { stageCount } from '../../compile/program.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
@@ -50,7 +51,7 @@ export class Parts {
     this.#place = place;
     this.#terms = terms;
     this.#share = terms.group ? shareOf(terms.group.rank, terms.group.size, chunk.micros) : { base: 0, share: chunk.micros };
-    this.#runs = rangesOf(chunk, this.#share);
+    this.#runs = byStages(rangesOf(chunk, this.#share), programs);
   }
 
   /** @param steps of the chunk that are run, if it has one part */
@@ -88,6 +89,15 @@ interface Ranged {
   readonly before: number;
   readonly first: number;
   readonly end: number;
+  /** Of programs that have several; undefined: all of them. */
+  readonly stage?: number;
+}
+
+/** Programs whose micro-batches wait for each other take turns at each stage. */
+function byStages(ranges: readonly Ranged[], programs: Programs): readonly Ranged[] {
+  const stages = stageCount(programs[ranges[0]!.part]!.program);
+  if (stages === 1 || ranges.length === 1) return ranges;
+  return Array.from({ length: stages }, (_, stage) => ranges.map((range) => ({ ...range, stage }))).flat();
 }
 
 /** What of a share lies in each part. Who has none runs the last part without any: what follows the micro-batches is done by all. */
@@ -107,7 +117,7 @@ function requestOf(
   { program }: Compiled<unknown>,
   chunk: Chunk,
   [done, steps]: readonly [number, number],
-  { part: i, before, first, end }: Ranged,
+  { part: i, before, first, end, stage }: Ranged,
   { seed, counters }: Pick<Place, 'seed' | 'counters'>,
   { setup, epochSteps }: Terms,
 ): Omit<RunRequest, 'threads'> {
@@ -118,7 +128,7 @@ function requestOf(
   return {
     steps,
     micros: chunk.micros,
-    part: { first, end },
+    part: { first, end, ...(stage !== undefined && { stage }) },
     feed:
       end - first === part.micros ? all : rowsOf(all, part.micros * bytes, [(first - before) * bytes, (end - before) * bytes]),
     step: inEpochs(epochSteps, () => setup.fillRows(program.step, step, steps)),

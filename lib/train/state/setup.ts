@@ -196,8 +196,10 @@ export class Setup {
     };
     const rules = { ...(constraints && { constraints }), ...(prune && { prune }) };
     this.finishing = new Finishing('Trainer', trained, this.#applyStates, select, rules);
-    if (group) checkBuffers(this.buffers);
-    this.#accumulators = accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, group?.size) : null;
+    const staged = options.syncBatchNorm === true && accumulate > 1;
+    if (group || staged) checkBuffers(group ? 'group' : 'syncBatchNorm', this.buffers);
+    this.#accumulators =
+      accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, { processes: group?.size ?? null, staged }) : null;
     this.#built = this.#build(clip, this.#groups);
     const search = this.#groups[0]?.optimizer.search;
     const vectors = search && searchStatesOf(search, this.#groups[0]!.params, this.#applyStates);
@@ -238,6 +240,7 @@ export class Setup {
       buffers: this.buffers,
       names: this.names,
       accumulates: accumulate > 1,
+      syncs: this.#options.syncBatchNorm ?? false,
       prepare: (batch) => this.#prepared(batch),
     };
   }
@@ -340,7 +343,8 @@ export class Setup {
       const spec = this.#spec(perLayer);
       const trace = (shape: Shape): ReturnType<typeof traceTrain> =>
         traceTrain(spec, shape.rows, (graph) => this.#prepared(shape.trace(graph)));
-      return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training });
+      const micros = Math.ceil(microsOf(this.#options) / (this.#options.group?.size ?? 1));
+      return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training, micros });
     };
     // Times are of one run; and what runs op by op is traced anew each time.
     return this.#training.use(profiled || this.debug ? null : `${kind}${perLayer ? ' per layer' : ''}`, make, data);

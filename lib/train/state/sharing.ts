@@ -32,6 +32,7 @@ interface Shared {
   readonly debug: boolean;
   readonly guards: readonly unknown[];
   readonly clip?: ClipPolicy | undefined;
+  readonly syncBatchNorm: boolean;
 }
 
 function refuse(where: string, option: string, why: string, value: unknown): never {
@@ -39,7 +40,24 @@ function refuse(where: string, option: string, why: string, value: unknown): nev
 }
 
 /** @throws OptionError for what processes cannot do together */
-export function checkGroup({ group, shards, shardOptimizer, batchSize, accumulate, debug, guards, clip }: Shared): void {
+export function checkGroup({
+  group,
+  shards,
+  shardOptimizer,
+  batchSize,
+  accumulate,
+  debug,
+  guards,
+  clip,
+  syncBatchNorm,
+}: Shared): void {
+  if (syncBatchNorm && accumulate > 1 && debug)
+    refuse(
+      'Trainer',
+      'debug',
+      'it runs micro-batches one after the other, and with syncBatchNorm they wait for each other',
+      debug,
+    );
   if (!group) {
     if (shards !== undefined) refuse('Trainer', 'shards', `it cuts the batches of a group, got ${shards} and no group`, shards);
     if (shardOptimizer)
@@ -77,15 +95,15 @@ export function checkBatch(where: string, batchSize: number, shards: number): vo
   refuse(where, 'batchSize', `expected a multiple of the ${shards} shards, such as ${near}, got ${batchSize}`, batchSize);
 }
 
-/** @throws OptionError where a model has what goes on from one micro-batch to the next, which are those of several processes */
-export function checkBuffers(buffers: readonly Buffer[]): void {
+/** @throws OptionError where a model has what goes on from one micro-batch to the next, which are not one after the other */
+export function checkBuffers(option: 'group' | 'syncBatchNorm', buffers: readonly Buffer[]): void {
   const first = buffers.find(({ aggregation }) => aggregation === 'none');
   if (!first) return;
   const why = first.eachEpoch
-    ? 'is carried from one micro-batch to the next, and those are of several processes'
-    : "has one value for each process: make it with option aggregation, 'mean' or 'sum', which says what becomes of them";
-  const text = `Trainer: option group: buffer ${first.name} ${why}`;
-  throw new OptionError(text, { option: 'group', name: first.name });
+    ? 'is carried from one micro-batch to the next, which are not one after the other'
+    : "has one value for each micro-batch: make it with option aggregation, 'mean' or 'sum', which says what becomes of them";
+  const text = `Trainer: option ${option}: buffer ${first.name} ${why}`;
+  throw new OptionError(text, { option, name: first.name });
 }
 
 /** @throws OptionError for a fit that processes would end at different steps, or be fed by different batches */

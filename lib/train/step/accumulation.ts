@@ -8,7 +8,7 @@ import { add, div, equal, mul, sub } from '../../ops/elementwise/elementwise.ts'
 import { castTo } from '../../ops/elementwise/map.ts';
 import { scatterAdd } from '../../ops/rows/gather.ts';
 import { lookupRows } from '../../ops/rows/sparse-rows.ts';
-import { accumulate } from '../../ops/step/accumulate.ts';
+import { accumulate, hold } from '../../ops/step/accumulate.ts';
 import { rowsOfStep, type StepRows } from '../../ops/step/rows-of-step.ts';
 import { sync } from '../../ops/step/sync.ts';
 import { levelsOf } from '../../ops/step/tree.ts';
@@ -19,6 +19,8 @@ import { partsOf } from './weighing.ts';
 export class Accumulators {
   /** Whether other processes have some of the micro-batches. */
   readonly shared: boolean;
+  /** Whether they wait for each other where layers ask for what all of them have come to. */
+  readonly staged: boolean;
   /** The most micro-batches of this process. */
   readonly own: number;
   readonly #micros: number;
@@ -30,14 +32,16 @@ export class Accumulators {
 
   /**
    * @param micros the most micro-batches of a step
-   * @param processes that have some of them; null: there are no others
+   * @param of processes that have some of them, null: there are no others; and whether they wait for each other
    */
-  constructor(micros: number, buffers: Iterable<Buffer>, processes: number | null = null) {
+  constructor(micros: number, buffers: Iterable<Buffer>, of: MicroBatches = { processes: null, staged: false }) {
+    const { processes, staged } = of;
     this.shared = processes !== null;
+    this.staged = staged;
     this.own = Math.ceil(micros / (processes ?? 1));
     this.#micros = micros;
     const pendingOf = (b: Buffer): [Buffer, State] => [b, { name: `pending ${b.name}`, type: b.state.type, transient: true }];
-    this.#pending = this.shared ? null : new Map(Array.from(buffers, pendingOf));
+    this.#pending = this.shared || staged ? null : new Map(Array.from(buffers, pendingOf));
   }
 
   /** The sums of a graph for micro-batches of `rows` rows. */
@@ -50,8 +54,9 @@ export class Accumulators {
     return sums;
   }
 
-  /** How buffers are bound in such a graph. */
+  /** What layers of such a graph may ask for, and how buffers are bound in it. */
   binding(graph: Graph, rows: number): BindOptions {
+    if (this.staged) graph.overStep = (x) => this.of(graph, rows).overStep(x);
     if (this.#pending) return { pending: this.#pending };
     return {
       join: ({ name, state, aggregation }, value) => this.of(graph, rows).joined(name, aggregation, graph.state(state), value),
@@ -60,9 +65,18 @@ export class Accumulators {
 
   /** Partial sums of what is of that type in each micro-batch. */
   state(name: string, { dtype, shape }: TensorType): State {
+    return this.#named(`sum of ${name}`, { dtype, shape: [levelsOf(this.own), ...shape] });
+  }
+
+  /** The sum over the step. */
+  whole(name: string, type: TensorType): State {
+    return this.#named(`whole sum of ${name}`, type);
+  }
+
+  #named(name: string, type: TensorType): State {
     let state = this.#sums.get(name);
     if (!state) {
-      state = { name: `sum of ${name}`, type: { dtype, shape: [levelsOf(this.own), ...shape] }, transient: true };
+      state = { name, type, transient: true };
       this.#sums.set(name, state);
     }
     return state;
@@ -88,6 +102,12 @@ export class Accumulators {
   }
 }
 
+/** What is special about the micro-batches of a step. */
+interface MicroBatches {
+  readonly processes: number | null;
+  readonly staged: boolean;
+}
+
 /** A loss over all that counts in a step, and what `backward` gives of it. */
 export interface LossOfStep extends Backward {
   readonly total: Tensor;
@@ -99,6 +119,8 @@ export class Sums {
   readonly #rows: Tensor;
   readonly #states: Accumulators;
   readonly #counts = new Map<Tensor, Count>();
+  /** Sums that micro-batches wait for, so far. */
+  #waits = 0;
 
   constructor(graph: Graph, rows: Tensor, states: Accumulators) {
     this.#graph = graph;
@@ -111,6 +133,15 @@ export class Sums {
     if (!this.#states.shared) return accumulate(this.#graph, this.#states.state(name, value.type), value, count?.divisor());
     // What others have of it is not there before the last micro-batch of each.
     return sync(this.#ownSum(name, value), count?.own);
+  }
+
+  /** The sum over all micro-batches, before any of them goes on. In the same order in the graphs of all sizes of batches. */
+  overStep(x: Tensor): Tensor {
+    const graph = this.#graph;
+    const name = `statistic ${this.#waits++}`;
+    const own = inSection(graph, 'micro', () => accumulate(graph, this.#states.state(name, x.type), x));
+    const all = this.#states.shared ? sync(own, undefined, 'joint') : own;
+    return inSection(graph, 'joint', () => hold(graph, this.#states.whole(name, x.type), all));
   }
 
   /** Over the micro-batches of this process. */

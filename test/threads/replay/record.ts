@@ -104,9 +104,33 @@ function recorded(native: Addon): void {
         const report = run(numbers, seed, feed, step);
         runs++;
         for (const kernel of kernelsOf(spec)) seen.add(kernel);
-        const { instrs, microEnd, arenaBytes, feedBytes, stepBytes, reportBytes, code, constants, blockBytes, blockWrites } =
-          spec;
-        write(label, instrs, microEnd, arenaBytes, feedBytes, stepBytes, reportBytes, code, constants, blockBytes, blockWrites);
+        const {
+          instrs,
+          microEnd,
+          arenaBytes,
+          feedBytes,
+          stepBytes,
+          reportBytes,
+          code,
+          cuts,
+          constants,
+          blockBytes,
+          blockWrites,
+        } = spec;
+        write(
+          label,
+          instrs,
+          microEnd,
+          arenaBytes,
+          feedBytes,
+          stepBytes,
+          reportBytes,
+          code,
+          cuts,
+          constants,
+          blockBytes,
+          blockWrites,
+        );
         write(given, numbers, seed, feed ?? NOTHING, step ?? NOTHING, new Uint8Array(report));
         for (const [k, block] of blocks.entries()) write(before[k]!, contentOf(block));
         return report;

@@ -69,6 +69,7 @@ std::shared_ptr<const Program> program_of(Reader& in) {
   spec.instrs = in.whole(), spec.micro_end = in.whole(), spec.arena_bytes = in.whole();
   spec.feed_bytes = in.whole(), spec.step_bytes = in.whole(), spec.report_bytes = in.whole();
   spec.code = in.list<double>();
+  for (const double at : in.list<double>()) spec.cuts.push_back(int64_t(at));
   spec.constants = in.list<uint8_t>();
   for (const double bytes : in.list<double>()) spec.block_bytes.push_back(int64_t(bytes));
   spec.block_writes = in.list<uint8_t>();
@@ -100,7 +101,9 @@ void replay(Reader& in) {
   RunRequest request;
   request.steps = int64_t(given[0]), request.micros = int64_t(given[1]), request.attempt = uint64_t(given[2]);
   request.step_count = uint64_t(given[3]), request.skips = int64_t(given[4]), request.max_skips = int64_t(given[5]);
-  request.first = int64_t(given[7]), request.end = int64_t(given[8]), request.seed = uint64_t(in.whole());
+  request.first = int64_t(given[7]), request.end = int64_t(given[8]), request.base = int64_t(given[9]),
+  request.share = int64_t(given[10]);
+  request.from = int64_t(given[11]), request.to = int64_t(given[12]), request.seed = uint64_t(in.whole());
   request.feed = copy_of(in.list<uint8_t>()), request.step = copy_of(in.list<uint8_t>());
   const std::vector<uint8_t> reported = in.list<uint8_t>();
   Bytes report(request.steps * program->spec.report_bytes);

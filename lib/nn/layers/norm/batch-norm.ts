@@ -3,8 +3,9 @@ import { ShapeError } from '../../../errors.ts';
 import type { Tensor, TensorLike } from '../../../ir/graph.ts';
 import { sizeOf } from '../../../ir/op.ts';
 import { eps } from '../../../ops/args.ts';
-import { add, cast, div, mul, rsqrt, sub } from '../../../ops/elementwise/elementwise.ts';
-import { batchNorm } from '../../../ops/norm/batch-norm.ts';
+import { add, cast, div, maximum, mul, rsqrt, sub } from '../../../ops/elementwise/elementwise.ts';
+import { type BatchNormed, batchNorm } from '../../../ops/norm/batch-norm.ts';
+import { syncedBatchNorm } from '../../../ops/norm/synced-norm.ts';
 import { reshape } from '../../../ops/shape/shape.ts';
 import { bool, nullable, number, options, signature } from '../../../options/index.ts';
 import { forwardOf, type ReadX, size } from '../../fields.ts';
@@ -97,19 +98,32 @@ abstract class BatchNorm extends Module {
     const training = t.graph.mode === 'train';
     if (!training && mean && variance)
       return byRunning(t, { mean, variance, eps: this.#eps, weight: this.weight, bias: this.bias });
+    const { weight } = this;
+    const bias = this.bias ?? (weight && t.graph.constant(new Float32Array(this.#features), [this.#features], 'f32'));
+    const { overStep } = t.graph;
     const count = sizeOf(t.shape) / this.#features;
+    if (training && overStep) {
+      const line = weight && bias ? ([weight.toTensor(), bias.toTensor()] as const) : ([null, null] as const);
+      const normed = syncedBatchNorm(t, line, this.#eps, overStep);
+      // Of one value there is no variance, corrected or not.
+      this.#follow(normed, div(normed.count, maximum(sub(normed.count, 1), 1)));
+      return normed.y;
+    }
     if (training && count <= 1) {
       throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]`);
     }
-    const { weight } = this;
-    const bias = this.bias ?? (weight && t.graph.constant(new Float32Array(this.#features), [this.#features], 'f32'));
     const normed = batchNorm(t, weight, bias, { eps: this.#eps });
-    if (training && mean && variance) {
-      const factor = this.#factor();
-      follow(mean, normed.mean, factor);
-      follow(variance, mul(normed.variance, count / (count - 1)), factor);
-    }
+    if (training) this.#follow(normed, count / (count - 1));
     return normed.y;
+  }
+
+  /** Running statistics, where they are kept, take in those of a batch. */
+  #follow(normed: BatchNormed, correction: Tensor | number): void {
+    const [mean, variance] = [this.running_mean, this.running_var];
+    if (!mean || !variance) return;
+    const factor = this.#factor();
+    follow(mean, normed.mean, factor);
+    follow(variance, mul(normed.variance, correction), factor);
   }
 
   /** Counts the batch. How much of its statistics enters the running ones: an f64 scalar, or a number. */
@@ -153,7 +167,8 @@ const batchNorm3d = kind('BatchNorm3d', { 5: '[batch, features, depth, height, w
  * Normalizes each channel over the batch. In training by the batch's mean and variance, which enter `running_mean`
  * and `running_var` (the latter unbiased); in evaluation by those. `weight` and `bias` [features], 1 and 0 at first.
  * A step that is skipped leaves the running statistics as they were; of the micro-batches of a step each counts, one after
- * the other or, where several processes train together, all at once: the statistics move to the mean of theirs.
+ * the other or, where several processes train together, all at once: the statistics move to the mean of theirs. Option
+ * `syncBatchNorm` of the trainer normalizes by those of all rows of a step.
  * @shape x [batch, features] or [batch, features, length] -> as x
  * @throws OptionError; ShapeError for another number of dimensions or features; DTypeError unless x is f32
  * @see torch.nn.BatchNorm1d
