@@ -13,7 +13,7 @@ recur
 reluGrad geluGrad geluTanhGrad siluGrad expUnitGrad mishGrad logSigmoidGrad
 windows scatterRows lookupRows takeRows putRows embeddingBagGrad
 softmaxGrad logSoftmaxGrad maxPoolGrad avgPoolGrad resampleGrad batchNormGrad layerNormGrad rmsNormGrad attentionGrad
-batchStatistics normalize appendRows cachedAttention
+batchStatistics normalize syncedBatchNorm appendRows cachedAttention
 rnnGrad lstmGrad gruGrad conv2dGradWeight conv3dGradWeight
 softmaxCrossEntropy softmaxCrossEntropyGrad nll nllGrad labelWeights softmaxCrossEntropyBoth linearCrossEntropy
 ctcLoss ctcLossGrad

@@ -1,5 +1,5 @@
 // layout.ts: cases of ops that move elements, draw them at random or move images about.
-import { type DType, f32, type TensorType } from '../../lib/ir/op.ts';
+import { type DType, f32, f64, type TensorType } from '../../lib/ir/op.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 const FILLS: Readonly<Record<DType, FillOf>> = { f32: 'normal', f64: 'normal', i32: [-9, 9], u8: [0, 255] };
@@ -79,6 +79,15 @@ export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
   straightThrough(d) {
     const shape = d.sizes(d.int(0, 3));
     return of(d, [shape, shape], {});
+  },
+  syncedBatchNorm(d) {
+    const [batch, channels] = [d.int(1, 9), d.int(1, 9)];
+    const x = f32(batch, channels, ...d.sizes(d.int(0, 2)));
+    return {
+      ins: [x, x, f64(channels), f64(channels), f64()],
+      attrs: { eps: 1e-5, affine: false },
+      fill: ['normal', 'normal', 'normal', 'positive', 'positive'],
+    };
   },
   uniform: (d) => ({ ins: [], attrs: { key: d.int(0, 2 ** 31 - 1) } }),
 };
