@@ -27,9 +27,8 @@ struct Memory {
 
 struct RunRequest {
   int64_t steps = 1, micros = 1;
-  int64_t base = 0,
-          share =
-              1;   // which of them, from where on and how many, are this process's; all of them, where no others train with it
+  // Which of them, from where on and how many, are this process's; all of them, where no others train with it.
+  int64_t base = 0, share = 1;
   int64_t first = 0, end = 1;   // which of these; where they do not end with the share, what is done once is for a later run
   int64_t from = 0, to = 1;     // stages of a step; what is before them was done by earlier runs, and is in the arenas
   const Wire* wire = nullptr;

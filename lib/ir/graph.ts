@@ -262,8 +262,8 @@ export class Graph {
    */
   forAnyRows = false;
   /**
-   * The sum of a tensor over all micro-batches of the step, which then wait for each other, for layers that normalize by all of its rows. Default: null, each
-   * micro-batch is by itself.
+   * The sum of a tensor over all micro-batches of the step, which then wait for each other, for layers that normalize by all of its rows. Default: null, none
+   * knows of the others.
    * @shape x [...] -> [...]
    */
   overStep: ((x: Tensor) => Tensor) | null = null;

@@ -6,6 +6,7 @@ import type { Instr, Program } from '../../lib/compile/program.ts';
 import { InvalidProgramError, OptionError } from '../../lib/errors.ts';
 import type { RunRequest } from '../../lib/native/addon.ts';
 import { allocate, CompiledProgram } from '../../lib/native/program.ts';
+import { roomOf } from '../../lib/native/room.ts';
 import { add, arena, block, contents, copy, feed, floats, program, report, request, rowsOf } from './kit.ts';
 
 // Each micro-batch: its row, and what all of them add up to; once: the sum doubled; each: the sum and its row; once, reported: all of that.
@@ -68,6 +69,19 @@ describe('stages', () => {
       'run: share: what is done once reads a micro-batch, and there is none',
     );
   });
+});
+
+test('each micro-batch that waits is counted where there is no memory for all of them', () => {
+  const room = roomOf();
+  if (!room) return console.warn('skipped: nobody knows what memory there is');
+  // Pages that nobody touches are asked for, and given.
+  const arenaBytes = Math.floor(room.bytes / 2 / 64) * 64;
+  const whole = program([copy(arena(0, 4), arena(64, 4)), copy(arena(0, 4), arena(64, 4))], { arenaBytes });
+  const [one, cut] = [whole, { ...whole, cuts: [1, 2] }].map((p) => new CompiledProgram(p));
+  const bind = (of: typeof one, micros: number) => () => of!.bind([], { what: 'a batch' }, false, micros).dispose();
+  expect(bind(one, 8)).not.toThrow();
+  expect(bind(cut, 1)).not.toThrow();
+  expect(bind(cut, 8)).toThrow(/^a batch/);
 });
 
 test.each<[number[], string]>([

@@ -123,6 +123,7 @@ type Beside = Pick<
   | 'groups'
   | 'parameters'
   | 'dropLast'
+  | 'syncBatchNorm'
   | 'checkpointed'
   | 'precision'
   | 'activations'
@@ -149,6 +150,7 @@ export function makeBeside(config: TrainConfig): Beside {
     })),
     ...(config.parameters.length > 0 && { parameters: config.parameters }),
     dropLast: config.dropLast,
+    syncBatchNorm: config.syncBatchNorm,
     precision: config.precision,
     activations: config.activations,
     ...(config.checkpointed.length > 0 && { checkpointed: config.checkpointed }),

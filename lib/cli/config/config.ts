@@ -92,6 +92,8 @@ export interface TrainConfig {
   readonly classWeights: readonly number[] | 'balanced' | null;
   readonly batchSize: number;
   readonly accumulate: number;
+  /** Batch norms go by all rows of a step. */
+  readonly syncBatchNorm: boolean;
   readonly dropLast: boolean;
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
@@ -213,6 +215,7 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   rollback: asGiven(rollback).or(null).about('snapshots for guards that roll back'),
   batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
   accumulate: positive.default(1).about('micro-batches of a step'),
+  syncBatchNorm: bool.default(false).about('batch norms go by all rows of a step, over its micro-batches'),
   dropLast: bool.default(false).about('leave out the shorter last batch of an epoch'),
   checkpointed: either(
     list(text),

@@ -26,11 +26,11 @@ export interface BufferOptions {
    * assign, weighed by their rows; `sum`, the value before with what each has added. Default 'none': a trainer with a group refuses the model.
    * @see tf.VariableAggregation
    */
-  readonly aggregation?: Aggregation;
+  readonly aggregation?: 'none' | 'mean' | 'sum';
 }
 
 /** How one value is made of what the micro-batches of a step assign. */
-export type Aggregation = 'none' | 'mean' | 'sum';
+export type Aggregation = NonNullable<BufferOptions['aggregation']>;
 
 /** What all micro-batches of a step together make of a buffer that each of them assigns a value. */
 export type Join = (buffer: Buffer, value: Tensor) => Tensor;
@@ -79,7 +79,7 @@ export class Buffer implements TensorLike {
   /** Whether an epoch begins with its first values. */
   readonly eachEpoch: boolean;
   /** How one value is made of those that several processes assign. */
-  readonly aggregation: Aggregation;
+  readonly aggregation: NonNullable<BufferOptions['aggregation']>;
   /** The state that stands for this buffer in every graph. */
   readonly state: State;
   #name = 'buffer';
@@ -184,7 +184,12 @@ export class Buffer implements TensorLike {
    * Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign.
    * @throws OptionError; GraphError if it takes part in a trace already
    */
-  bind(name: string, graph: Graph, pending: State | null, join: Join | null = null): () => void {
+  bind(
+    name: string,
+    graph: Graph,
+    pending: State | null,
+    join: ((buffer: Buffer, value: Tensor) => Tensor) | null = null,
+  ): () => void {
     readBind(arguments);
     const before = this.#bound;
     const bound: Bound = { graph, pending, join, value: null, assigned: false };

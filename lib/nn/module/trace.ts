@@ -14,7 +14,7 @@ export interface BindOptions {
   /** In a graph that accumulates micro-batches: what each leaves in buffers for the next. */
   readonly pending?: ReadonlyMap<Buffer, State> | undefined;
   /** In a graph whose micro-batches are those of several processes: what all of them make of what each assigns to a buffer. */
-  readonly join?: Join | undefined;
+  readonly join?: ((buffer: Buffer, value: Tensor) => Tensor) | undefined;
 }
 
 /** As module.ts tells them, which imports this file. */

@@ -68,6 +68,7 @@ it('fills in the defaults', () => {
     classWeights: null,
     batchSize: 32,
     accumulate: 1,
+    syncBatchNorm: false,
     dropLast: false,
     checkpointed: [],
     precision: 'f32',

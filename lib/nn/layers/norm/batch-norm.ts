@@ -110,7 +110,8 @@ abstract class BatchNorm extends Module {
       return normed.y;
     }
     if (training && count <= 1) {
-      throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]`);
+      const less = 'a batch of more rows has them, as does option dropLast or syncBatchNorm of the trainer';
+      throw new ShapeError(`${layer}: expected more than one value per channel in training, got [${t.shape}]: ${less}`);
     }
     const normed = batchNorm(t, weight, bias, { eps: this.#eps });
     if (training) this.#follow(normed, count / (count - 1));
