@@ -1,20 +1,22 @@
-// group.ts: the processes that train together, as one of them sees them, and what they tell each other.
+// group.ts: the processes that train together, as one of them sees them.
 import { writeSync } from 'node:fs';
 import { printAs } from '../errors/inspect.ts';
 import { visible } from '../errors/visible.ts';
 import type { NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
-import { groupError } from './error.ts';
+import {
+  agree as agreePeers,
+  collect as collectPeers,
+  type Exchange,
+  largest as largestPeers,
+  type Peers,
+  type Said,
+  share as sharePeers,
+} from './words.ts';
 
 const readBarrier = signature('barrier', {});
 
-/** What one process tells another, who does the same: now, or later. */
-interface Exchange<T> {
-  readonly now: () => T;
-  readonly later: () => Promise<T>;
-}
-
-let nativeOf: (group: Group) => NativeMpi;
+let peersOf: (group: Group) => Peers & { readonly mpi: NativeMpi };
 
 /**
  * The processes that a launcher of MPI started: what `mpi.init` gives, and option `group` of a trainer takes. Each of them runs the same program on the
@@ -30,7 +32,7 @@ export class Group {
   readonly #mpi: NativeMpi;
 
   static {
-    nativeOf = (group) => group.#mpi;
+    peersOf = (group) => ({ rank: group.rank, size: group.size, mpi: group.#mpi });
   }
 
   /** @param mpi of the add-on, opened */
@@ -56,73 +58,21 @@ printAs(Group, function (inspect) {
   return `Group ${inspect({ rank, size, library })}`;
 });
 
-const NOTHING = new Uint8Array(0);
-/** Bytes of a number. */
-const HEAD = 8;
+/** What each process gives, by rank, where all are at the same place. @throws GradclipError ERR_GROUP, as in words.ts */
+export const share = (group: Group, where: string, said: Said): Exchange<readonly Uint8Array[]> =>
+  sharePeers(peersOf(group), where, said);
 
-/** What each process gives, by rank. All of them must ask for it. */
-export function gather(group: Group, own: Uint8Array): Exchange<readonly Uint8Array[]> {
-  return exchange(group, () => gathering(group, own));
-}
+/** Whether all processes have the same facts. @throws GradclipError ERR_GROUP that names the first of which another process has another one */
+export const agree = (group: Group, where: string, facts: Said['facts']): Exchange<void> =>
+  agreePeers(peersOf(group), where, facts);
 
-/** What each process gives, by rank, for process 0 alone; null: this is another one. All of them must ask for it. */
-export function collect(group: Group, own: Uint8Array): Exchange<readonly Uint8Array[] | null> {
-  return exchange(group, () => collecting(group, own));
-}
+/** Of each number the largest that any process gives. @throws GradclipError ERR_GROUP where another process says something else */
+export const largest = (group: Group, where: string, own: readonly number[]): Exchange<readonly number[]> =>
+  largestPeers(peersOf(group), where, own);
 
-/** A conversation with others, at once or waiting. */
-function exchange<T>(group: Group, talk: () => Generator<Step, T, Uint8Array>): Exchange<T> {
-  const mpi = nativeOf(group);
-  return {
-    now: () => {
-      const steps = talk();
-      let next = steps.next();
-      while (!next.done) next = steps.next(new Uint8Array(mpi.exchangeSync(...next.value)));
-      return next.value;
-    },
-    later: async () => {
-      const steps = talk();
-      let next = steps.next();
-      while (!next.done) next = steps.next(new Uint8Array(await mpi.exchange(...next.value)));
-      return next.value;
-    },
-  };
-}
-
-type Step = readonly [peer: number, out: Uint8Array, bytes: number];
-
-/** Lengths first, since each receives as many bytes as it asks for. */
-function* collecting({ rank, size }: Group, own: Uint8Array): Generator<Step, Uint8Array[] | null, Uint8Array> {
-  if (rank > 0) {
-    yield [0, numbers(own.length), 0];
-    yield [0, own, 0];
-    return null;
-  }
-  const parts = [own];
-  for (let peer = 1; peer < size; peer++) {
-    const [length] = numbersOf(yield [peer, NOTHING, HEAD]);
-    parts.push(yield [peer, NOTHING, length!]);
-  }
-  return parts;
-}
-
-/** Process 0 takes all and gives them to all. */
-function* gathering(group: Group, own: Uint8Array): Generator<Step, Uint8Array[], Uint8Array> {
-  const { size } = group;
-  const parts = yield* collecting(group, own);
-  if (!parts) {
-    const lengths = numbersOf(yield [0, NOTHING, HEAD * size]);
-    const all = yield [0, NOTHING, lengths.reduce((a, b) => a + b, 0)];
-    return cut(all, lengths);
-  }
-  const lengths = parts.map((part) => part.length);
-  const all = joined(parts);
-  for (let peer = 1; peer < size; peer++) {
-    yield [peer, numbers(...lengths), 0];
-    yield [peer, all, 0];
-  }
-  return parts;
-}
+/** What each process gives, by rank, for process 0 alone; null: this is another one. */
+export const collect = (group: Group, where: string, own: Uint8Array): Exchange<readonly Uint8Array[] | null> =>
+  collectPeers(peersOf(group), where, own);
 
 /**
  * End all processes of a group, this one too, since the others would wait for it without end. What went wrong is written to stderr first. A process that
@@ -132,45 +82,5 @@ export function abort(group: Group, error: unknown): void {
   if (group.size === 1) return;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   writeSync(2, `process ${group.rank} of ${group.size}: ${visible(text, '\n')}\n`);
-  nativeOf(group).abort(1);
-}
-
-/**
- * Whether all processes have the same facts.
- * @param facts of this process, by what they are
- * @throws GradclipError ERR_GROUP that names the first fact of which another process has another one
- */
-export function agree(group: Group, where: string, facts: Readonly<Record<string, string>>): Exchange<void> {
-  const all = gather(group, Buffer.from(JSON.stringify(facts)));
-  const check = (given: readonly Uint8Array[]): void => {
-    for (const [rank, bytes] of given.entries()) {
-      const theirs = JSON.parse(Buffer.from(bytes).toString()) as Record<string, string>;
-      const what = Object.keys({ ...facts, ...theirs }).find((name) => facts[name] !== theirs[name]);
-      if (what === undefined) continue;
-      const text = `${where}: process ${group.rank} has other ${what} than process ${rank}: ${facts[what]} and ${theirs[what]}`;
-      throw groupError(`${text}; all processes of a group run the same program on the same data`, { what, rank });
-    }
-  };
-  return { now: () => check(all.now()), later: async () => check(await all.later()) };
-}
-
-const numbers = (...values: readonly number[]): Uint8Array => new Uint8Array(Float64Array.from(values).buffer);
-const numbersOf = (bytes: Uint8Array): number[] => [...new Float64Array(bytes.slice().buffer)];
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function cut(all: Uint8Array, lengths: readonly number[]): Uint8Array[] {
-  let at = 0;
-  return lengths.map((length) => {
-    at += length;
-    return all.slice(at - length, at);
-  });
+  peersOf(group).mpi.abort(1);
 }

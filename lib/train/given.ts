@@ -184,6 +184,7 @@ const readTrainer = signature(
     shards: positive.optional(),
     shardOptimizer: bool.default(false),
     syncBatchNorm: bool.default(false),
+    compareEvery: positive.optional(),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
     activations: choice('f32', 'bf16').default('f32'),

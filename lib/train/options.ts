@@ -135,6 +135,11 @@ export interface TrainerOptions<
    */
   readonly syncBatchNorm?: boolean;
   /**
+   * With `group`: after how many steps of a fit the processes compare a hash of their weights, when the chunk that is run then is done; they do so at its
+   * beginning and end anyway. Weights that have come apart, since one of them wrote some alone, end the fit with an error that names the first. Default 100.
+   */
+  readonly compareEvery?: number;
+  /**
    * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
    */
@@ -194,7 +199,7 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /**
    * The time that this call may take, in seconds: the run ends with its result after the step in which they are over, `stopReason` being `seconds`, unless
    * steps or epochs are done by then. It has one step at least; compiling and validations count; an end of an epoch that has come is finished. They are those of
-   * the call: a run that `resume` goes on with has as many again. Default: no limit.
+   * the call: a run that `resume` goes on with has as many again. Of processes of a group the clock of process 0 counts. Default: no limit.
    */
   readonly seconds?: number;
   /**
@@ -222,7 +227,10 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * the run. Default: the run ends with its steps or epochs.
    */
   readonly earlyStop?: EarlyStop<K>;
-  /** Aborting rejects with AbortError after the step being run; what was trained stays. Default: none. */
+  /**
+   * Aborting rejects with AbortError after the step being run; what was trained stays. Where one process of a group is aborted, all are, after the same step.
+   * Default: none.
+   */
   readonly signal?: AbortSignalLike;
   /** Called at the end of each epoch, after its validation; a promise is waited for. Default: nobody is. */
   readonly onEpoch?: (end: EpochEnd<K>) => unknown;
@@ -241,7 +249,8 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /**
    * Go on with the run of a checkpoint: `auto` is the newest whole one of option `checkpoint`, and begins anew where there is
    * none; else a file. The call that was interrupted, made again, is the run that was not: `steps` and `epochs` are counted from
-   * where that began. Data are taken when the file has been read: they stay as they are until `onStart`. Not for `fitSync`.
+   * where that began. Data are taken when the file has been read: they stay as they are until `onStart`. Of a group, process 0 has the files, and all go
+   * on with its state. Not for `fitSync`.
    * Default: the run begins with what the trainer has.
    */
   readonly resume?: 'auto' | string;

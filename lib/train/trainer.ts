@@ -55,7 +55,7 @@ import { Fit } from './run/fit.ts';
 import type { ProbeOptions } from './run/probe.ts';
 import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
-import { readCheckpoint } from './state/checkpoint.ts';
+import { type Checkpoint, readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
 import { asOurs } from './state/foreign.ts';
 import { type LoadResult, withoutMismatched } from './state/matching.ts';
@@ -578,7 +578,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
 
   /**
    * Read what `save` wrote or gave, or weights from elsewhere (then optimizer, policy and counters start afresh): safetensors, what `torch.save` wrote,
-   * a model in ONNX.
+   * a model in ONNX. With option `group` of the trainer all processes call it: process 0 reads the file, which need not be there for the others, and all of them
+   * have its state then.
    *
    * @param from a file, an index of several (`model.safetensors.index.json`), or what a file holds
    * @param options.strict default true: missing or extra names are an error; false loads what fits and lists the others
@@ -586,17 +587,25 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    * @param options.rename what names in the file are here: prefixes, or a function
    * @param options.transpose names in the file whose weights lie transposed
    * @param options.maxBytes of the file, or of all files; default 64 GiB
-   * @throws (rejects) OptionError, DataError, CheckpointError, BusyError; nothing is changed then
+   * @throws (rejects) OptionError, DataError, CheckpointError, BusyError; nothing is changed then. With `group`,
+   * GradclipError ERR_GROUP in processes beside one that fails
    */
   async load(from: string | Uint8Array, options: LoadOptions = {}): Promise<LoadResult> {
     const { strict, skipMismatched, maxBytes, ...foreign } = readMethod.load(arguments);
     this.#access.checkFree('load');
-    const read = await asOurs(await readCheckpoint(from, maxBytes), foreign);
-    return this.#access.take(() => {
+    const read = async (): Promise<Checkpoint> => asOurs(await readCheckpoint(from, maxBytes), foreign);
+    const adopt = (found: Checkpoint): LoadResult => {
       this.#access.checkAlone('load');
-      const fitting = skipMismatched ? withoutMismatched(read, this.#setup.named.weights('model')) : read;
+      const fitting = skipMismatched ? withoutMismatched(found, this.#setup.named.weights('model')) : found;
       return this.#saving.adopt(fitting, strict);
-    });
+    };
+    const { group } = this.#current.options;
+    if (group) {
+      const move = async (): Promise<{ result: LoadResult; moved: boolean }> => ({ result: adopt(await read()), moved: true });
+      return this.#access.take(() => this.#saving.moveAll(group, 'load', move));
+    }
+    const found = await read();
+    return this.#access.take(() => adopt(found));
   }
 
   /**

@@ -27,19 +27,35 @@ export const abortSignal: Field<AbortSignalLike> = custom('an AbortSignal', (val
 
 export class Halt {
   readonly #signal: AbortSignalLike | null;
-  readonly #onAbort = (): void => this.#wake();
+  readonly #together: boolean;
+  /** Of processes that end together: by whom they were aborted. */
+  #by: number | null = null;
+  readonly #onAbort = (): void => {
+    if (!this.#together) this.#wake();
+  };
   #called = false;
+  #asked = false;
   /** What ends native runs; what ends the wait of the moment. */
   #stops: readonly (() => void)[] = [];
   #release: (() => void) | null = null;
 
-  constructor(signal: AbortSignalLike | null) {
+  /** @param together the run ends when all processes of a group have agreed that it does, and not before */
+  constructor(signal: AbortSignalLike | null, together: boolean = false) {
     this.#signal = signal;
+    this.#together = together;
     signal?.addEventListener('abort', this.#onAbort);
   }
 
   get aborted(): boolean {
-    return this.#signal?.aborted ?? false;
+    return this.#together ? this.#by !== null : this.asked.abort;
+  }
+  /** Which process of a group was: null where there is none. */
+  get by(): number | null {
+    return this.#by;
+  }
+  /** What this process is asked for, whether or not others agree. */
+  get asked(): { readonly stop: boolean; readonly abort: boolean } {
+    return { stop: this.#asked, abort: this.#signal?.aborted ?? false };
   }
   get reason(): unknown {
     return this.#signal?.reason;
@@ -50,8 +66,16 @@ export class Halt {
   }
 
   call(): void {
+    this.#asked = true;
+    if (this.#together) return;
     this.#called = true;
     this.#wake();
+  }
+
+  /** All processes of a group end. @param by whose signal was aborted; null: they were asked to stop */
+  agree(by: number | null): void {
+    this.#called = true;
+    this.#by = by;
   }
 
   /** What is waited for at the moment is not waited for any more. @returns whether anything was */

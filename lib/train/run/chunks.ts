@@ -3,9 +3,11 @@
 import { IndexError } from '../../errors.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
+import { inEpochs } from '../../optim/schedules/length.ts';
 import { batchesOf, type Chunk } from '../feed/feeder.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
+import { digest } from '../programs/digest.ts';
 import { located } from '../programs/located.ts';
 import type { Pace } from '../programs/pace.ts';
 import { tellPrints } from '../programs/prints.ts';
@@ -17,6 +19,7 @@ import type { TracedStep } from '../step/step.ts';
 import type { Ran, Watchers } from '../watch/watcher.ts';
 import { Parts, reportsOf } from './parts.ts';
 import { runSteps } from './searched.ts';
+import type { Together } from './together.ts';
 import type { Outcome, Trials } from './trials.ts';
 
 interface ChunksInit {
@@ -24,6 +27,7 @@ interface ChunksInit {
   readonly heard: Heard;
   readonly epochSteps: number | null;
   readonly trials: Trials | null;
+  readonly together: Together | null;
 }
 
 export class Chunks {
@@ -35,6 +39,9 @@ export class Chunks {
   readonly #heard: Heard;
   readonly #epochSteps: number | null;
   readonly #trials: Trials | null;
+  readonly #together: Together | null;
+  /** All processes of a group have the same programs. */
+  #alike = false;
 
   /**
    * @param epochSteps updates in an epoch, which schedules may count in; null: nobody knows
@@ -45,8 +52,9 @@ export class Chunks {
     current: Current,
     running: Running,
     watchers: Watchers,
-    { pace, heard, epochSteps, trials }: ChunksInit,
+    { pace, heard, epochSteps, trials, together }: ChunksInit,
   ) {
+    this.#together = together;
     this.#trials = trials;
     this.#heard = heard;
     this.#epochSteps = epochSteps;
@@ -79,6 +87,7 @@ export class Chunks {
       release = held.release;
       const { programs } = held;
       for (const { extra } of programs) this.#heard.traced(extra);
+      if (this.#together && !this.#alike) yield* this.#compare(this.#together, programs);
       this.#pace.begin();
       this.#running.time?.begin();
       const ranFrom = performance.now();
@@ -114,6 +123,19 @@ export class Chunks {
       endTurn();
       release?.();
     }
+  }
+
+  /** Before the first step: what it computes, and the numbers that it is given. @throws GradclipError ERR_GROUP */
+  *#compare(together: Together, programs: readonly Compiled<TracedStep>[]): Loop<void> {
+    const { setup } = this.#current;
+    const { step } = this.#running.counters;
+    const rows = inEpochs(this.#epochSteps, () => setup.unheard.fillRows(programs.at(-1)!.program.step, step, 2));
+    yield* together.alike({
+      place: 'the first step',
+      'graph of model and loss': programs.map(({ extra }) => extra.digest).join(' '),
+      'learning rates or thresholds': digest([rows]),
+    });
+    this.#alike = true;
   }
 
   /** Within the chunk's turn, so that who comes next finds counters, weights and what is kept of watchers of the same step. */

@@ -1,10 +1,9 @@
 // fit.ts: one fit of a trainer, from its beginning to its end.
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
-import { NonFiniteError, OptionError, SkipError } from '../../errors.ts';
-import type { Data } from '../../ir/op.ts';
-import { abort, agree } from '../../mpi/group.ts';
+import { AbortError, NonFiniteError, OptionError, SkipError } from '../../errors.ts';
+import { abort } from '../../mpi/group.ts';
+import { isKnown } from '../../mpi/words.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
@@ -21,6 +20,8 @@ import { TimeLimit } from '../flow/time-limit.ts';
 import { Warnings } from '../flow/warnings.ts';
 import { checkFitOptions, type FitFiles } from '../given.ts';
 import type { FitOptions } from '../options.ts';
+import { digest } from '../programs/digest.ts';
+import type { Checkpoint } from '../state/checkpoint.ts';
 import type { Current } from '../state/current.ts';
 import { newestWhole, type Saving, wholeCheckpoint } from '../state/saving.ts';
 import { checkBatch, checkCheckpoints, checkFitTogether, rankedOf, shardsOf } from '../state/sharing.ts';
@@ -30,6 +31,7 @@ import { isPerLayer, Recording } from '../watch/recording.ts';
 import type { Ending, Watcher } from '../watch/watcher.ts';
 import { fitLoop } from './loop.ts';
 import type { Reader } from './run.ts';
+import { COMPARE_EVERY, Together } from './together.ts';
 import { Training } from './training.ts';
 
 type Fed = Parameters<typeof feederOf>[1];
@@ -75,7 +77,7 @@ export class Fit {
     // Where the process stands may change meanwhile.
     this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
     if (trainer.group) {
-      checkFitTogether(where, isStream(this.#data) || isColumns(this.#data), options);
+      checkFitTogether(where, isStream(this.#data) || isColumns(this.#data));
       checkCheckpoints(where, trainer, checkpoint);
       checkBatch(where, batchSize, shardsOf(trainer));
     }
@@ -85,14 +87,19 @@ export class Fit {
     const plan = {
       steps: steps ?? Number.POSITIVE_INFINITY,
       epochs: options.epochs ?? (steps === undefined && seconds === undefined ? 1 : Number.POSITIVE_INFINITY),
-      time: seconds === undefined ? null : new TimeLimit(seconds),
+      time: seconds === undefined ? null : new TimeLimit(seconds, trainer.group !== undefined),
       validateEvery: validateEvery ?? null,
       blocks,
       resumed: resume !== null,
     };
     const warnings = new Warnings(options.logger ?? trainer.logger);
     const counted = !isStream(this.#data) || isColumns(this.#data);
-    this.running = standing.begin(plan, new Halt(signal ?? null), warnings, counted ? this.#batchSize : null);
+    this.running = standing.begin(
+      plan,
+      new Halt(signal ?? null, trainer.group !== undefined),
+      warnings,
+      counted ? this.#batchSize : null,
+    );
   }
 
   /** @param reader of the reports; null: there is none */
@@ -103,21 +110,30 @@ export class Fit {
       if (running.resumed) yield* waitFor(this.#resume());
       const feeder = this.#feeder();
       this.#feed(feeder);
+      const { access, setup } = this.#current;
+      const every = this.#current.options.compareEvery ?? COMPARE_EVERY;
+      const together = group ? new Together({ group, where: this.#where, running, access, setup, every }) : null;
       let training: Training | null = null;
       let ending: Ending;
       try {
-        training = new Training(this.#current, running, feeder, this.#options, (decisions) =>
-          this.#writers(feeder, reader, decisions),
-        );
+        const writers = (decisions: () => readonly AutoDecision[]): Watcher[] => this.#writers(feeder, reader, decisions);
+        training = new Training(this.#current, running, feeder, this.#options, writers, together);
         const { chunks, epochs, watchers } = training;
-        if (group) yield* perform(agree(group, this.#where, this.#facts(feeder)));
+        if (together) {
+          yield* together.alike(this.#facts(feeder));
+          yield* together.compare();
+        }
         yield* training.begin();
-        ending = { result: training.result(yield* fitLoop(running, feeder, chunks, epochs, watchers)), error: null };
+        const reason = yield* fitLoop(running, feeder, chunks, epochs, watchers, together);
+        ending = { result: training.result(reason), error: null };
       } catch (error) {
         ending = { result: null, error };
       }
       const result = yield* this.#end(ending, training, feeder);
-      if (group) yield* perform(agree(group, this.#where, this.#endings()));
+      if (together) {
+        yield* together.alike({ place: 'the end of a fit', counters: JSON.stringify(running.counters) });
+        yield* together.compare();
+      }
       return result;
     } catch (error) {
       if (group && !isAlike(error)) abort(group, error);
@@ -130,8 +146,20 @@ export class Fit {
   /** Be where a checkpoint is, before anything is trained. */
   async #resume(): Promise<void> {
     const { checkpoint, resume } = this.#files;
-    const read = resume === 'auto' ? await newestWhole(checkpoint!, this.running.warnings) : await wholeCheckpoint(resume!);
-    if (read) await this.#current.access.take(() => this.#saving.adopt(read, true));
+    const { access, options } = this.#current;
+    const read = (): Promise<Checkpoint | null> =>
+      resume === 'auto' ? newestWhole(checkpoint!, this.running.warnings) : wholeCheckpoint(resume!);
+    if (options.group) {
+      const move = async (): Promise<{ result: null; moved: boolean }> => {
+        const found = await read();
+        if (found) this.#saving.adopt(found, true);
+        return { result: null, moved: found !== null };
+      };
+      await access.take(() => this.#saving.moveAll(options.group!, 'resume', move));
+      return;
+    }
+    const found = await read();
+    if (found) await access.take(() => this.#saving.adopt(found, true));
   }
 
   #feeder(): Feeder {
@@ -163,20 +191,8 @@ export class Fit {
       parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),
       options: digest([Buffer.from(JSON.stringify(header))]),
       counters: JSON.stringify(counters),
-      weights: this.#weights(),
       data: of.contents,
     };
-  }
-
-  /** What they must have alike when they have ended. */
-  #endings(): Record<string, string> {
-    return { place: 'the end of a fit', counters: JSON.stringify(this.running.counters), weights: this.#weights() };
-  }
-
-  #weights(): string {
-    const { store, weights } = this.#current.setup;
-    const values = store.read(weights);
-    return digest(weights.map((state) => values.get(state)!));
   }
 
   /** What its epochs are trained on. */
@@ -258,12 +274,6 @@ export class Fit {
   }
 }
 
-/** Of values, 16 digits. */
-function digest(parts: readonly Data[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
-  return hash.digest('hex').slice(0, 16);
-}
-
 /** Whether all processes of a group have it after the same step, as it is decided by what they have in common. */
-const isAlike = (error: unknown): boolean => error instanceof SkipError || error instanceof NonFiniteError;
+const isAlike = (error: unknown): boolean =>
+  isKnown(error) || [SkipError, NonFiniteError, AbortError].some((of) => error instanceof of);

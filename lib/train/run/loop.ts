@@ -8,11 +8,24 @@ import type { Running } from '../flow/running.ts';
 import type { Watchers } from '../watch/watcher.ts';
 import type { Chunks } from './chunks.ts';
 import type { Epochs } from './epochs.ts';
+import type { Together } from './together.ts';
 
-export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epochs: Epochs, watchers: Watchers): Loop<StopReason> {
+/** @param together with whom it is run; null: alone */
+export function* fitLoop(
+  running: Running,
+  feeder: Feeder,
+  chunks: Chunks,
+  epochs: Epochs,
+  watchers: Watchers,
+  together: Together | null,
+): Loop<StopReason> {
   const { halt } = running;
   for (;;) {
-    if (halt.aborted) throw new AbortError('fit: the run was aborted', {}, { cause: halt.reason });
+    if (together) yield* together.agree(chunks.steps);
+    if (halt.aborted) {
+      const by = halt.by === null || halt.asked.abort ? '' : ` by process ${halt.by}`;
+      throw new AbortError(`fit: the run was aborted${by}`, {}, { cause: halt.reason });
+    }
     if (halt.called) return 'stopped';
     yield* chunks.prepare();
     if (halt.called) continue;
@@ -36,7 +49,7 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
       if (halt.called) continue;
     }
     const { tried } = running.course;
-    const most = Math.min(chunks.steps, running.stepsLeft, running.untilValidation, watchers.until(tried));
+    const most = Math.min(together?.left ?? chunks.steps, running.stepsLeft, running.untilValidation, watchers.until(tried));
     const next = feeder.next(most, running.counters);
     const chunk = yield* perform({ now: next.now, later: () => halt.or(next.later()) });
     if (chunk === null) continue;
@@ -54,6 +67,7 @@ export function* fitLoop(running: Running, feeder: Feeder, chunks: Chunks, epoch
     if (task) yield* perform(task);
     const ran = yield* chunks.run(chunk);
     if (!ran) continue;
+    together?.ran(ran.result.tried);
     yield* waitFor(watchers.told());
     yield* watchers.examine(chunk, ran);
     // A guard that has undone a step is reported by then.

@@ -33,6 +33,7 @@ import { type Ending, type Host, type Watcher, Watchers } from '../watch/watcher
 import { Chunks } from './chunks.ts';
 import { Epochs } from './epochs.ts';
 import { hostOf } from './host.ts';
+import type { Together } from './together.ts';
 import { Trials } from './trials.ts';
 
 export class Training {
@@ -62,6 +63,7 @@ export class Training {
     feeder: Feeder,
     options: FitOptions<string>,
     writers: (decisions: () => readonly AutoDecision[]) => readonly Watcher[],
+    together: Together | null,
   ) {
     const { setup, access } = current;
     const { epochSteps } = feeder;
@@ -123,7 +125,13 @@ export class Training {
     const pace = new Pace(setup.debug || setup.searching ? 1 : chunkSteps);
     const taking = { feeder, use: this.#use, evaluation: this.#evaluation };
     const trials = this.#tuning && new Trials(this.#tuning, current, running, taking);
-    this.chunks = new Chunks(this.#use, current, running, this.watchers, { pace, heard: oversights, epochSteps, trials });
+    this.chunks = new Chunks(this.#use, current, running, this.watchers, {
+      pace,
+      heard: oversights,
+      epochSteps,
+      trials,
+      together,
+    });
     this.epochs = new Epochs(current, running, this.watchers, this.#tally, { evaluation: this.#evaluation, trials });
     running.halt.also(() => {
       this.#use.stop();

@@ -11,7 +11,7 @@ import type { Changes, TrainerOptions, Weights } from '../options.ts';
 import type { Since } from './names.ts';
 import { Selection } from './selection.ts';
 import { Setup } from './setup.ts';
-import { checkAlone, checkClip, microsOf, shardsOf } from './sharing.ts';
+import { checkAlone, checkTrains as checkTogether, microsOf, shardsOf } from './sharing.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {
@@ -119,7 +119,7 @@ export class Current {
     const base = given.parameters === undefined ? this.#selection : new Selection(given.parameters);
     const selection = base.with(where, model, freeze, unfreeze);
     const changed = { ...this.#options, ...defined(given) };
-    checkClip(where, changed);
+    checkTogether(where, changed);
     const { optimizer, groups = [] } = changed;
     const rated = lr !== undefined && {
       optimizer: atRate(optimizer, lr),

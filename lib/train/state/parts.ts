@@ -16,7 +16,7 @@ export function wholes(values: Values, group: Group, sync: boolean): Wait<Values
   for (const state of own) {
     const { buffer, byteOffset, byteLength } = values.get(state)!;
     const parts = (): Wait<readonly Uint8Array[] | null> => {
-      const asked = collect(group, new Uint8Array(buffer, byteOffset, byteLength));
+      const asked = collect(group, 'save', new Uint8Array(buffer, byteOffset, byteLength));
       return sync ? asked.now() : asked.later();
     };
     all = after(all, (map) =>

@@ -6,6 +6,7 @@ import { type ByteSink, writeTo } from '../../io/file/stream.ts';
 import { MAX_WEIGHTS } from '../../io/limits.ts';
 import type { State } from '../../ir/graph.ts';
 import type { Data } from '../../ir/op.ts';
+import type { Group } from '../../mpi/group.ts';
 import { preprocessMetadata, preprocessOf, type Transforms } from '../feed/prepare.ts';
 import { after, type Wait } from '../flow/effect.ts';
 import { sameValues, withoutValues } from '../flow/kept.ts';
@@ -15,6 +16,7 @@ import type { Weights } from '../options.ts';
 import { type Checkpoint, checkpointParts, nameByState, readCheckpoint, tensorsOf, writeCheckpoint } from './checkpoint.ts';
 import { type CheckpointRule, checkpointFiles, MOST_KEPT, type WriteCheckpoint } from './checkpoint-files.ts';
 import type { Current } from './current.ts';
+import { byFirst, type Done, writtenByFirst } from './first.ts';
 import { type LoadResult, matchCheckpoint, type Purpose } from './matching.ts';
 import { sinceOf } from './names.ts';
 import { wholes } from './parts.ts';
@@ -73,9 +75,10 @@ export class Saving {
     };
     return {
       toFile: async (file, ready) => {
+        const write = (): Promise<void> => writeCheckpoint(file, parts(), () => complete(ready));
         // All processes of a group have the same state, and go on when it is written.
-        if (!group || group.rank === 0) await writeCheckpoint(file, parts(), () => complete(ready));
-        await together?.barrier();
+        if (together) await writtenByFirst(together, 'save', write);
+        else if (!group || group.rank === 0) await write();
       },
       async toStream(stream) {
         checkWhole('a stream');
@@ -120,6 +123,25 @@ export class Saving {
         transforms,
       }));
     });
+  }
+
+  /**
+   * Process 0 of a group goes elsewhere, and the others are there, too; in a turn of each.
+   * @param move of process 0; `moved`: whether it did
+   * @throws (rejects) what `move` does, in process 0; GradclipError ERR_GROUP in the others
+   */
+  async moveAll<R>(
+    group: Group,
+    where: string,
+    move: () => Promise<{ readonly result: R; readonly moved: boolean }>,
+  ): Promise<R> {
+    const first = async (): Promise<Done<R>> => {
+      const { result, moved } = await move();
+      if (!moved) return { result, state: null };
+      const all = await this.capture({ weightsOnly: false, weights: 'model', metadata: {} });
+      return { result, state: await all.toBytes() };
+    };
+    return byFirst(group, where, first, async (state) => void this.adopt(await readCheckpoint(state, MAX_WEIGHTS), true));
   }
 
   /** For the header of a file. */

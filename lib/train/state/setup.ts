@@ -33,6 +33,7 @@ import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import type { Rounded } from '../precision/precision.ts';
+import { digestOf } from '../programs/digest.ts';
 import { Evaluation } from '../programs/evaluate.ts';
 import { type Differentiated, GradientPrograms } from '../programs/gradients.ts';
 import { traceInspection, type Watching } from '../programs/inspect.ts';
@@ -341,9 +342,13 @@ export class Setup {
     this.hear(heard);
     const make = (): Session<TracedStep> => {
       const spec = this.#spec(perLayer);
-      const trace = (shape: Shape): ReturnType<typeof traceTrain> =>
-        traceTrain(spec, shape.rows, (graph) => this.#prepared(shape.trace(graph)));
-      const micros = Math.ceil(microsOf(this.#options) / (this.#options.group?.size ?? 1));
+      const { group } = this.#options;
+      const section = rankedOf(this.#options) ? 'micro' : null;
+      const trace = (shape: Shape): ReturnType<typeof traceTrain> => {
+        const traced = traceTrain(spec, shape.rows, (graph) => this.#prepared(shape.trace(graph)));
+        return group ? { ...traced, extra: { ...traced.extra, digest: digestOf(traced.graph, section) } } : traced;
+      };
+      const micros = Math.ceil(microsOf(this.#options) / (group?.size ?? 1));
       return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training, micros });
     };
     // Times are of one run; and what runs op by op is traced anew each time.

@@ -4,7 +4,8 @@ import { OptionError } from '../../errors.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { Buffer, Module } from '../../nn/module/module.ts';
 import type { Ranked } from '../../ops/step/all-gather.ts';
-import type { FitOptions, TrainerOptions } from '../options.ts';
+import type { Optimizer } from '../../optim/optimizer.ts';
+import type { TrainerOptions } from '../options.ts';
 import type { CheckpointRule } from './checkpoint-files.ts';
 
 /** Parts of a batch, where nobody says another number. */
@@ -27,12 +28,14 @@ interface Shared {
   readonly group?: Group | undefined;
   readonly shards?: number | undefined;
   readonly shardOptimizer: boolean;
+  readonly compareEvery?: number | undefined;
   readonly batchSize: number;
   readonly accumulate: number;
   readonly debug: boolean;
   readonly guards: readonly unknown[];
   readonly clip?: ClipPolicy | undefined;
   readonly syncBatchNorm: boolean;
+  readonly optimizer: Optimizer;
 }
 
 function refuse(where: string, option: string, why: string, value: unknown): never {
@@ -44,12 +47,14 @@ export function checkGroup({
   group,
   shards,
   shardOptimizer,
+  compareEvery,
   batchSize,
   accumulate,
   debug,
   guards,
   clip,
   syncBatchNorm,
+  optimizer,
 }: Shared): void {
   if (syncBatchNorm && accumulate > 1 && debug)
     refuse(
@@ -62,6 +67,8 @@ export function checkGroup({
     if (shards !== undefined) refuse('Trainer', 'shards', `it cuts the batches of a group, got ${shards} and no group`, shards);
     if (shardOptimizer)
       refuse('Trainer', 'shardOptimizer', 'it shares updates out in a group, and there is none', shardOptimizer);
+    if (compareEvery !== undefined)
+      refuse('Trainer', 'compareEvery', 'processes of a group compare weights: give group, too', compareEvery);
     return;
   }
   checkBatch('Trainer', batchSize, shards ?? SHARDS);
@@ -71,7 +78,7 @@ export function checkGroup({
   }
   if (debug) refuse('Trainer', 'debug', 'it looks at one process alone: leave out group', debug);
   if (guards.length > 0) refuse('Trainer', 'guards', 'they see what one process computes: not with a group', guards.length);
-  checkClip('Trainer', { group, ...(clip && { clip }) });
+  checkTrains('Trainer', { group, optimizer, ...(clip && { clip }) });
 }
 
 /** @throws OptionError for what else than `fit` trains, or does what a fit would do */
@@ -79,11 +86,13 @@ export function checkAlone(where: string, { group }: Cut): void {
   if (group) refuse(where, 'group', 'processes of a group train together by fit alone', 'group');
 }
 
-/** @throws OptionError for a policy that processes cannot have together */
-export function checkClip(
+/** @throws OptionError for a policy or an optimizer that processes cannot have together */
+export function checkTrains(
   where: string,
-  { group, clip }: { readonly group?: Group | undefined; readonly clip?: ClipPolicy },
+  { group, clip, optimizer }: { readonly group?: Group | undefined; readonly clip?: ClipPolicy; readonly optimizer: Optimizer },
 ): void {
+  if (group && optimizer.search)
+    refuse(where, 'optimizer', `${optimizer.name} evaluates several times in a step: not with a group`, optimizer.name);
   if (group && clip?.auto) refuse(where, 'clip', 'clip.auto tries thresholds in one process: not with a group', 'auto');
 }
 
@@ -107,13 +116,9 @@ export function checkBuffers(option: 'group' | 'syncBatchNorm', buffers: readonl
 }
 
 /** @throws OptionError for a fit that processes would end at different steps, or be fed by different batches */
-export function checkFitTogether(where: string, isStream: boolean, { seconds, signal, resume }: FitOptions<string>): void {
+export function checkFitTogether(where: string, isStream: boolean): void {
   if (isStream)
     refuse(where, 'group', 'each process takes a part of each batch of arrays or sequences: not of a stream', 'stream');
-  if (seconds !== undefined)
-    refuse(where, 'seconds', 'processes of a group end after the same step: give steps or epochs', seconds);
-  if (signal !== undefined) refuse(where, 'signal', 'processes of a group end after the same step: give steps or epochs', signal);
-  if (resume !== undefined) refuse(where, 'resume', 'not with a group yet: load the checkpoint in each process', resume);
 }
 
 /** @throws OptionError for checkpoints that processes which have a part of the state each would not make at the same step */

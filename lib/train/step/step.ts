@@ -72,6 +72,8 @@ export interface TracedStep {
   readonly multiplies: boolean;
   /** Whether anything is kept for the backward pass as bf16; null: nothing is to be. */
   readonly keeps: boolean | null;
+  /** What tells the graph from others, where processes train together. */
+  readonly digest?: string;
 }
 
 /** A trained parameter that the loss cannot move: the op that has no gradient, or null where the loss does not depend on it. */

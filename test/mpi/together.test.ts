@@ -1,0 +1,76 @@
+// together.test.ts: what the processes of a group agree on in a fit: whose state they have, when they end, and that their weights are the same.
+import { describe, expect, it } from 'vitest';
+import { apart } from '../../lib/train/run/together.ts';
+import { type Ended, installed, start } from './start.ts';
+
+type Hashes = Readonly<Record<'whole' | 'tensors', string>>;
+const hashesOf = ({ all }: Ended): Hashes => all.find((x) => (x as Partial<Hashes>).whole) as Hashes;
+/** By rank. */
+const byRank = <T>({ all }: Ended): T[] => {
+  const found = all.filter((x) => (x as { rank?: number }).rank !== undefined) as { rank: number }[];
+  return found.sort((a, b) => a.rank - b.rank) as T[];
+};
+
+describe.each(installed)('$library', (launcher) => {
+  const run = async (size: number, name: string): Promise<Ended> => {
+    const ended = await start(launcher, size, name);
+    expect(ended.code, ended.errors).toBe(0);
+    return ended;
+  };
+
+  it('has the file of process 0 in all: with load, and with resume within an epoch', async () => {
+    const whole = hashesOf(await run(2, 'sync'));
+    await run(4, 'begin');
+    const loaded = await run(2, 'loads');
+    expect(hashesOf(loaded).tensors).toBe(whole.tensors);
+    // The others hear of a file that is not there.
+    expect(loaded.all).toContainEqual(expect.stringMatching(/^GradclipError: load: process 0: DataError: .*no such file/));
+    await run(3, 'within');
+    // The steps before were those of three processes.
+    expect(hashesOf(await run(2, 'resumes')).tensors).not.toBe(whole.tensors);
+    await run(4, 'within');
+    expect(hashesOf(await run(2, 'resumes'))).toEqual(whole);
+    expect(hashesOf(await run(2, 'resumesNothing'))).toEqual(whole);
+  });
+
+  it('ends after the same step, whoever is asked to, and however', async () => {
+    const said = byRank<{ said: readonly unknown[] }>(await run(3, 'stops')).map((x) => x.said);
+    const aborted = (text: string): unknown[] => [
+      'stopped',
+      'stopped',
+      6,
+      `AbortError: fit: the run was aborted${text}`,
+      'seconds',
+      'seconds',
+    ];
+    expect(said[0]).toEqual(aborted(' by process 1: undefined'));
+    expect(said[1]).toEqual(aborted(': Error: enough'));
+    expect(said[2]).toEqual(said[0]);
+  });
+
+  it('ends in all where weights come apart in one, with the name of the first', async () => {
+    const text =
+      'fit: process 1 has other values of second.weight than process 0 after 16 updates: whatever writes weights must do so in all processes alike';
+    for (const { code, message, details } of byRank<{ code: string; message: string; details: unknown }>(
+      await run(3, 'drifts'),
+    )) {
+      expect([code, message]).toEqual(['ERR_GROUP', text]);
+      expect(details).toEqual({ name: 'second.weight', rank: 1, step: 16 });
+    }
+  });
+});
+
+describe('which weight differs, and in which process', () => {
+  const prints = (...digits: string[]): (readonly [string, string])[] => digits.map((d, i) => [`w${i}`, d]);
+  it.each([
+    ['that of process 0 counts where two differ', [prints('a', 'b'), prints('a', 'c')], { name: 'w1', rank: 1, than: 0 }],
+    ['one of three', [prints('x', 'b'), prints('a', 'b'), prints('a', 'b')], { name: 'w0', rank: 0, than: 1 }],
+    [
+      'the first of several',
+      [prints('a', 'b', 'c'), prints('a', 'b', 'c'), prints('a', 'x', 'y')],
+      { name: 'w1', rank: 2, than: 0 },
+    ],
+  ])('%s', (_, all, found) => {
+    expect(apart(all)).toEqual(found);
+  });
+});
