@@ -86,7 +86,10 @@ function find(name: string): readonly [Command, Action] {
 
 function tellError(error: unknown, screen: Screen): void {
   const known = error instanceof GradclipError;
-  const message = error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  // Of several processes one speaks, until another fails.
+  const who = screen.unmute();
+  const message = who === null ? text : `${who}: ${text}`;
   // Ours may have several lines.
   const [first, ...more] = known ? message.split('\n') : [message];
   screen.emit({ event: 'error', code: known ? error.code : 'ERR_INTERNAL', message });

@@ -25,6 +25,8 @@ export class Screen {
   readonly #color = `\x1b[${randomInt(2 ** 32, 2 ** 47)};`;
   #drawn = 0;
   #region: readonly string[] = [];
+  /** Who says nothing; null: it speaks. */
+  #muted: string | null = null;
 
   constructor(io: IO, json: boolean) {
     this.#io = io;
@@ -42,13 +44,26 @@ export class Screen {
     return this.#io.stderr.rows ?? 24;
   }
 
+  /** From here on nothing is shown: another process says it. @param who this one is, should it have something to say after all */
+  mute(who: string): void {
+    this.#muted = who;
+  }
+
+  /** It speaks from here on. @returns who it is, if it was mute */
+  unmute(): string | null {
+    const who = this.#muted;
+    this.#muted = null;
+    return who;
+  }
+
   /** One JSON line on stdout, under --json. NaN and infinities, which JSON does not have, become null. */
   emit(value: object): void {
-    if (this.json) this.#io.stdout.write(`${visibleJson(JSON.stringify(value))}\n`);
+    if (this.json && this.#muted === null) this.#io.stdout.write(`${visibleJson(JSON.stringify(value))}\n`);
   }
 
   /** A line for people. */
   say(text = ''): void {
+    if (this.#muted !== null) return;
     this.#clear();
     this.#people.write(`${this.#shown(text)}\n`);
     this.#draw();
@@ -56,6 +71,7 @@ export class Screen {
 
   /** A line on stderr, whatever the mode. */
   note(text: string): void {
+    if (this.#muted !== null) return;
     this.#clear();
     this.#io.stderr.write(`${this.#shown(text)}\n`);
     this.#draw();
@@ -63,12 +79,12 @@ export class Screen {
 
   /** Text for people as it comes, in lines of its own. */
   tell(text: string): void {
-    this.#people.write(visible(text, '\n\t'));
+    if (this.#muted === null) this.#people.write(visible(text, '\n\t'));
   }
 
   /** Replace the live region. Lines are cut where the terminal ends: one that goes on in the next row could not be taken away again. */
   redraw(lines: readonly string[]): void {
-    if (!this.live) return;
+    if (!this.live || this.#muted !== null) return;
     this.#clear();
     this.#region = lines.map((line) => fit(this.#shown(line), this.columns - 1));
     this.#draw();

@@ -77,10 +77,11 @@ export const collect = (group: Group, where: string, own: Uint8Array): Exchange<
 /**
  * End all processes of a group, this one too, since the others would wait for it without end. What went wrong is written to stderr first. A process that
  * is alone goes on: its error is thrown.
+ * @param code that they end with
  */
-export function abort(group: Group, error: unknown): void {
+export function abort(group: Group, error: unknown, code: number = 1): void {
   if (group.size === 1) return;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   writeSync(2, `process ${group.rank} of ${group.size}: ${visible(text, '\n')}\n`);
-  peersOf(group).mpi.abort(1);
+  peersOf(group).mpi.abort(code);
 }

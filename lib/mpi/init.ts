@@ -63,7 +63,7 @@ function endTogether(group: Group, mpi: NativeMpi): void {
   });
   process.on('exit', (code) => {
     if (code === 0 || group.size === 1) mpi.finalize();
-    else abort(group, failure ?? `it ended with code ${code}`);
+    else abort(group, failure ?? `it ended with code ${code}`, code);
   });
 }
 

@@ -8,7 +8,7 @@ import { asSource, asTables, feederOf } from './feed/inputs.ts';
 import type { Sequences } from './feed/sequences.ts';
 import { gathered } from './feed/shape.ts';
 import type { Arrays, Source } from './feed/source.ts';
-import type { Tables } from './feed/tables.ts';
+import { fingerprintOf, type Tables } from './feed/tables.ts';
 import { drive, driveSync, type Loop, settle } from './flow/effect.ts';
 import type { Metrics } from './flow/progress.ts';
 import type { Asked, AskedOfGradients, AskedProbe } from './given.ts';
@@ -18,6 +18,7 @@ import type { PrecisionReport } from './precision/report.ts';
 import { type DataSet, dataSet, type Gradients } from './programs/gradients.ts';
 import { type Inspection, inspectRows } from './programs/inspect.ts';
 import { Copied } from './programs/session.ts';
+import type { Sharing } from './programs/shared.ts';
 import { Probes } from './run/probe.ts';
 import type { Current } from './state/current.ts';
 import type { Setup } from './state/setup.ts';
@@ -40,7 +41,10 @@ export class Measuring {
     const chosen = this.#chosen('evaluate', asked);
     const tables = asTables('evaluate', data);
     const copied = new Copied(tables.data);
-    return this.#current.access.use('evaluate', () => this.#evaluated(tables, copied, chosen, drive));
+    const { access } = this.#current;
+    // Of a fit that is on, others need not be where this one is.
+    const sharing = access.fitting ? null : this.#sharing(tables, chosen);
+    return access.use('evaluate', () => this.#evaluated(tables, copied, chosen, drive, { sharing }));
   }
 
   evaluateSync(data: Rows | Sequences | BatchStream, asked: Asked): Metrics<string> {
@@ -48,7 +52,8 @@ export class Measuring {
     const chosen = this.#chosen('evaluateSync', asked);
     const tables = asTables('evaluateSync', data);
     access.checkBetween('evaluateSync');
-    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, !access.idle);
+    const sharing = access.fitting ? null : this.#sharing(tables, chosen);
+    return this.#evaluated(tables, new Copied(tables.data), chosen, driveSync, { alone: !access.idle, sharing });
   }
 
   async inspect(batch: Arrays | Share, match: Parameters<Setup['inspection']>[1]): Promise<Inspection> {
@@ -117,17 +122,25 @@ export class Measuring {
     return { batchSize, weights: this.#current.weightsOf(where, weights) };
   }
 
+  /** With whom a data set is measured, each process some of its batches; null: alone. */
+  #sharing(tables: Tables, { batchSize, weights }: Chosen): Sharing | null {
+    const { group } = this.#current.options;
+    const of = `${weights} after ${this.#standing.counters.step} updates`;
+    const facts = { place: 'evaluate', weights: of, data: fingerprintOf(tables), 'rows of batches': `${batchSize}` };
+    return group ? { group, where: 'evaluate', facts } : null;
+  }
+
   #evaluated<R>(
     tables: Tables,
     data: Copied,
     chosen: Chosen,
     driver: (loop: Loop<Metrics<string>>) => R,
-    alone: boolean = false,
+    { alone = false, sharing }: { readonly alone?: boolean; readonly sharing: Sharing | null },
   ): R {
     const evaluation = this.#current.setup.evaluation(tables, data, chosen, alone);
     return settle(
       // Without a halt it runs to its end.
-      () => driver(evaluation.measure() as Loop<Metrics<string>>),
+      () => driver(evaluation.measure(null, null, null, sharing) as Loop<Metrics<string>>),
       () => evaluation.dispose(),
     );
   }

@@ -57,6 +57,7 @@ import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
 import { type Checkpoint, readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
+import { writtenByFirst } from './state/first.ts';
 import { asOurs } from './state/foreign.ts';
 import { type LoadResult, withoutMismatched } from './state/matching.ts';
 import { NamedWeights } from './state/named-weights.ts';
@@ -209,9 +210,12 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them.
+   * Loss and metrics over a data set, without dropout: means over its rows, and what metrics such as F1 make of all of them. With option `group` of the trainer
+   * all processes call it with the same data: each measures some of the batches, and all have the numbers of one process, bit for bit. While a fit is on,
+   * as within a callback, the process that calls it measures all of them alone.
    * @returns numbers by name: `loss`, and each of option `metrics`
-   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
+   * @throws (rejects) OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on;
+   * GradclipError ERR_GROUP where another process of the group has other data, does something else, or fails
    */
   async evaluate(
     data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>,
@@ -224,7 +228,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * Loss and metrics over a data set, blocking this thread: the same bits as `evaluate`.
    * @returns numbers by name: `loss`, and each of option `metrics`
-   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on
+   * @throws OptionError, ShapeError, DataError for data that does not fit; BusyError while a fit of another trainer of the model is on; GradclipError
+   * ERR_GROUP as `evaluate`
    */
   evaluateSync(data: Named<N> | Share<N> | Source<N> | Sequences<N> | BatchStream<N>, options: BatchOptions = {}): Metrics<K> {
     this.#current.follow('evaluateSync');
@@ -232,7 +237,8 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   }
 
   /**
-   * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout.
+   * Predictions for rows: what option `predict` gives, by default the model's `forward` of `batch.x`, without dropout. Of a group, each process predicts all
+   * rows that it is given, whatever the others do.
    * @typeParam D what holds them: f32, but any typed array with option `predict`, until the call names one: `predict<Int32Array>(x)` of an `ops.argmax`
    * @param inputs an array whose rows are inputs (it becomes `batch.x`), or named arrays. One whose shape is not told, and which the model does not take
    * as any number of rows, is one row: `[1, 2, 3]` for a model of [n, 3]. Or `sequences`, or `batches` of a list, whose arrays the trainer's option `predict` reads by
@@ -467,7 +473,9 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
       const [metadata, values] = [this.#saving.metadata(given.metadata), await this.#setup.snapshot()];
       return { metadata, tensors: withoutPrunedRows(this.model, this.#setup, values, given.keepConstant) };
     });
-    await writeSafetensors(file, tensors, metadata);
+    const { group } = this.#current.options;
+    const write = (): Promise<void> => writeSafetensors(file, tensors, metadata);
+    await (group ? writtenByFirst(group, 'savePruned', write) : write());
     return new Map([...tensors].map(([name, t]) => [name, t.shape]));
   }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clip, loss, models, mpi, nn, ops, optim, prune, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, type Tensor, Trainer } from '../../lib/index.ts';
 
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
@@ -315,6 +315,53 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   async resumesNothing() {
     const [trainer, data] = WORKLOADS.mlp!();
     await trainer.fit(data, { epochs: 4, checkpoint: file, resume: 'auto' });
+  },
+  /** Loss and metrics, each process some of the batches, beside those of one that measures all of them. */
+  async evaluates() {
+    const labelsOf = ({ x }: Any, model: Any): Tensor => model.forward(x);
+    const measured = {
+      accuracy: ({ x, y }: Any, model: Any) => metrics.accuracy(labelsOf({ x }, model), y),
+      f1: ({ x, y }: Any, model: Any) => metrics.f1(labelsOf({ x }, model), y),
+      auc: ({ x, y }: Any, model: Any) =>
+        metrics.rocAuc(ops.sum(ops.slice(labelsOf({ x }, model), { axis: 1, start: 0, end: 1 }), { axes: [1] }), ops.equal(y, 0)),
+      // Sums of its own, and what of a batch depends on its rows.
+      own: ({ x }: Any) => ({ summed: { s: ops.cast(ops.sum(x), 'f64') }, finish: ({ s }: Any) => s[0] * x.shape[0] }),
+    };
+    const options = { model: new Mlp(), metrics: measured, batchSize: 8 };
+    const [together, alone] = [make(options), make({ ...options, group: undefined })];
+    const hex = (all: Any): unknown =>
+      Object.fromEntries(
+        Object.entries(all).map(([k, v]) => [k, Buffer.from(Float64Array.of(v as number).buffer).toString('hex')]),
+      );
+    const said: Record<string, unknown[]> = {};
+    const one = { x: rows(5, 6), y: labels(5, 4) };
+    for (const [kind, data] of Object.entries({ many: { x: rows(101, 6), y: labels(101, 4) }, plain, one })) {
+      const found = [await together.evaluate(data), together.evaluateSync(data), await alone.evaluate(data)];
+      found.push(await together.evaluate(data, { batchSize: 3 }), alone.evaluateSync(data, { batchSize: 3 }));
+      said[kind] = found.map(hex);
+    }
+    // A fit that validates, within an epoch and at its end; a callback of process 0 measures alone.
+    const within: unknown[] = [];
+    const callback = {
+      onValidation: async (m: Any) => {
+        if (group.rank === 0) within.push(hex(m), hex(await together.evaluate(plain)));
+      },
+    };
+    const fit = { epochs: 2, validation: plain, callbacks: [callback] };
+    const { epochs } = await together.fit(plain, { ...fit, earlyStop: { patience: 1 } });
+    await together.fit(plain, { ...fit, validateEvery: 2 });
+    said.epochs = epochs.map(({ validation }: Any) => hex(validation));
+    said.alone = [hex(alone.evaluateSync(plain))];
+    said.within = within;
+    await together.save(file);
+    // A label that there is not, in the part of the last process.
+    const y = labels(101, 4);
+    y[100] = 9;
+    const failed = await together.evaluate({ x: rows(101, 6), y }).catch((e: Any) => `${e.code}: ${e.message}`);
+    const other = await together
+      .evaluate({ x: rows(9 + group.rank, 6), y: labels(9 + group.rank, 4) })
+      .catch((e: Any) => `${e.code}: ${e.message}`);
+    say({ rank: group.rank, said, failed, other });
   },
   async within() {
     const [trainer, data] = WORKLOADS.mlp!();

@@ -5,6 +5,12 @@ import { type Ended, installed, start } from './start.ts';
 
 type Hashes = Readonly<Record<'whole' | 'tensors', string>>;
 const hashesOf = ({ all }: Ended): Hashes => all.find((x) => (x as Partial<Hashes>).whole) as Hashes;
+interface Evaluated {
+  readonly rank: number;
+  readonly said: Readonly<Record<string, readonly unknown[]>>;
+  readonly failed: string;
+  readonly other: string;
+}
 /** By rank. */
 const byRank = <T>({ all }: Ended): T[] => {
   const found = all.filter((x) => (x as { rank?: number }).rank !== undefined) as { rank: number }[];
@@ -46,6 +52,29 @@ describe.each(installed)('$library', (launcher) => {
     expect(said[0]).toEqual(aborted(' by process 1: undefined'));
     expect(said[1]).toEqual(aborted(': Error: enough'));
     expect(said[2]).toEqual(said[0]);
+  });
+
+  it.each([3, 4])('%i processes measure what one does, with its bits', async (size) => {
+    const ended = byRank<Evaluated>(await run(size, 'evaluates'));
+    for (const { said, failed, other, rank } of ended) {
+      for (const kind of ['many', 'plain', 'one']) {
+        // Two that are shared out, one that is not; then the same two ways in batches of 3.
+        const [shared, sync, alone, shared3, alone3] = said[kind]!;
+        expect([shared, sync]).toEqual([alone, alone]);
+        expect(shared3).toEqual(alone3);
+        expect(said[kind]).toEqual(ended[0]!.said[kind]);
+      }
+      expect(said.epochs).toEqual(ended[0]!.said.epochs);
+      expect(failed).toContain(
+        rank === size - 1 ? 'ERR_INDEX: softmaxCrossEntropy' : `ERR_GROUP: evaluate: process ${size - 1}: IndexError: soft`,
+      );
+      expect(other).toContain('has other data than process');
+    }
+    // What a callback of process 0 measured alone is what the validation was.
+    const { within, alone } = ended[0]!.said;
+    expect(within!.length).toBeGreaterThan(8);
+    for (let i = 0; i < within!.length; i += 2) expect(within![i]).toEqual(within![i + 1]);
+    expect(within!.at(-1)).toEqual(alone![0]);
   });
 
   it('ends in all where weights come apart in one, with the name of the first', async () => {

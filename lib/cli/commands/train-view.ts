@@ -1,5 +1,6 @@
 // train-view.ts: what `gradclip train` shows: a line per epoch, a progress bar on a terminal, a line now and then elsewhere.
 
+import type { Group } from '../../mpi/index.ts';
 import { valueLine } from '../../pages/evaluation-page.ts';
 import { count, duration, percent, short } from '../../text/format.ts';
 import { percentDone, perSecond, progressLine, Recent, timeLeft } from '../../text/progress.ts';
@@ -20,6 +21,8 @@ export interface Setting {
   readonly perEpoch: number;
   readonly accumulate: number;
   readonly parameters: number;
+  /** Who trains together; null: this process alone. */
+  readonly group: Group | null;
   /** What is validated on. */
   readonly on: 'test' | 'validation';
 }
@@ -45,7 +48,7 @@ export class TrainView implements Callback<string> {
   }
 
   onStart({ counters: { epoch, batch } }: CallbackRun): void {
-    const { config, data, seed, perEpoch, accumulate, parameters } = this.#setting;
+    const { config, data, seed, perEpoch, accumulate, parameters, group } = this.#setting;
     const done = epoch * perEpoch + Math.ceil(batch / accumulate);
     const { epochs, steps } = config;
     const whole = Math.min(epochs === null ? Infinity : epochs * perEpoch, steps ?? Infinity);
@@ -58,6 +61,7 @@ export class TrainView implements Callback<string> {
       rows: { train, validation, test },
       steps: Number.isFinite(this.#total) ? this.#total : null,
       resumedAt: done,
+      ...(group && { processes: group.size, library: group.library }),
     });
     const shares = [
       `${count(train)} train`,
@@ -65,13 +69,14 @@ export class TrainView implements Callback<string> {
       test > 0 && `${count(test)} test`,
     ];
     const what = data.tokenizer === null ? 'rows' : 'characters';
+    const together = group ? `${count(group.size)} ${group.size === 1 ? 'process' : 'processes'} of ${group.library}; ` : '';
     const { seconds } = config;
     const length = [
       Number.isFinite(this.#total) && `${count(this.#total)} steps`,
       seconds !== null && `${seconds} s${Number.isFinite(this.#total) ? ' at most' : ''}`,
     ];
     this.#screen.say(
-      `seed ${seed}: ${count(parameters)} parameters; ${what}: ${shares.filter(Boolean).join(', ')}; ${length.filter(Boolean).join(', ')}`,
+      `seed ${seed}: ${count(parameters)} parameters; ${together}${what}: ${shares.filter(Boolean).join(', ')}; ${length.filter(Boolean).join(', ')}`,
     );
     if (done > 0) this.#screen.say(`going on from step ${count(done)}`);
   }

@@ -8,6 +8,7 @@ import { digestOf } from '../../history/run/digest.ts';
 import { inspectSafetensors } from '../../io/arrays/safetensors.ts';
 import { writeWhole } from '../../io/file/write.ts';
 import { type ValueFigures, valueFigures } from '../../metrics/evaluated.ts';
+import { type Group, init as initMpi } from '../../mpi/index.ts';
 import { machineText } from '../../native/machine.ts';
 import { version } from '../../native/package.ts';
 import { MAX_THREADS } from '../../native/threads.ts';
@@ -20,7 +21,10 @@ import type { FitResult, Metrics } from '../../train/flow/progress.ts';
 import { seconds as secondsField } from '../../train/given.ts';
 import type { Weights } from '../../train/options.ts';
 import { checkpointFiles } from '../../train/state/checkpoint-files.ts';
+import { byFirst } from '../../train/state/first.ts';
+import { SHARDS } from '../../train/state/sharing.ts';
 import type { Trainer } from '../../train/trainer.ts';
+import type { Callback } from '../../train/watch/callback.ts';
 import type { Arguments, Command } from '../args.ts';
 import { usage } from '../args.ts';
 import { makePolicy, measuredWeights } from '../config/build.ts';
@@ -65,6 +69,9 @@ export const TRAIN: Command = {
       value: 'S',
       help: "end the training after so many, with its result; in place of the configuration's",
       takes: secondsField.optional(),
+    },
+    mpi: {
+      help: 'train together with the processes that mpirun or srun started with this one; process 0 tells how it goes, and writes',
     },
     threads: {
       value: 'N',
@@ -121,6 +128,7 @@ interface Job {
 }
 
 export async function train(args: Arguments, io: IO, screen: Screen): Promise<number> {
+  const group = args.has('mpi') ? await joined(screen) : null;
   const file = resolve(io.cwd, args.operands[0]!);
   const config = override(isTable(file) ? await ofTable(file, args, screen) : await readConfig(file), args);
   if (args.has('label') && !isTable(file)) throw usage(TRAIN, '--label: is for a table in place of a configuration');
@@ -137,12 +145,16 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
     throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint, no record, no curves and no page');
   }
   const transforms = checkConfig(config);
-  if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
-  if (pruned !== null) await checkOutput('savePruned', pruned);
-  if (watched.csv !== null) await checkOutput('--csv', watched.csv);
-  if (watched.html !== null) await checkOutput('--html', watched.html);
+  if (config.shards !== null && !group) throw usage(TRAIN, 'shards: it cuts batches for several processes: give --mpi, too');
+  if (writes(group)) {
+    if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
+    if (pruned !== null) await checkOutput('savePruned', pruned);
+    if (watched.csv !== null) await checkOutput('--csv', watched.csv);
+    if (watched.html !== null) await checkOutput('--html', watched.html);
+  }
 
-  const first = seeds > 1 ? config.seed : await seedOf(resume, checkpoint, config, args);
+  const begin = (): Promise<number | bigint> => seedOf(resume, checkpoint, config, args);
+  const first = seeds > 1 ? config.seed : await (group ? seedOfFirst(group, begin) : begin());
   const raw = await readRaw(config, path('data') ?? resolve(from, config.data.dir));
   const outcomes: Outcome[] = [];
   for (let i = 0; i < seeds; i++) {
@@ -159,32 +171,56 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
       html: null,
     };
     const job = { config, data: shareOut(raw, transforms, BigInt(seed)), seed, ...(seeds > 1 ? none : files) };
-    const outcome = await trainOnce(job, io, screen);
+    const outcome = await trainOnce(job, io, screen, group);
     outcomes.push(outcome);
-    if (outcome.stopped) return exitCodeOfStop(io.signal.reason as StopCause);
+    // Of several processes the signal may have come to another.
+    if (outcome.stopped) return exitCodeOfStop((io.signal.reason as StopCause | undefined) ?? 'SIGTERM');
     checkFinite(outcome);
   }
   if (seeds > 1) tellMedian(outcomes, screen);
   return EXIT.ok;
 }
 
-async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
+/** Of several processes one writes. */
+const writes = (group: Group | null): boolean => (group?.rank ?? 0) === 0;
+
+/** What several processes tell, one of them does. */
+async function joined(screen: Screen): Promise<Group> {
+  const group = await initMpi();
+  if (!writes(group)) screen.mute(`process ${group.rank} of ${group.size}`);
+  return group;
+}
+
+/** Process 0 alone need have the file that says it. */
+async function seedOfFirst(group: Group, seedOf: () => Promise<number | bigint>): Promise<number | bigint> {
+  const text = await byFirst(group, 'train', async () => {
+    const seed = await seedOf();
+    return { result: { seed: `${seed}`, big: typeof seed === 'bigint' }, state: null };
+  });
+  return text.big ? BigInt(text.seed) : Number(text.seed);
+}
+
+async function trainOnce(job: Job, io: IO, screen: Screen, group: Group | null): Promise<Outcome> {
   const { config, data, seed, out, record, pruned, checkpoint, resume, tensorboard, csv, html } = job;
   const { batchSize, accumulate, epochs, steps, seconds, earlyStop } = config;
   const { train, validation, test } = data.sources;
-  using trainer = makeTrainer(config, data, seed);
+  using trainer = makeTrainer(config, data, seed, group);
   const parts = train.epoch(batchSize);
   const perEpoch = Math.ceil((parts.whole + (parts.tail > 0 && !config.dropLast ? 1 : 0)) / accumulate);
   const parameters = trainer.model.parameters().reduce((n, p) => n + p.size, 0);
   // What trials of thresholds are judged by is no test set any more.
   const tries = makePolicy(config.clip).auto !== undefined;
   const on = validation === null && !tries ? 'test' : 'validation';
-  const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate });
+  const micros = accumulate * (group ? (config.shards ?? SHARDS) : 1);
+  const view = new TrainView(screen, { config, data, seed, perEpoch, parameters, on, accumulate: micros, group });
 
   for (const unknown of data.unknown) view.unknown(unknown);
   const started = performance.now();
   const watched = validation ?? (tries ? null : test);
   const weights = measuredWeights(config);
+  // Who writes nothing measures what is written.
+  const followed = (one: Callback<string>): Callback<string> =>
+    writes(group) ? one : { needsLayerNorms: one.needsLayerNorms ?? false };
   const run = trainer.fit(train, {
     ...(epochs === null ? {} : { epochs }),
     ...(steps === null ? {} : { steps }),
@@ -197,13 +233,16 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     ...(checkpoint && { checkpoint: { ...checkpoint, metadata: metadata(config, data) } }),
     ...(resume !== null && { resume }),
     logger: (warning) => view.warning(warning),
-    callbacks: [view, ...(tensorboard === null ? [] : [tensorBoard(tensorboard)]), ...(csv === null ? [] : [csvTable(csv)])],
+    callbacks: [
+      view,
+      ...[tensorboard === null ? [] : [tensorBoard(tensorboard)], csv === null ? [] : [csvTable(csv)]].flat().map(followed),
+    ],
   });
   const fit = await untilStopped(run, io.signal)
     .finally(() => view.pause())
     .catch(async (error: unknown) => {
       // What went wrong is seen best on the page.
-      if (html !== null) await writePage(trainer, job, [['ended by', (error as Error).message]]).catch(() => {});
+      if (html !== null && writes(group)) await writePage(trainer, job, [['ended by', (error as Error).message]]).catch(() => {});
       throw error;
     });
   const stopped = fit.stopReason === 'stopped';
@@ -213,7 +252,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
   if (out !== null && worthKeeping) await trainer.save(out, { metadata: metadata(config, data) });
   if (pruned !== null && worthKeeping && !stopped) await trainer.savePruned(pruned, { metadata: metadata(config, data) });
   const measured = test === null || stopped ? null : await trainer.evaluate(test, { weights });
-  const values = measured && (await valuesOf(trainer, config, test!, weights));
+  const values = measured && writes(group) && (await valuesOf(trainer, config, test!, weights));
   const within = trainer.counters.batch > 0;
   const validated =
     validation === null || stopped
@@ -228,14 +267,14 @@ async function trainOnce(job: Job, io: IO, screen: Screen): Promise<Outcome> {
     within,
     validation: validated,
     test: measured,
-    values,
+    values: values || null,
     ms: performance.now() - started,
     checkpoint: worthKeeping ? out : null,
     sparsity: config.prune.length > 0 ? (await trainer.sparsity()).total : null,
     stopped,
   };
   view.end(outcome);
-  if (html !== null && fit.tried > 0) {
+  if (html !== null && fit.tried > 0 && writes(group)) {
     await writePage(trainer, job, factsOf(outcome));
     screen.emit({ event: 'page', file: html });
     screen.say(`page: ${html}`);

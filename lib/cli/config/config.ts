@@ -94,6 +94,8 @@ export interface TrainConfig {
   readonly accumulate: number;
   /** Batch norms go by all rows of a step. */
   readonly syncBatchNorm: boolean;
+  /** Parts of a batch, where several processes train together. */
+  readonly shards: number | null;
   readonly dropLast: boolean;
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
@@ -216,6 +218,11 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   batchSize: positive.default(BATCH_SIZE).about('rows of a micro-batch'),
   accumulate: positive.default(1).about('micro-batches of a step'),
   syncBatchNorm: bool.default(false).about('batch norms go by all rows of a step, over its micro-batches'),
+  shards: positive
+    .or(null)
+    .about(
+      'with `gradclip train --mpi`: into how many parts a batch is cut for the processes, 8 where it is not given; the weights follow from it, and not from how many processes there are, if these are a power of two',
+    ),
   dropLast: bool.default(false).about('leave out the shorter last batch of an epoch'),
   checkpointed: either(
     list(text),

@@ -51,7 +51,7 @@ export async function loadTrained(file: string): Promise<Trainer<Module, string>
 }
 
 /** Files that a training writes, and what is sought for it. */
-const NOT_OF_A_MODEL: ReadonlySet<string> = new Set(['record', 'checkpoint', 'resume', 'save', 'savePruned', 'tune']);
+const NOT_OF_A_MODEL: ReadonlySet<string> = new Set(['record', 'checkpoint', 'resume', 'save', 'savePruned', 'tune', 'shards']);
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
 function configIn(file: string, { config: text }: Readonly<Record<string, string>>): TrainConfig {

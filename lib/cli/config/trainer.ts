@@ -1,5 +1,6 @@
 // trainer.ts: the trainer that a configuration describes, and the data that it trains on.
 import { OptionError } from '../../errors.ts';
+import type { Group } from '../../mpi/group.ts';
 import type { Module } from '../../nn/module/module.ts';
 import type { Transforms } from '../../train/feed/prepare.ts';
 import type { TrainerOptions } from '../../train/options.ts';
@@ -37,10 +38,17 @@ export async function readRaw(config: TrainConfig, dir: string): Promise<RawData
 /** With the sizes of the model that the data say, where the configuration leaves them to them. */
 export const sizedConfig = (config: TrainConfig, data: DataSet): TrainConfig => ({ ...config, model: sized(config.model, data) });
 
-/** The model with its loss, optimizer, policy and all that is beside them. */
-export function makeTrainer(given: TrainConfig, data: DataSet, seed: number | bigint): Trainer<Module, string> {
+/** The model with its loss, optimizer, policy and all that is beside them. @param group who trains together; null: this process alone */
+export function makeTrainer(
+  given: TrainConfig,
+  data: DataSet,
+  seed: number | bigint,
+  group: Group | null = null,
+): Trainer<Module, string> {
   const config = sizedConfig(given, data);
-  return new Trainer({ ...makeTask(config, data), ...optionsOf(config, data.preprocess, seed) });
+  const { shards } = config;
+  const together = group && { group, ...(shards === null ? {} : { shards }) };
+  return new Trainer({ ...makeTask(config, data), ...optionsOf(config, data.preprocess, seed), ...together });
 }
 
 /** What a configuration says beside model, loss and metrics. */

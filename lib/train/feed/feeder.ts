@@ -77,6 +77,8 @@ export interface FeedOptions {
   readonly batchSize: number;
   readonly accumulate: number;
   readonly dropLast: boolean;
+  /** So many of these are one batch to whoever asked for them. Default 1. */
+  readonly shards?: number;
   readonly seed: bigint;
   /** Draw batches by the seed, or take rows as they lie. */
   readonly shuffle: boolean;
@@ -148,10 +150,11 @@ function planOfSequences({ all, sequences }: Tables, options: FeedOptions): Plan
 export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
   const { batchSize, accumulate, seed, shuffle, place, before = null } = options;
   const of = dataOf(tables, shuffle);
-  const plan = tables.sequences ? planOfSequences(tables, options) : planOfSource(tables, options);
+  const drawn = tables.sequences ? planOfSequences(tables, options) : planOfSource(tables, options);
+  const plan = options.dropLast ? { ...drawn, count: drawn.count - (drawn.count % (options.shards ?? 1)) } : drawn;
   if (plan.count === 0) {
     const length = tables.all.reduce((sum, { source }) => sum + source.length, 0);
-    throw new DataError(`fit: dropLast leaves no batch: ${length} rows, batchSize ${batchSize}`);
+    throw new DataError(`fit: dropLast leaves no batch: ${length} rows, batchSize ${batchSize * (options.shards ?? 1)}`);
   }
   let room: IndexRows | null = null;
   const next = (most: number, { attempt, epoch, batch }: Counters): Chunk | 'endOfEpoch' => {

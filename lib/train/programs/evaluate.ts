@@ -1,4 +1,6 @@
 // evaluate.ts: loss and metrics of a model over a data set.
+
+import type { Group } from '../../mpi/group.ts';
 import type { NativeBlock, RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import type { DrawnBatch } from '../feed/feeder.ts';
@@ -13,6 +15,7 @@ import { Pace } from './pace.ts';
 import { tellPrints } from './prints.ts';
 import { type Compiled, EVALUATE, runOf } from './session.ts';
 import type { Use } from './sessions.ts';
+import { batchesOf, measureTogether, type Part, type Sharing } from './shared.ts';
 
 // Steps of one run, and bytes of their reports: bounds the memory of both and of index rows.
 const MOST_STEPS = 256;
@@ -68,38 +71,73 @@ export class Evaluation {
    * @param access each part waits for a turn; null: the whole evaluation has one
    * @param halt ends it, which gives null then
    * @param values with these, a twin of the store's; null: with those of the store
+   * @param sharing with these processes, each some of the batches; null: alone
    */
   *measure(
     access: Access | null = null,
     halt: Halt | null = null,
     values: readonly NativeBlock[] | null = null,
+    sharing: Sharing | null = null,
   ): Loop<Metrics<string> | null> {
+    const measures = { access, halt, values };
+    if (sharing && sharing.group.size > 1)
+      return yield* measureTogether(sharing, (part) => this.#part(measures, sharing.group, part));
     const gathering = new Gathering();
+    const whole = yield* this.#each(measures, [0, this.batches], ({ extra }, rows, at) => gathering.add(extra, rows, at));
+    return whole ? (gathering.finish() as Metrics<string>) : null;
+  }
+
+  /** Those batches that are this process's. */
+  *#part(measures: Measures, group: Group, part: Part): Loop<Measuring> {
+    const table = this.#tables[0]!;
+    const { access } = measures;
+    const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
+    let measured: Measuring;
+    try {
+      const { programs, release } = this.#use.hold([table.shape(Math.min(this.#sizeOf(table), table.source.length))]);
+      measured = programs[0]!.extra;
+      release();
+    } finally {
+      endTurn?.();
+    }
+    yield* this.#each(measures, batchesOf(group, this.batches), ({ extra }, rows, at) => {
+      measured = extra;
+      part.add(extra, rows, at);
+    });
+    return measured;
+  }
+
+  /**
+   * Run the batches with these numbers, over all tables, one after the other.
+   * @returns false: the run shall end
+   */
+  *#each({ access, halt, values }: Measures, [from, to]: readonly [number, number], take: Take): Loop<boolean> {
     let before = 0;
     for (const table of this.#tables) {
       const { length } = table.source;
       const size = this.#sizeOf(table);
       const pace = new Pace();
-      for (let start = 0; start < length; ) {
+      const end = Math.min(length, (to - before) * size);
+      const order = { ...inOrderOf(table), length: end };
+      for (let start = Math.max(0, from - before) * size; start < end; ) {
         const count = Math.min(size, length - start);
         const endTurn = access && (yield* perform(access.turn(() => this.#use.endEarly())));
+        const batch = before + Math.floor(start / size);
         let ran: Ran;
         try {
-          const batch = before + Math.floor(start / size);
-          ran = yield* this.#run(table, start, count, { pace, access, halt, values, order: inOrderOf(table), batch });
+          ran = yield* this.#run(table, start, count, { pace, access, halt, values, order, batch });
         } finally {
           endTurn?.();
         }
-        if (halt?.called) return null;
+        if (halt?.called) return false;
         const { compiled, result } = ran;
-        const batch = before + Math.floor(start / size);
         if (!values) tellPrints(compiled, result.report, result.tried, (i) => batch + i);
-        gather(gathering, compiled, table.shape(count).rows, [0, result.tried], result.report);
+        eachOf(compiled, table.shape(count).rows, [0, result.tried], result.report, take);
         start += result.tried * count;
       }
       before += Math.ceil(length / size);
     }
-    return gathering.finish() as Metrics<string>;
+    return true;
   }
 
   /** Batches that it takes. */
@@ -143,7 +181,8 @@ export class Evaluation {
       const { compiled, result } = ran;
       for (let j = 0; j < result.tried; j++) {
         const block = Math.floor((start / rows + j) / batches);
-        gather(gathering[block]!, compiled, table.shape(rows).rows, [j, j + 1], result.report);
+        const take: Take = ({ extra }, count, at) => gathering[block]!.add(extra, count, at);
+        eachOf(compiled, table.shape(rows).rows, [j, j + 1], result.report, take);
       }
       start += result.tried * rows;
     }
@@ -233,18 +272,20 @@ function drawnRows({ source, arrays, examples }: Table, start: number, count: nu
   return source.byRow ? [{ ...rowsFrom(arrays, start, count), examples }] : [];
 }
 
+/** What was reported of a batch that weighs `rows` rows. */
+type Take = (compiled: Compiled<Measuring>, rows: number, at: (column: string, elements: number) => Float64Array) => void;
+
 /** Take in what these of some batches that weigh `count` rows have reported. */
-function gather(
-  gathering: Gathering,
-  { program, extra }: Compiled<Measuring>,
+function eachOf(
+  compiled: Compiled<Measuring>,
   count: number,
   [from, to]: readonly [number, number],
   report: ArrayBuffer,
+  take: Take,
 ): void {
-  const offsets = new Map(program.report.columns.map(({ name, offset }) => [name, offset]));
+  const { columns, bytes } = compiled.program.report;
+  const offsets = new Map(columns.map(({ name, offset }) => [name, offset]));
   for (let j = from; j < to; j++) {
-    const at = (column: string, elements: number): Float64Array =>
-      new Float64Array(report, j * program.report.bytes + offsets.get(column)!, elements);
-    gathering.add(extra, count, at);
+    take(compiled, count, (column, elements) => new Float64Array(report, j * bytes + offsets.get(column)!, elements));
   }
 }

@@ -89,7 +89,10 @@ export class Epochs {
 
   /** Null: the run shall end. */
   *#measure(evaluation: Evaluation): Loop<Measured | null> {
-    const metrics = yield* evaluation.measure(this.#current.access, this.#running.halt);
+    const { access, options } = this.#current;
+    const step = `${this.#running.counters.step}`;
+    const sharing = options.group ? { group: options.group, where: 'validation', facts: { place: 'a validation', step } } : null;
+    const metrics = yield* evaluation.measure(access, this.#running.halt, null, sharing);
     const others = metrics && this.#trials ? yield* this.#trials.others() : [];
     return metrics && others && { metrics, others };
   }

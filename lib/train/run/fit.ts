@@ -7,10 +7,10 @@ import { isKnown } from '../../mpi/words.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
-import { feederOf, isStream } from '../feed/inputs.ts';
+import { asTables, feederOf, isStream } from '../feed/inputs.ts';
 import { dataOf } from '../feed/same-data.ts';
 import { isSequences } from '../feed/sequences.ts';
-import { inTables } from '../feed/tables.ts';
+import { fingerprintOf, inTables } from '../feed/tables.ts';
 import { type Loop, perform, waitFor } from '../flow/effect.ts';
 import { mayGoOn } from '../flow/epoch-data.ts';
 import { Halt } from '../flow/halt.ts';
@@ -57,7 +57,8 @@ export class Fit {
   constructor(current: Current, standing: Standing, saving: Saving, where: 'fit' | 'fitSync', given: ArrayLike<unknown>) {
     const { access, options: trainer } = current;
     const blocks = where === 'fitSync';
-    if (blocks) access.checkIdle(where);
+    // What a call of a group says would come amid what a fit says.
+    if (blocks || trainer.group) access.checkIdle(where);
     access.checkFree(where);
     const { checkpoint, resume } = checkFitOptions(where, given, Object.keys(trainer.metrics ?? {}));
     const options = (given[1] ?? {}) as FitOptions<string>;
@@ -169,7 +170,8 @@ export class Fit {
     const { epoch, batch } = counters;
     this.#checkEpoch();
     const before = this.running.course.data;
-    const feed = { batchSize: this.#batchSize, accumulate, dropLast, seed, place: { epoch, batch }, before };
+    const shards = shardsOf(options);
+    const feed = { batchSize: this.#batchSize, accumulate, dropLast, shards, seed, place: { epoch, batch }, before };
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
   }
 
@@ -178,6 +180,7 @@ export class Fit {
     const { options, setup, accumulate } = this.#current;
     const { seed, counters } = this.running;
     const { steps, epochs, shuffle = true, validation, validateEvery, earlyStop } = this.#options;
+    const validated = validation && fingerprintOf(asTables(`${this.#where}: validation`, validation));
     const { threads: _, ...header } = setup.header(seed, this.#batchSize, false, true);
     return {
       place: `the beginning of ${this.#where === 'fitSync' ? 'fit' : this.#where}`,
@@ -187,7 +190,7 @@ export class Fit {
       seed: `${seed}`,
       lengths: `${steps} steps, ${epochs} epochs`,
       'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}`,
-      validation: `${validation !== undefined}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
+      validation: `${validated}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
       parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),
       options: digest([Buffer.from(JSON.stringify(header))]),
       counters: JSON.stringify(counters),

@@ -17,7 +17,7 @@ export async function byFirst<R>(
   group: Group,
   where: string,
   work: () => Promise<Done<R>>,
-  take: (state: Uint8Array) => Promise<void>,
+  take: (state: Uint8Array) => Promise<void> = async () => {},
 ): Promise<R> {
   const place = { place: where };
   if (group.rank === 0) {
@@ -52,12 +52,7 @@ async function orAllFail<R>(group: Group, where: string, work: () => Promise<R>)
 
 /** Process 0 writes a file; all go on when it is there. */
 export const writtenByFirst = (group: Group, where: string, write: () => Promise<void>): Promise<void> =>
-  byFirst(
-    group,
-    where,
-    async () => {
-      await write();
-      return { result: undefined, state: null };
-    },
-    async () => {},
-  );
+  byFirst(group, where, async () => {
+    await write();
+    return { result: undefined, state: null };
+  });
