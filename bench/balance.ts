@@ -76,8 +76,8 @@ async function profileOf(name: string, threads: number): Promise<Profile> {
   fillParameters(model, WORKLOAD.bounds);
   const stepper = new Stepper({ model, batch: WORKLOAD.batch(), loss, optimizer }, clip.globalNorm(1), threads);
   try {
-    const { ms } = await stepper.balance(2);
-    return await stepper.balance(Math.min(200, Math.max(3, Math.ceil(SOME_MS / (ms * threads)))));
+    const { ms } = await stepper.profiled(2, 'balance');
+    return await stepper.profiled(Math.min(200, Math.max(3, Math.ceil(SOME_MS / (ms * threads)))), 'balance');
   } finally {
     stepper.dispose();
   }

@@ -14,7 +14,7 @@ export const USAGE: string = `npm run -s bench -- [options]
   --peers [a,b]              also ${PEER_NAMES.join(', ')} where installed; without names the suite's usual ones
   --against DIR              also another checkout of gradclip, built (npm ci), as peer before
   --precision a,b            step, gemm: of our products: f32, bf16 or both, default f32
-  --overhead                 step: also time the step without a clip
+  --overhead                 step: also time the step without a clip; mpi: also with as many parts of a batch as a trainer cuts it into
   --awaited                  step: also time steps awaited one at a time
   --seconds S                per variant and engine, default 3
   --rounds R                 in so many alternating rounds, default 6

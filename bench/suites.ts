@@ -9,7 +9,7 @@ import { opsSuite } from './ops-suite.ts';
 import { PRECISIONS } from './ours.ts';
 import { policies } from './policies-suite.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
-import { step, workloadNames } from './step-suite.ts';
+import { checkStep, step, workloadNames } from './step-suite.ts';
 import type { Suite } from './suite.ts';
 
 const clipStep: Suite = {
@@ -206,6 +206,44 @@ const requests: Suite = {
     }),
 };
 
+// Processes over MPI. `--threads` are the processes, of one thread each, and the threads of the one that they are compared with.
+const mpi: Suite = {
+  cells: ['gpt-nano', 'gpt-mini', 'mlp-large', 'char-lstm'],
+  peers: ['torch'],
+  // `parts`: each batch cut into as many as a trainer cuts it into; `ranks`: into one for each process, as the peers have it.
+  variants: (info, extra) => info.variants.filter((name) => name !== 'parts' || extra.has('overhead')),
+  row(cell, info, rounds) {
+    const of = (variant: string): readonly Sample[] => rounds.get(variant)!;
+    const [ranks, threads, parts] = [summarize(of('ranks')), summarize(of('threads')), rounds.get('parts')];
+    const cut = parts && {
+      parts: info.parts,
+      parts_ms: short(summarize(parts).median_ms),
+      parts_to_ranks: short(ratio(parts, of('ranks'))),
+    };
+    return {
+      workload: cell,
+      params: info.params,
+      library: info.library,
+      ranks_ms: short(ranks.median_ms),
+      threads_ms: short(threads.median_ms),
+      ranks_to_threads: short(ratio(of('ranks'), of('threads'))),
+      ...cut,
+      spread_percent: short(Math.max(ranks.spread, threads.spread)),
+    };
+  },
+  compare: (theirs, ours) =>
+    ratios(theirs, ours, [
+      ['ratio', 'ranks', 'ranks'],
+      ['threads_ratio', 'threads', 'threads'],
+    ]),
+  bars: (row) =>
+    barsOf(row, String(row.workload), {
+      ranks_ms: 'A step by processes of one thread, ms (less is better)',
+      threads_ms: 'A step by the threads of one process, ms (less is better)',
+    }),
+  check: (cell, { info }) => checkStep(cell, info),
+};
+
 // How a step is cut for teams of many threads.
 const balanced: Suite = {
   cells: workloadNames(),
@@ -226,5 +264,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   serve: requests,
   gan,
   generate,
+  mpi,
   balance: balanced,
 };

@@ -12,6 +12,7 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   serve: async () => (await import('./requests.ts')).requestsCell,
   ops: async () => (await import('./ops.ts')).opCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
+  mpi: async () => (await import('./mpi.ts')).mpiCell,
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
 

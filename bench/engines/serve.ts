@@ -32,9 +32,10 @@ export async function serve(open: (cell: string) => Promise<Served | string>, fi
     const command = JSON.parse(line) as Command;
     const now = cell! as Served;
     if ('cell' in command) {
-      if (typeof cell! !== 'string') now.dispose?.();
+      if (typeof cell! !== 'string') await now.dispose?.();
       await take(command.cell);
     } else if ('digest' in command) say(now.digest?.() ?? null);
     else say(await now.variants[command.variant]!(command.seconds));
   }
+  if (typeof cell! !== 'string') await cell!.dispose?.();
 }

@@ -5,6 +5,7 @@ import worker
 from torch_generate import generate_cell
 from torch_gpt import GPT
 from torch_ops import ops_cell
+from torch_ranks import Ranks, stepper
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 
@@ -88,8 +89,8 @@ def build(kind, ws):
     return {"rnn-last": LastRNN, "char-rnn": CharRNN, "resnet20": ResNet20, "ncf": NCF, "lenet": LeNet}[kind]()
 
 
-def step_parts(name, mode):
-    """A model's parameters, its loss on one batch, and its optimizer."""
+def step_parts(name, mode, wrap=lambda model: model, part=(0, 1)):
+    """A model's parameters, its loss on one batch (or on one of so many parts of its rows), and its optimizer."""
     from workloads import workload
 
     kind, ws, x, y, loss, optimizer = workload(name)
@@ -101,7 +102,7 @@ def step_parts(name, mode):
             p.copy_(torch.from_numpy(w))
     model.to(dtype)
     ps = list(model.parameters())
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    x, y = (torch.from_numpy(a).chunk(part[1])[part[0]].contiguous() for a in (x, y))
     x, y = (t.to(dtype) if t.is_floating_point() else t for t in (x, y))
     if x.ndim == 4:  # images: convolutions take a fifth less this way
         model, x = (t.to(memory_format=torch.channels_last) for t in (model, x))
@@ -109,6 +110,7 @@ def step_parts(name, mode):
         opt = torch.optim.AdamW(ps, lr=1e-4, fused=True)
     else:
         opt = torch.optim.SGD(ps, lr=1e-4, momentum=0.9, fused=True)
+    model = wrap(model)
     cross_entropy = lambda o, y: F.cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
     criterion = cross_entropy if loss == "ce" else F.mse_loss
     forward = lambda: criterion(model(x), y)
@@ -165,6 +167,16 @@ def step_cell(args):
     info |= worker.precision(args)
     products = worker.products(args, lambda *sizes: product(args.mode, *sizes))
     return info, {"step": lambda: step(True), "noclip": lambda: step(False), **products}
+
+
+def ranks_cell(args):
+    """Processes of one thread each under DistributedDataParallel, beside this process with as many threads."""
+    ranks = Ranks(args.cell, args.threads)
+    ps, forward, opt = step_parts(args.cell, args.mode)
+    step = stepper(ps, forward, opt)
+    first = [step() for _ in range(3)]
+    info = {"params": sum(p.numel() for p in ps), "library": "gloo", "chunk_loss": [v.item() for v, _ in first], "chunk_norm": [n.item() for _, n in first]}
+    return info | ranks.first, {"ranks": ranks.sample, "threads": step}
 
 
 def clip_cell(args):
@@ -303,9 +315,12 @@ def open_cell(args):
         return clip_cell(args)
     if args.suite == "ops":
         return ops_cell(args)
+    if args.suite == "mpi":
+        return ranks_cell(args)
     if args.suite == "generate":
         return generate_cell(build, args)
     raise worker.Unsupported("products are the part of numpy_peer.py")
 
 
-worker.serve(open_cell)
+if __name__ == "__main__":
+    worker.serve(open_cell)

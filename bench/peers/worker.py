@@ -48,7 +48,7 @@ class Unsupported(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate", "ops"])
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate", "ops", "mpi"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mode", default=[], type=lambda text: text.split(","), help="ways to run the same peer: compile, autotune, jit, bf16, f64")
@@ -108,7 +108,7 @@ def watch_memory():
 def serve(open_cell):
     """`open_cell(args)` gives what to say of the cell, and its variants: name -> call, or (call, calls per sample[, steps of a call]).
 
-    In suite generate a variant times itself: it takes the seconds and gives the answer. `digest` in what is said of a cell is a call: who
+    A variant of suite generate, or with `times_itself`, takes the seconds and gives the answer. `digest` in what is said of a cell is a call: who
     asks gets what it gives."""
     args = arguments()
     answers = os.fdopen(os.dup(1), "w")
@@ -139,7 +139,7 @@ def serve(open_cell):
             say(digest and digest())
             continue
         variant = variants[command["variant"]]
-        if args.suite == "generate":
+        if args.suite == "generate" or getattr(variant, "times_itself", False):
             say(variant(command["seconds"]))
             continue
         say(measure(command["seconds"], *(variant if isinstance(variant, tuple) else (variant,))))

@@ -19,7 +19,7 @@ export interface Cell {
   readonly info: { readonly [key: string]: unknown; readonly params?: number };
   readonly variants: Readonly<Record<string, (seconds: number) => Sample | Promise<Sample>>>;
   /** Frees what it holds, where it holds much. */
-  dispose?(): void;
+  dispose?(): void | Promise<void>;
 }
 
 export function summarize(rounds: readonly Sample[]): Summary {

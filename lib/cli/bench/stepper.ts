@@ -1,6 +1,7 @@
 // stepper.ts: whole training steps of a model on one batch, through Trainer.fit as a user runs them.
 import type { ClipPolicy } from '../../clip/index.ts';
 import type { Precision } from '../../ir/op.ts';
+import type { Group } from '../../mpi/group.ts';
 import type { Module } from '../../nn/module/module.ts';
 import * as optim from '../../optim/index.ts';
 import { type Arrays, type NdArray, type Objective, type Profile, rows, type Source, Trainer } from '../../train/index.ts';
@@ -17,6 +18,8 @@ export interface StepTask {
   readonly optimizer: 'sgd' | 'adamw' | optim.Optimizer;
   /** Of the model's products. Default f32. */
   readonly precision?: Precision;
+  /** Processes that do each step together, the batch cut into so many parts. Default: this one alone. */
+  readonly among?: { readonly group: Group; readonly shards: number };
 }
 
 // Reports that are timed together where each is awaited.
@@ -28,14 +31,16 @@ export class Stepper {
   readonly shapes: readonly (readonly number[])[];
   readonly #trainer: Trainer<Module>;
   readonly #batch: Arrays;
+  readonly #parts: number;
   #chunk = 0;
   /** What a step took when it was timed last, where it is a chunk. */
   #stepMs = Number.POSITIVE_INFINITY;
 
-  constructor({ model, batch, loss, optimizer, precision = 'f32' }: StepTask, policy: ClipPolicy, threads: number) {
+  constructor({ model, batch, loss, optimizer, precision = 'f32', among }: StepTask, policy: ClipPolicy, threads: number) {
     this.params = model.parameters().reduce((sum, p) => sum + p.size, 0);
     this.shapes = model.parameters().map((p) => p.shape);
     this.#batch = batch;
+    this.#parts = among?.shards ?? 1;
     this.#trainer = new Trainer({
       model,
       loss,
@@ -44,6 +49,7 @@ export class Stepper {
       precision,
       batchSize: batch.x.shape[0]!,
       threads,
+      ...among,
     });
   }
 
@@ -53,10 +59,7 @@ export class Stepper {
     const norm: number[] = [];
     const norm_after: number[] = [];
     const marks: number[] = [];
-    for await (const report of this.#trainer.fit(
-      sameBatch(this.#batch, () => {}),
-      { steps },
-    )) {
+    for await (const report of this.#trainer.fit(this.#source(), { steps })) {
       loss.push(report.loss);
       norm.push(report.norm);
       norm_after.push(report.normAfter);
@@ -81,26 +84,37 @@ export class Stepper {
   async profile(seconds: number): Promise<Profile> {
     await this.run(0);
     const end = performance.now() + seconds * 1000;
-    const source = sameBatch(this.#batch, () => {
+    const source = this.#source(() => {
       if (performance.now() > end) run.stop();
     });
     const run = this.#trainer.fit(source, { steps: 1e9, chunkSteps: this.#chunk, profile: true });
     return (await run).profile![0]!;
   }
 
-  /** Some steps whose threads work one after the other: how the work is cut for them. */
-  async balance(steps: number): Promise<Profile> {
-    const run = this.#trainer.fit(
-      sameBatch(this.#batch, () => {}),
-      { steps, profile: 'balance' },
-    );
+  /** Some steps with a clock at every instruction; `balance`: their threads work one after the other, which tells how the work is cut for them. */
+  async profiled(steps: number, profile: true | 'balance'): Promise<Profile> {
+    const run = this.#trainer.fit(this.#source(), { steps, profile });
     return (await run).profile![0]!;
+  }
+
+  /** So many steps and not so many seconds, since processes of a group end after the same one: the mean of those after the first chunk. */
+  async counted(steps: number): Promise<Sample> {
+    const marks: (readonly [done: number, ms: number])[] = [];
+    let done = 0;
+    const onSteps = ({ length }: { readonly length: number }): void => {
+      done += length;
+      marks.push([done, performance.now()]);
+    };
+    await this.#trainer.fit(this.#source(), { steps, callbacks: [{ onSteps }] });
+    const each = marks.slice(1).map(([to, ms], i) => [to - marks[i]![0], ms - marks[i]![1]] as const);
+    const [all, ms] = each.reduce(([n, sum], [k, time]) => [n + k, sum + time], [0, 0]);
+    return { median_ms: ms / all, min_ms: Math.min(...each.map(([n, time]) => time / n)), n: all };
   }
 
   /** One step at a time: each is a chunk of its own, and the caller reads every report. */
   async awaited(seconds: number): Promise<Sample> {
     const times: number[] = [];
-    const source = sameBatch(this.#batch, () => {});
+    const source = this.#source();
     let [last, end, read] = [0, Number.POSITIVE_INFINITY, 0];
     for await (const { loss } of this.#trainer.fit(source, { steps: 1e9, chunkSteps: 1 })) {
       if (!Number.isFinite(loss)) throw new Error(`bench: the loss is ${loss}`);
@@ -118,7 +132,7 @@ export class Stepper {
   /** A `fit` of one step, awaited, again and again. */
   async fitEach(seconds: number): Promise<Sample> {
     const times: number[] = [];
-    const source = sameBatch(this.#batch, () => {});
+    const source = this.#source();
     const end = performance.now() + seconds * 1000;
     while (times.length < 3 || performance.now() < end) {
       const start = performance.now();
@@ -126,6 +140,10 @@ export class Stepper {
       times.push(performance.now() - start);
     }
     return sampleOf(times, 1);
+  }
+
+  #source(onDraw?: () => void): Source {
+    return sameBatch(this.#batch, onDraw, this.#parts);
   }
 
   dispose(): void {
@@ -145,7 +163,7 @@ export class Stepper {
   async #single(seconds: number): Promise<Sample> {
     const marks: number[] = [];
     const steps = 1 + Math.max(1, Math.floor((seconds * 1000) / this.#stepMs));
-    const source = sameBatch(this.#batch, () => {});
+    const source = this.#source();
     for await (const { loss } of this.#trainer.fit(source, { steps, chunkSteps: 1 })) {
       if (!Number.isFinite(loss)) throw new Error(`bench: the loss is ${loss}`);
       marks.push(performance.now());
@@ -162,7 +180,7 @@ export class Stepper {
   async #measure(chunk: number, seconds: number): Promise<Sample> {
     const marks: number[] = [];
     let drawn = 0;
-    const source = sameBatch(this.#batch, () => {
+    const source = this.#source(() => {
       if (drawn++ % chunk !== 0) return;
       marks.push(performance.now());
       // The first chunk compiles the program.
@@ -180,14 +198,15 @@ function optimizerOf(given: StepTask['optimizer']): optim.Optimizer {
   return given === 'adamw' ? optim.adamw({ lr: 1e-4 }) : optim.sgd({ lr: 1e-4, momentum: 0.9 });
 }
 
-/** A source that gives the same batch for ever, and says when it is asked. */
-function sameBatch(arrays: Arrays, onDraw: () => void): Source {
+/** A source that gives the same batch for ever, in so many parts, and says when it is asked. */
+function sameBatch(arrays: Arrays, onDraw: () => void = () => {}, parts = 1): Source {
   return {
     ...rows(arrays),
     epoch: () => ({ whole: 1e12, tail: 0 }),
-    fill(row) {
+    fill(row, { i }) {
       onDraw();
-      for (let i = 0; i < row.length; i++) row[i] = i;
+      const from = (i % parts) * row.length;
+      for (let k = 0; k < row.length; k++) row[k] = from + k;
     },
   };
 }
