@@ -48,8 +48,15 @@ async function exchange(elements: number, steps: number): Promise<number> {
   const task = { model, batch, loss: objective, optimizer: 'sgd', among: { group, shards } } as const;
   stepper = new Stepper(task, clip.globalNorm(1), Number(threads));
   await stepper.first(3);
-  const { instrs } = await stepper.profiled(steps, true);
-  return instrs.reduce((sum, { kernel, ms }) => sum + (kernel === 'sync' ? ms : 0), 0);
+  const [sums] = await times(steps);
+  return sums;
+}
+
+/** Milliseconds of a step in its sums over processes, and in all else. */
+async function times(steps: number): Promise<readonly [sums: number, rest: number]> {
+  const { instrs, ms } = await stepper!.profiled(steps, true);
+  const sums = instrs.reduce((sum, { kernel, ms }) => sum + (kernel === 'sync' ? ms : 0), 0);
+  return [sums, ms - sums];
 }
 
 const socket = createConnection(path);
@@ -58,6 +65,7 @@ socket.write(`${JSON.stringify({ rank: group.rank, size: group.size, library: gr
 for await (const line of createInterface({ input: socket })) {
   const asked = JSON.parse(line) as Asked;
   if ('open' in asked) say(await open(asked.open, asked.shards));
+  else if ('own' in asked) say((await times(asked.own))[1]);
   else if ('exchange' in asked) say(await exchange(asked.exchange, asked.steps));
   else say(await stepper!.counted(asked.steps));
 }

@@ -8,10 +8,12 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Sample } from '../../lib/cli/bench/sample.ts';
 
-/** A question to all: a workload to do from now on, so many of its steps, or the time of a step's sums of so many gradients. */
+/** A question to all: a workload to do from now on, so many of its steps, the time of so many but for their sums over processes, or that of
+ * the sums of so many gradients. */
 export type Asked =
   | { readonly open: string; readonly shards: number }
   | { readonly steps: number }
+  | { readonly own: number }
   | { readonly exchange: number; readonly steps: number };
 
 /** A way to start processes. */
@@ -45,7 +47,9 @@ export function launchers(commands: readonly string[] = COMMANDS): Launcher[] {
 }
 
 // What is compiled, also where a test reads this file as it stands.
-const RANK = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/bench/mpi/rank.js' : 'rank.js', import.meta.url));
+const RANK = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/bench/mpi/rank.js' : 'rank.js', import.meta.url),
+);
 
 /** What a rank says when it is there. */
 interface Who {

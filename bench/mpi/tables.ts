@@ -1,0 +1,105 @@
+// tables.ts: what `npm run -s check:hosts` prints, as docs/SCALE.md has it.
+import { short } from '../../lib/cli/bench/sample.ts';
+import { type Constants, type Expected, exchangeMs, faster, paysTo, wider } from './model.ts';
+
+/** What an exchange of two hosts takes, by what it carries. */
+export interface Link extends Constants {
+  readonly library: string;
+  /** What their cable is held down to; null: nothing. */
+  readonly gigabits: number | null;
+  readonly times: readonly (readonly [bytes: number, ms: number])[];
+}
+
+/** A step of two hosts, each with half of the batch and one thread. */
+export interface Stepped {
+  readonly workload: string;
+  readonly params: number;
+  readonly library: string;
+  readonly gigabits: number | null;
+  /** Milliseconds that it takes but for what travels, as two processes that share memory have it. */
+  readonly own: number;
+  readonly ms: number;
+}
+
+/** A step of one host, with the whole batch and all of its cores; a part of it is the update. */
+export interface Alone {
+  readonly workload: string;
+  readonly params: number;
+  readonly ms: number;
+  readonly updateMs: number;
+}
+
+export interface Measured {
+  readonly date: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly links: readonly Link[];
+  readonly steps: readonly Stepped[];
+  readonly alone: readonly Alone[];
+}
+
+export const HOSTS: readonly number[] = [2, 4, 8, 16, 32, 64, 128, 256];
+/** Of networks that nobody has measured here. */
+const RATES = [10, 100];
+/** Bytes a millisecond, of gigabits a second. */
+const lineRate = (gigabits: number): number => gigabits * 125_000;
+
+const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+const rateName = (gigabits: number | null): string => (gigabits === null ? 'not held down' : `${gigabits} Gbit/s`);
+const sizeName = (bytes: number): string => (bytes < 1e6 ? `${short(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+/** Three digits, and no more than a tenth. */
+const ms = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toPrecision(2));
+
+export function linksTable(links: readonly Link[]): string {
+  const sizes = links[0]!.times.map(([bytes]) => sizeName(bytes));
+  return table(
+    ['library', 'cable', ...sizes, 'alpha, us', 'beta, MB/s'],
+    links.map(({ library, gigabits, times, alpha, beta }) => [
+      ...[library, rateName(gigabits), ...times.map(([, time]) => ms(time))],
+      ...[(1000 * alpha).toFixed(0), (beta / 1000).toFixed(0)],
+    ]),
+  );
+}
+
+export function stepsTable({ links, steps }: Pick<Measured, 'links' | 'steps'>): string {
+  const rows = steps.map(({ workload, params, library, gigabits, own, ms: found }) => {
+    const link = links.find((one) => one.library === library && one.gigabits === gigabits)!;
+    const expected = own + exchangeMs(link, 4 * params, 2);
+    const text = [workload, sizeName(4 * params), library, rateName(gigabits), ms(own), ms(expected), ms(found)];
+    return [...text, (found / expected).toFixed(2)];
+  });
+  return table(['workload', 'gradients', 'library', 'cable', 'own, ms', 'model, ms', 'measured, ms', 'ratio'], rows);
+}
+
+/**
+ * Constants of a network of so many gigabits: the part of the line's rate that was seen where it was held down, and no more than the hosts copy where it
+ * was not; the time of an exchange that carries nothing as it was there.
+ */
+export function constantsAt(links: readonly Link[], gigabits: number): Constants {
+  const best = (some: readonly Link[]): Link => some.reduce((a, b) => (b.beta > a.beta ? b : a));
+  const free = best(links.filter((link) => link.gigabits === null));
+  const held = best(links.filter((link) => link.gigabits !== null && link.library === free.library));
+  const share = held.beta / lineRate(held.gigabits!);
+  return { alpha: free.alpha, beta: Math.min(share * lineRate(gigabits), free.beta) };
+}
+
+/** Steps on many hosts: of batches that grow with their number, then of one batch that they share. */
+export function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>): string[] {
+  const head = ['workload', 'gradients', 'one host, ms', 'network', ...HOSTS.map(String), 'pays to'];
+  const of = (expect: (constants: Constants, one: Alone) => readonly Expected[]): string =>
+    table(
+      head,
+      alone.flatMap((one) =>
+        RATES.map((gigabits) => {
+          const expected = expect(constantsAt(links, gigabits), one);
+          const cells = expected.map(({ ms: step, gain }) => `${ms(step)} (${gain >= 10 ? gain.toFixed(0) : gain.toFixed(1)})`);
+          return [one.workload, sizeName(4 * one.params), ms(one.ms), rateName(gigabits), ...cells, paysTo(expected)];
+        }),
+      ),
+    );
+  return [
+    of((constants, { params, ms: step }) => wider(constants, 4 * params, step, HOSTS)),
+    of((constants, { params, ms: step, updateMs }) => faster(constants, 4 * params, [step, updateMs], HOSTS)),
+  ];
+}
