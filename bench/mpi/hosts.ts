@@ -10,7 +10,7 @@ import { fillParameters, loadWorkload } from '../workload.ts';
 import { fitted } from './model.ts';
 import { TwoHosts } from './namespaces.ts';
 import { type Launcher, launchers, Ranks } from './ranks.ts';
-import { type Alone, hostsTables, type Link, linksTable, type Measured, type Stepped, stepsTable } from './tables.ts';
+import { type Alone, type Link, linksTable, type Measured, putTables, type Stepped, tablesOf } from './tables.ts';
 
 /** Gradients of an exchange. */
 const SIZES = [64, 1024, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
     library: { type: 'string' },
     from: { type: 'string' },
     keep: { type: 'string' },
+    into: { type: 'string' },
   },
 });
 
@@ -150,5 +151,6 @@ const measured = flags.from ? joined(flags.from.split(',')) : await measure();
 if (typeof measured === 'string') console.log(`skipped: ${measured}`);
 else {
   if (flags.keep) writeFileSync(flags.keep, `${JSON.stringify(measured, null, 1)}\n`);
-  console.log([linksTable(measured.links), stepsTable(measured), ...hostsTables(measured)].join('\n\n'));
+  console.log(Object.values(tablesOf(measured)).join('\n\n'));
+  if (flags.into) writeFileSync(flags.into, putTables(readFileSync(flags.into, 'utf8'), measured));
 }

@@ -62,7 +62,7 @@ export function linksTable(links: readonly Link[]): string {
   );
 }
 
-export function stepsTable({ links, steps }: Pick<Measured, 'links' | 'steps'>): string {
+function stepsTable({ links, steps }: Pick<Measured, 'links' | 'steps'>): string {
   const rows = steps.map(({ workload, params, library, gigabits, own, ms: found }) => {
     const link = links.find((one) => one.library === library && one.gigabits === gigabits)!;
     const expected = own + exchangeMs(link, 4 * params, 2);
@@ -85,7 +85,7 @@ export function constantsAt(links: readonly Link[], gigabits: number): Constants
 }
 
 /** Steps on many hosts: of batches that grow with their number, then of one batch that they share. */
-export function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>): string[] {
+function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>): string[] {
   const head = ['workload', 'gradients', 'one host, ms', 'network', ...HOSTS.map(String), 'pays to'];
   const of = (expect: (constants: Constants, one: Alone) => readonly Expected[]): string =>
     table(
@@ -102,4 +102,32 @@ export function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>)
     of((constants, { params, ms: step }) => wider(constants, 4 * params, step, HOSTS)),
     of((constants, { params, ms: step, updateMs }) => faster(constants, 4 * params, [step, updateMs], HOSTS)),
   ];
+}
+
+const WIDER =
+  'Each host has a batch as large as that of one. A cell: milliseconds, and how many times as many rows a second as one host';
+const FASTER = 'All hosts share the batch of one. A cell: milliseconds, and how many times as fast as one host';
+
+/** By the name of the place that they have in docs/SCALE.md. */
+export function tablesOf(measured: Measured): Readonly<Record<'measured' | 'many', string>> {
+  const { date, cpu, cores } = measured;
+  const about = `${cpu}, ${cores} cores for both hosts, ${date}; an exchange of so many bytes in each direction, ms:`;
+  const steps =
+    'Whole steps of two hosts of one thread, each with half of the batch; `own` is a step without what travels, as two\nprocesses with common memory have it:';
+  // What many hosts take follows from a cable that is held down, and one that is not.
+  const all = [true, false].every((held) => measured.links.some(({ gigabits }) => (gigabits !== null) === held));
+  const [wide, fast] = all ? hostsTables(measured) : ['', ''];
+  return {
+    measured: [about, linksTable(measured.links), steps, stepsTable(measured)].join('\n\n'),
+    many: all ? [`${WIDER}:`, wide, `${FASTER}:`, fast].join('\n\n') : 'Steps on many hosts take two cables: --rates none,1',
+  };
+}
+
+/** A page with these tables in their places. @throws Error where it lacks one */
+export function putTables(page: string, measured: Measured): string {
+  return Object.entries(tablesOf(measured)).reduce((text, [name, tables]) => {
+    const place = new RegExp(`(<!-- hosts: ${name} -->\\n)[\\s\\S]*?(<!-- hosts: end -->)`);
+    if (!place.test(text)) throw new Error(`hosts: the page has no place <!-- hosts: ${name} -->`);
+    return text.replace(place, (_, from: string, to: string) => `${from}\n${tables}\n\n${to}`);
+  }, page);
 }

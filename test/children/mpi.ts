@@ -8,6 +8,8 @@ import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, type Tensor, T
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
 const group = await mpi.init();
+/** Says when that goes wrong which a scenario is about. */
+const wrong = (): boolean => process.stdout.write(`goes wrong at ${Date.now()}\n`);
 const file = join(folder, `${name}.safetensors`);
 /** Of the checkpoint, or of its tensors alone: its header also knows where the last fit began. */
 function hash(tensors: boolean = false): string {
@@ -229,24 +231,46 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   /** Process 1 is killed amid a fit that writes checkpoints. */
   async killed() {
     const [trainer, data] = WORKLOADS.mlp!();
-    if (group.rank === 1) setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+    if (group.rank === 1) {
+      setInterval(() => {
+        if (!existsSync(file)) return;
+        wrong();
+        process.kill(process.pid, 'SIGKILL');
+      }, 50);
+    }
     await trainer.fit(data, { epochs: 1e6, checkpoint: { file, every: { steps: 50 } } });
   },
   async throws() {
     const [trainer, data] = WORKLOADS.mlp!();
+    wrong();
     if (group.rank === 1) throw new Error('the data of process 1 are not there');
     await trainer.fit(data, { epochs: 2 });
   },
   async otherData() {
     const [trainer] = WORKLOADS.mlp!();
+    wrong();
     await trainer.fit({ ...plain, x: { ...plain.x, data: plain.x.data.map((v) => v + group.rank) } }, { epochs: 2 });
+  },
+  async fewerRows() {
+    const [trainer] = WORKLOADS.mlp!();
+    wrong();
+    await trainer.fit(group.rank === 0 ? plain : single, { epochs: 2 });
+  },
+  /** Process 1 leaves out the first of two fits. */
+  async skips() {
+    const [trainer, data] = WORKLOADS.mlp!();
+    wrong();
+    if (group.rank === 0) await trainer.fit(data, { epochs: 2 });
+    await trainer.fit(data, { epochs: 3 });
   },
   async otherRate() {
     const trainer = make({ model: new Mlp(), clip: clip.globalNorm(0.5 + group.rank) });
+    wrong();
     await trainer.fit(plain, { epochs: 2 });
   },
   async otherSteps() {
     const [trainer, data] = WORKLOADS.mlp!();
+    wrong();
     await trainer.fit(data, { steps: 3 + group.rank });
   },
   /** A label that there is not, in the share of one process. */
@@ -254,11 +278,13 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const y = plain.y.slice();
     y[36] = 9;
     const [trainer] = WORKLOADS.mlp!();
+    wrong();
     await trainer.fit({ ...plain, y }, { epochs: 1, shuffle: false });
   },
   async otherLoss() {
     const smoothed = ({ x, y }: { x: Tensor; y: Tensor }, model: Mlp) =>
       loss.crossEntropy(model.forward(x), y, { labelSmoothing: group.rank / 10 });
+    wrong();
     await make({ model: new Mlp(), loss: smoothed }).fit(plain, { epochs: 1 });
   },
   /** Process 1 asks for the end, amid its steps, by a callback, by a signal, and process 0 has no more time. */
@@ -370,13 +396,19 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   /** Process 1 does not take part. */
   async leaves() {
     const [trainer, data] = WORKLOADS.mlp!();
+    wrong();
     if (group.rank === 1) return;
     await trainer.fit(data, { epochs: 2 });
   },
   /** Process 1 ends while it trains. */
   async exits() {
     const [trainer, data] = WORKLOADS.mlp!();
-    if (group.rank === 1) setTimeout(() => process.exit(0), 300);
+    if (group.rank === 1) {
+      setTimeout(() => {
+        wrong();
+        process.exit(0);
+      }, 300);
+    }
     await trainer.fit(data, { epochs: 1e6 });
   },
   /** All end after the same epoch, by a callback. */
