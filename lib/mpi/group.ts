@@ -66,9 +66,9 @@ export const share = (group: Group, where: string, said: Said): Exchange<readonl
 export const agree = (group: Group, where: string, facts: Said['facts']): Exchange<void> =>
   agreePeers(peersOf(group), where, facts);
 
-/** Of each number the largest that any process gives. @throws GradclipError ERR_GROUP where another process says something else */
-export const largest = (group: Group, where: string, own: readonly number[]): Exchange<readonly number[]> =>
-  largestPeers(peersOf(group), where, own);
+/** Of each number the largest that any process gives, of the last `sums` their sum. @throws GradclipError ERR_GROUP where another process says something else */
+export const largest = (group: Group, where: string, own: readonly number[], sums: number = 0): Exchange<readonly number[]> =>
+  largestPeers(peersOf(group), where, own, sums);
 
 /** What each process gives, by rank, for process 0 alone; null: this is another one. */
 export const collect = (group: Group, where: string, own: Uint8Array): Exchange<readonly Uint8Array[] | null> =>

@@ -67,12 +67,14 @@ export function agree(peers: Peers, where: string, facts: Readonly<Record<string
 
 /**
  * Of each number the largest that any process gives.
+ * @param sums so many of them, the last, are added instead
  * @throws GradclipError ERR_GROUP where another process says something else
  */
-export function largest(peers: Peers, where: string, own: readonly number[]): Exchange<readonly number[]> {
-  const numbers = [...own, ...new Array<number>(OWN - own.length).fill(Number.NEGATIVE_INFINITY)];
+export function largest(peers: Peers, where: string, own: readonly number[], sums: number = 0): Exchange<readonly number[]> {
+  const numbers = [...own, ...new Array<number>(OWN - own.length).fill(0)];
+  const most = own.length - sums;
   const combine = (a: Message, b: Message): Message => ({
-    numbers: a.numbers.map((v, i) => Math.max(v, b.numbers[i]!)),
+    numbers: a.numbers.map((v, i) => (i < most ? Math.max(v, b.numbers[i]!) : v + b.numbers[i]!)),
     body: NOTHING,
   });
   const all = (): Steps<Message> => together(peers, where, 'numbers', { numbers, body: NOTHING }, combine);

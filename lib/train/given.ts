@@ -245,6 +245,7 @@ const fitOptions = options<FitOptions<string>>()({
   callbacks: callbacks.default([]),
   checkpoint: checkpoint.optional(),
   resume: text.optional(),
+  sharded: bool.default(false),
   chunkSteps: positive.optional(),
   profile: either(bool, choice('balance')).default(false),
   record: recordTo.optional(),

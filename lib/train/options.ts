@@ -254,6 +254,13 @@ export interface FitOptions<K extends string = never, N extends string = string>
    * Default: the run begins with what the trainer has.
    */
   readonly resume?: 'auto' | string;
+  /**
+   * With option `group` of the trainer: the data of each process are its own, other rows or another stream than those of the others. Of arrays each takes
+   * `batchSize` divided by the number of processes in a step; of a stream, `accumulate` batches as they come. An epoch ends for all with the first that has none
+   * left. The same processes with the same data give the same bits again; another number of them does not. Default false: all have the same data.
+   * @see torch.utils.data.DistributedSampler
+   */
+  readonly sharded?: boolean;
   /** Steps per native call. Results do not depend on it. Default: about 20 ms worth. */
   readonly chunkSteps?: number;
   /**

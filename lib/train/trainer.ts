@@ -165,7 +165,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   /**
    * One update on a batch that is given now: all of its rows, in their order. The same bits as a `fit` of a stream that gives these batches, but
    * no epoch: `counters.step` goes on, the place in the epoch of the next `fit` stays. What follows a fit (`callbacks`, early stopping,
-   * records) is not there.
+   * records) is not there. With option `group` all processes call it with the same batch, and each takes its share of the rows.
    *
    * ```ts
    * for await (const row of stream) await trainer.step({ x: [row.features], y: [row.target] });
@@ -178,7 +178,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   async step(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Promise<Report> {
     readMethod.step(arguments);
-    const batches = stepBatches('step', batch, this.#current.accumulateAlone('step'), true);
+    const batches = stepBatches('step', batch, this.#current.options.accumulate ?? 1, true);
     return this.#stepping.later('step', batches);
   }
 
@@ -191,7 +191,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
    */
   stepSync(batch: Named<N> | Share<N> | readonly Named<N>[] | BatchStream<N>): Report {
     readMethod.stepSync(arguments);
-    return this.#stepping.now('stepSync', stepBatches('stepSync', batch, this.#current.accumulateAlone('stepSync'), false));
+    return this.#stepping.now('stepSync', stepBatches('stepSync', batch, this.#current.options.accumulate ?? 1, false));
   }
 
   /**

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, sequences, type Tensor, Trainer } from '../../lib/index.ts';
 
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
@@ -52,6 +52,14 @@ class Convolved extends nn.Module {
   head = new nn.Linear(8 * 4, 3);
   forward(x: Tensor): Tensor {
     return this.head.forward(this.flatten.forward(ops.maxPool2d(ops.relu(this.norm.forward(this.conv.forward(x))), 3)));
+  }
+}
+/** Of sequences of numbers. */
+class Reads extends nn.Module {
+  embedding = new nn.Embedding(5, 4);
+  head = new nn.Linear(4, 4);
+  forward(x: Tensor): Tensor {
+    return this.head.forward(ops.mean(this.embedding.forward(x), { axes: [1] }));
   }
 }
 class Recurrent extends nn.Module {
@@ -389,6 +397,170 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
       .catch((e: Any) => `${e.code}: ${e.message}`);
     say({ rank: group.rank, said, failed, other });
   },
+  /** Each process has data of its own; a trainer without a group trains on what all of them have together, step by step. */
+  async sharded() {
+    const { rank, size } = group;
+    const plainly = { optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }), shards: size, batchSize: 8 * size };
+    class Bare extends Mlp {
+      override drop = new nn.Dropout(0);
+    }
+    const all = { x: numbers(6 * 1000), y: labels(1000, 4) };
+    /** Rows of one process, from one of its rows on. */
+    const own = (r: number, from: number, n: number): Any => {
+      const at = 100 * r + from;
+      return { x: { data: all.x.slice(6 * at, 6 * (at + n)), shape: [n, 6] }, y: all.y.slice(at, at + n) };
+    };
+    /** Those of all processes, so many of each. */
+    const union = (from: number, count: (r: number) => number): Any => {
+      const parts = Array.from({ length: size }, (_, r) => own(r, from, count(r)));
+      const data = Float32Array.from(parts.flatMap(({ x }) => [...x.data]));
+      return { x: { data, shape: [data.length / 6, 6] }, y: Int32Array.from(parts.flatMap(({ y }) => [...y])) };
+    };
+    let rowsSeen = 0;
+    const callback = {
+      onSteps(steps: Any) {
+        rowsSeen += steps.rows;
+      },
+    };
+    const valuesOf = (t: Any): number[] => [...t.readParametersSync().values()].flatMap(({ data }: Any) => [...data]);
+    /** What a fit gives, and how far its weights are from those of the same steps of one process. */
+    const beside = async (fit: (trainer: Any) => Promise<Any>, steps: readonly object[]): Promise<object> => {
+      rowsSeen = 0;
+      const trainer = make({ ...plainly, model: new Bare() });
+      const alone = make({ ...plainly, shards: undefined, group: undefined, model: new Bare() });
+      const { stopReason, tried, warnings, epochs } = await fit(trainer);
+      for (const batch of steps) await alone.step(batch);
+      const [a, b] = [valuesOf(trainer), valuesOf(alone)];
+      const off = Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
+      return { off, stopReason, tried, epochs: epochs.length, warnings: warnings.map((w: Any) => w.code), rows: rowsSeen };
+    };
+    const options = { sharded: true, callbacks: [callback] };
+    const three = [0, 8, 16].map((from) => union(from, () => 8));
+    const batchesOf = (n: number) =>
+      function* () {
+        for (let i = 0; i < n; i++) yield own(rank, 8 * i, 8);
+      };
+    const inOrder = { ...options, shuffle: false };
+    const streamed = { ...options, epochs: 2 };
+    const said = {
+      // In the last step process r has r rows more than 3.
+      rows: await beside(
+        (t) => t.fit(own(rank, 0, 27 + rank), { ...inOrder, chunkSteps: 3 }),
+        [...three, union(24, (r) => 3 + r)],
+      ),
+      // Process r has r steps more than 3: all have 3.
+      uneven: await beside((t) => t.fit(own(rank, 0, 24 + 8 * rank), { ...inOrder, epochs: 2 }), [...three, ...three]),
+      stream: await beside((t) => t.fit(batchesOf(3 + rank), streamed), [...three, ...three]),
+      once: await beside((t) => t.fit(batchesOf(3 + rank)(), streamed), three),
+      list: await beside(async (t) => t.fitSync([...batchesOf(2)()], { ...options, steps: 2 }), three.slice(0, 2)),
+    };
+    // Two batches of each process in a step: three epochs of 3 batches have 2 steps each.
+    const twice = await make({ ...plainly, accumulate: 2, model: new Bare() }).fit(batchesOf(3), { ...options, epochs: 3 });
+    // Stopped within an epoch, and gone on by another trainer: the bits of one that was not.
+    const resumed: boolean[] = [];
+    for (const data of [own(rank, 0, 48), batchesOf(6)]) {
+      const [whole, first, second] = [0, 1, 2].map(() => make({ model: new Mlp(), shards: size, batchSize: 8 * size }));
+      await whole.fit(data, { sharded: true, epochs: 2 });
+      await whole.save(file);
+      const expected = hash(true);
+      await first.fit(data, { sharded: true, steps: 8, chunkSteps: 3 });
+      await first.save(file);
+      await second.load(file);
+      await second.fit(data, { sharded: true, steps: 4 });
+      await second.save(file);
+      resumed.push(hash(true) === expected);
+    }
+    const refused: string[] = [];
+    const trainer = make({ ...plainly, model: new Bare(), shards: 8, batchSize: 8 });
+    const alone = make({ ...plainly, shards: undefined, group: undefined, model: new Bare() });
+    for (const fit of [
+      () => alone.fit(plain, { sharded: true }),
+      () => trainer.fit(batchesOf(2)),
+      () => trainer.fit(plain, { sharded: true, epochs: 1 }),
+    ]) {
+      try {
+        await fit();
+        refused.push('nothing');
+      } catch (error) {
+        refused.push((error as Error).message);
+      }
+    }
+    say({ rank, said, twice: twice.tried, resumed, refused });
+  },
+  /** Steps on batches that are given: those of a fit that has them one after the other. */
+  async steps() {
+    const fitted = make({ model: new Mlp() });
+    await fitted.fit(plain, { epochs: 1, shuffle: false });
+    const batch = (from: number, n: number): object => ({
+      x: { data: plain.x.data.slice(6 * from, 6 * (from + n)), shape: [n, 6] },
+      y: plain.y.slice(from, from + n),
+    });
+    const stepped = make({ model: new Mlp() });
+    const reports = [await stepped.step(batch(0, 16)), stepped.stepSync(batch(16, 16)), await stepped.step(batch(32, 5))];
+    const of = (t: Any): string =>
+      createHash('sha256')
+        .update(
+          Buffer.concat(
+            [...t.readParametersSync().values()].map(({ data }: Any) =>
+              Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+            ),
+          ),
+        )
+        .digest('hex');
+    const said = [of(fitted) === of(stepped), reports.map(({ step }) => step)];
+    // More rows than the trainer's batches have, in parts that are larger.
+    await stepped.step(plain);
+    const other = await stepped.step(batch(group.rank, 16)).catch((e: Error) => e.message);
+    const whole = of(stepped);
+    say({ rank: group.rank, said, other, whole });
+  },
+  /** A label that there is not, in a step. */
+  async stepLabel() {
+    const y = plain.y.slice();
+    y[36] = 9;
+    await make({ model: new Mlp() }).step({ ...plain, y });
+  },
+  /** What a group has begun, within an epoch, a trainer without one goes on with, and the other way round. */
+  async alone() {
+    class Bare extends Mlp {
+      override drop = new nn.Dropout(0);
+    }
+    const trainer = (options: object = {}): Any =>
+      make({ model: new Bare(), optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }), ...options });
+    const alone = { group: undefined };
+    const valuesOf = (t: Any): number[] => [...t.readParametersSync().values()].flatMap(({ data }: Any) => [...data]);
+    const whole = trainer();
+    await whole.fit(plain, { epochs: 2 });
+    const said: object[] = [];
+    for (const [before, after] of [
+      [{}, alone],
+      [alone, {}],
+    ]) {
+      const [first, second] = [trainer(before), trainer(after)];
+      await first.fit(plain, { steps: 4 });
+      // Each process has the bytes of its own.
+      await second.load(await first.save());
+      let rows = 0;
+      const onSteps = (steps: Any): void => {
+        rows += steps.rows;
+      };
+      const callbacks = [{ onSteps }];
+      await second.fit(plain, { steps: 2, callbacks });
+      const [a, b] = [valuesOf(whole), valuesOf(second)];
+      said.push({ off: Math.max(...a.map((v, i) => Math.abs(v - b[i]!))), rows, epoch: second.counters.epoch });
+    }
+    // Sequences that are drawn in other batches would not be those that are left.
+    const lists = sequences(
+      { x: Array.from({ length: 37 }, (_, i) => [i % 5, 1, 2].slice(0, 1 + (i % 3))), y: labels(37, 4) },
+      { buckets: [3] },
+    );
+    const embed = { model: new Reads(), loss: ({ x, y }: Any, model: Any) => loss.crossEntropy(model.forward(x), y) };
+    const [first, second] = [trainer(embed), trainer({ ...embed, ...alone })];
+    await first.fit(lists, { steps: 4 });
+    await second.load(await first.save());
+    const refused = await (async () => second.fit(lists, { steps: 2 }))().catch((e: Error) => e.message);
+    say({ rank: group.rank, said, refused });
+  },
   async within() {
     const [trainer, data] = WORKLOADS.mlp!();
     await trainer.fit(data, { steps: 5, checkpoint: file });
@@ -439,8 +611,6 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await tell(() => make({ model: new Mlp(), group: { rank: 0, size: 1 } }));
     const trainer = make({ model: new Mlp() });
     await tell(() => trainer.change({ clip: clip.auto() }));
-    await tell(() => trainer.step(plain));
-    await tell(() => trainer.stepSync(plain));
     await tell(() => trainer.probe(plain));
     await tell(() => trainer.fit([plain]));
     await tell(() => make({ model: new Mlp(), optimizer: optim.lbfgs() }));

@@ -12,6 +12,11 @@ export const ENDS: readonly (readonly [name: string, what: string, says: string]
   ['otherData', 'other data', 'has other data than process'],
   ['fewerRows', 'fewer rows', 'has other data than process'],
   ['otherRate', 'another threshold', 'has other learning rates or thresholds than process'],
+  [
+    'stepLabel',
+    'a label of a batch that is given',
+    'expected an index from 0 to 3 at position 1, got 9; y: 9 at row 36 of the batch',
+  ],
   ['otherLoss', 'another loss', 'has other graph of model and loss than process'],
   ['otherSteps', 'another number of steps', 'has other lengths than process'],
   ['leaves', 'one takes no part', 'has other place than process'],

@@ -11,6 +11,13 @@ interface Evaluated {
   readonly failed: string;
   readonly other: string;
 }
+interface ShardedRun {
+  readonly rank: number;
+  readonly said: Readonly<Record<string, { readonly off: number }>>;
+  readonly twice: number;
+  readonly resumed: readonly boolean[];
+  readonly refused: readonly string[];
+}
 /** By rank. */
 const byRank = <T>({ all }: Ended): T[] => {
   const found = all.filter((x) => (x as { rank?: number }).rank !== undefined) as { rank: number }[];
@@ -37,6 +44,32 @@ describe.each(installed)('$library', (launcher) => {
     await run(4, 'within');
     expect(hashesOf(await run(2, 'resumes'))).toEqual(whole);
     expect(hashesOf(await run(2, 'resumesNothing'))).toEqual(whole);
+  });
+
+  it('takes steps on batches that are given, with the bits of a fit', async () => {
+    const wholes: unknown[] = [];
+    for (const size of [1, 4]) {
+      for (const { said, other, whole } of byRank<{ said: unknown; other: unknown; whole: string }>(await run(size, 'steps'))) {
+        expect(said).toEqual([true, [0, 1, 2]]);
+        if (size > 1) expect(other).toContain('step: processes of a group have other batches, or are at other steps');
+        if (size > 1) wholes.push(whole);
+      }
+    }
+    expect(wholes).toHaveLength(4);
+    expect(new Set(wholes).size).toBe(1);
+  });
+
+  it('goes on without a group within an epoch, and the other way round', async () => {
+    for (const { said, refused } of byRank<{ said: readonly { off: number; rows: number; epoch: number }[]; refused: unknown }>(
+      await run(2, 'alone'),
+    )) {
+      for (const { off, ...rest } of said) {
+        expect(off).toBeLessThan(1e-6);
+        // 16 of the 21 rows that were left were one batch.
+        expect(rest).toEqual({ rows: 21, epoch: 2 });
+      }
+      expect(refused).toContain('sequences go on within an epoch in batches of 2, got 16');
+    }
   });
 
   it('ends after the same step, whoever is asked to, and however', async () => {
@@ -75,6 +108,33 @@ describe.each(installed)('$library', (launcher) => {
     expect(within!.length).toBeGreaterThan(8);
     for (let i = 0; i < within!.length; i += 2) expect(within![i]).toEqual(within![i + 1]);
     expect(within!.at(-1)).toEqual(alone![0]);
+  });
+
+  it.each([2, 3])('%i processes train on data of their own as one does on those of all', async (size) => {
+    const ended = byRank<ShardedRun>(await run(size, 'sharded'));
+    const rows = size * 24;
+    const more = ((size - 1) * size) / 2;
+    for (const { said, twice, resumed, refused } of ended) {
+      for (const { off } of Object.values(said)) expect(off).toBeLessThan(1e-6);
+      const found = Object.fromEntries(Object.entries(said).map(([kind, { off: _, ...rest }]) => [kind, rest]));
+      const [epochs, uneven] = ['epochs', ['unevenShards']];
+      expect(found).toEqual({
+        rows: { stopReason: epochs, tried: 4, epochs: 1, warnings: [], rows: rows + 3 * size + more },
+        uneven: { stopReason: epochs, tried: 6, epochs: 2, warnings: uneven, rows: 2 * rows },
+        stream: { stopReason: epochs, tried: 6, epochs: 2, warnings: uneven, rows: 2 * rows },
+        once: { stopReason: 'endOfData', tried: 3, epochs: 1, warnings: uneven, rows },
+        list: { stopReason: 'steps', tried: 2, epochs: 1, warnings: [], rows: (2 * rows) / 3 },
+      });
+      expect(twice).toBe(6);
+      expect(resumed).toEqual([true, true]);
+      expect(refused).toEqual([
+        'fit: option sharded: the data of a group of processes are sharded, and the trainer has no group',
+        'fit: option sharded: all processes of a group would draw the same stream: with sharded: true each gives batches of its own',
+        size === 2
+          ? 'nothing'
+          : 'fit: option shards: 8 parts of a batch cannot be those of 3 processes, each of its own rows: give a multiple',
+      ]);
+    }
   });
 
   it('ends in all where weights come apart in one, with the name of the first', async () => {

@@ -86,6 +86,11 @@ it('of numbers, all have the largest', async () => {
   );
 });
 
+it('the last are added, where that is asked for', async () => {
+  const found = await Promise.all(new Wires().peers(5).map((p) => largest(p, 'here', [p.rank, -p.rank, p.rank, 1], 2).later()));
+  for (const each of found) expect(each).toEqual([4, -0, 10, 5]);
+});
+
 describe('what differs', () => {
   it('is named, with whose it is', async () => {
     const errors = await errorsOf(

@@ -220,7 +220,7 @@ async function trainOnce(job: Job, io: IO, screen: Screen, group: Group | null):
   const weights = measuredWeights(config);
   // Who writes nothing measures what is written.
   const followed = (one: Callback<string>): Callback<string> =>
-    writes(group) ? one : { needsLayerNorms: one.needsLayerNorms ?? false };
+    writes(group) ? one : { needsLayerNorms: one.needsLayerNorms ?? false, onStart() {} };
   const run = trainer.fit(train, {
     ...(epochs === null ? {} : { epochs }),
     ...(steps === null ? {} : { steps }),

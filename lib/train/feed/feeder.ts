@@ -17,6 +17,8 @@ export interface Chunk {
   readonly steps: number;
   /** Micro-batches of each step. */
   readonly micros: number;
+  /** Where other processes have micro-batches of their own beside these; not there: they have the same. */
+  readonly within?: Within;
   /** One for all steps; or, of one step whose batches differ in shape, those that follow each other with one. */
   readonly parts: readonly ChunkPart[];
   /** The j-th of its steps * micros batches, to be looked at. */
@@ -26,6 +28,18 @@ export interface Chunk {
   /** Nobody looks at the batches that were used any more: their memory may be used again. */
   done?(): void;
 }
+
+/** Micro-batches of a process within a step of several that have data of their own. */
+export interface Within {
+  /** Micro-batches of those before it in rank. */
+  readonly base: number;
+  /** Micro-batches, and rows, of all of them. */
+  readonly micros: number;
+  readonly rows: number;
+}
+
+/** Micro-batches of each step, of all processes. */
+export const microsOfStep = ({ micros, within }: Chunk): number => within?.micros ?? micros;
 
 /** A batch as it was drawn: rows of arrays. */
 export interface DrawnBatch {
@@ -69,6 +83,8 @@ export interface Feeder {
    * next run finds it.
    */
   ends(counters: Counters): Effect<boolean>;
+  /** The epoch under way ends here, whatever is left of it: the next one is begun anew. Not there: what is drawn goes by the counters alone. */
+  readonly cut?: Effect<void>;
   /** Whoever blocks does not wait until it is closed. */
   readonly close: Effect<void>;
 }
@@ -79,6 +95,8 @@ export interface FeedOptions {
   readonly dropLast: boolean;
   /** So many of these are one batch to whoever asked for them. Default 1. */
   readonly shards?: number;
+  /** What stands for what the data hold, where it cannot be known by them. Default: they tell. */
+  readonly contents?: string;
   readonly seed: bigint;
   /** Draw batches by the seed, or take rows as they lie. */
   readonly shuffle: boolean;
@@ -149,7 +167,7 @@ function planOfSequences({ all, sequences }: Tables, options: FeedOptions): Plan
 /** Index rows of a data set that lies in memory. */
 export function dataFeeder(tables: Tables, options: FeedOptions): Feeder {
   const { batchSize, accumulate, seed, shuffle, place, before = null } = options;
-  const of = dataOf(tables, shuffle);
+  const of = options.contents === undefined ? dataOf(tables, shuffle) : { contents: options.contents, stream: null };
   const drawn = tables.sequences ? planOfSequences(tables, options) : planOfSource(tables, options);
   const plan = options.dropLast ? { ...drawn, count: drawn.count - (drawn.count % (options.shards ?? 1)) } : drawn;
   if (plan.count === 0) {
@@ -309,6 +327,14 @@ export function streamFeeder(
     };
   };
   const close = async (): Promise<void> => source?.close();
+  const cutShort = async (): Promise<void> => {
+    drawn = 0;
+    // What goes on by itself has the rest still.
+    if (!opened.again) return;
+    const before = source;
+    source = null;
+    await before?.close();
+  };
   const now = ({ epoch, batch }: StreamPlace): Prefetcher | Puller => {
     source ??= open({ epoch, batch });
     return source;
@@ -327,6 +353,7 @@ export function streamFeeder(
       later: async () => drawn > 0 && (await now(at).ends()),
       now: () => drawn > 0 && (now(at).ends() as boolean),
     }),
+    cut: { now: () => void cutShort().catch(() => {}), later: cutShort },
     close: { now: () => void close().catch(() => {}), later: close },
   };
 }

@@ -36,6 +36,8 @@ export type TrainingWarningCode =
   | 'brokenCheckpoint'
   /** A run that goes on has other data than the epoch that was under way. */
   | 'otherData'
+  /** Processes of a group have data of their own, and some have fewer batches. */
+  | 'unevenShards'
   /** What a callback has to say, such as that a file takes no more. */
   | 'callback';
 

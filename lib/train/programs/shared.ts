@@ -97,6 +97,10 @@ function finished(measured: Measured, all: readonly Uint8Array[]): number[] {
 /** What has failed in this process, the others hear of, which wait for it. */
 function* fail(group: Group, where: string, error: unknown): Loop<void> {
   const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  yield* perform(share(group, where, { facts: { failure } }));
-  known(error);
+  try {
+    yield* perform(share(group, where, { facts: { failure } }));
+    known(error);
+  } catch {
+    // Others are elsewhere, which is not what went wrong here.
+  }
 }

@@ -4,7 +4,7 @@ import { IndexError } from '../../errors.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
-import { batchesOf, type Chunk } from '../feed/feeder.ts';
+import { batchesOf, type Chunk, microsOfStep } from '../feed/feeder.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
 import { digest } from '../programs/digest.ts';
@@ -130,9 +130,11 @@ export class Chunks {
     const { setup } = this.#current;
     const { step } = this.#running.counters;
     const rows = inEpochs(this.#epochSteps, () => setup.unheard.fillRows(programs.at(-1)!.program.step, step, 2));
+    // Batches of their own may differ in rows, and graphs do then.
+    const graph = together.sharded ? 'of batches of their own' : programs.map(({ extra }) => extra.digest).join(' ');
     yield* together.alike({
       place: 'the first step',
-      'graph of model and loss': programs.map(({ extra }) => extra.digest).join(' '),
+      'graph of model and loss': graph,
       'learning rates or thresholds': digest([rows]),
     });
     this.#alike = true;
@@ -155,7 +157,7 @@ export class Chunks {
     this.#watchers.tell('steps', reports, { threads, asked: last.threads, tried: running.course.tried, step: counters.step });
     // Who gets a print may throw: by then all is of the same step.
     const whole = result.tried + (result.status === STATUS.nonFinite ? 1 : 0);
-    tellPrints(last, result.report, whole, (i) => counters.attempt + (i + 1) * chunk.micros - 1);
+    tellPrints(last, result.report, whole, (i) => counters.attempt + (i + 1) * microsOfStep(chunk) - 1);
     return { reports, result };
   }
 }

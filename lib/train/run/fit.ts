@@ -31,6 +31,7 @@ import { isPerLayer, Recording } from '../watch/recording.ts';
 import type { Ending, Watcher } from '../watch/watcher.ts';
 import { fitLoop } from './loop.ts';
 import type { Reader } from './run.ts';
+import { Sharded } from './sharded.ts';
 import { COMPARE_EVERY, Together } from './together.ts';
 import { Training } from './training.ts';
 
@@ -77,8 +78,9 @@ export class Fit {
     this.#options = options;
     // Where the process stands may change meanwhile.
     this.#files = { checkpoint: checkpoint && { ...checkpoint, file: resolve(checkpoint.file) }, resume };
+    const cut = isColumns(this.#data);
+    checkFitTogether(where, isStream(this.#data) && !cut, cut, options.sharded ?? false, trainer);
     if (trainer.group) {
-      checkFitTogether(where, isStream(this.#data) || isColumns(this.#data));
       checkCheckpoints(where, trainer, checkpoint);
       checkBatch(where, batchSize, shardsOf(trainer));
     }
@@ -109,21 +111,24 @@ export class Fit {
     const { group } = this.#current.options;
     try {
       if (running.resumed) yield* waitFor(this.#resume());
-      const feeder = this.#feeder();
-      this.#feed(feeder);
+      const own = this.#feeder();
+      this.#feed(own);
       const { access, setup } = this.#current;
       const every = this.#current.options.compareEvery ?? COMPARE_EVERY;
-      const together = group ? new Together({ group, where: this.#where, running, access, setup, every }) : null;
+      const sharded = group && this.#options.sharded ? new Sharded(own, group, this.#where, running) : null;
+      const feeder = sharded ?? own;
+      const together = group ? new Together({ group, where: this.#where, running, access, setup, every, sharded }) : null;
       let training: Training | null = null;
       let ending: Ending;
       try {
         const writers = (decisions: () => readonly AutoDecision[]): Watcher[] => this.#writers(feeder, reader, decisions);
-        training = new Training(this.#current, running, feeder, this.#options, writers, together);
-        const { chunks, epochs, watchers } = training;
         if (together) {
           yield* together.alike(this.#facts(feeder));
           yield* together.compare();
+          if (sharded) yield* sharded.begin();
         }
+        training = new Training(this.#current, running, feeder, this.#options, writers, together);
+        const { chunks, epochs, watchers } = training;
         yield* training.begin();
         const reason = yield* fitLoop(running, feeder, chunks, epochs, watchers, together);
         ending = { result: training.result(reason), error: null };
@@ -167,11 +172,21 @@ export class Fit {
     const { accumulate, options } = this.#current;
     const { dropLast = false } = options;
     const { seed, counters } = this.running;
-    const { epoch, batch } = counters;
+    const { epoch } = counters;
+    const { group } = options;
+    // Processes whose data are their own.
+    const sharded = group && this.#options.sharded ? group.size : null;
+    const batch = Math.floor(counters.batch / (sharded ?? 1));
     this.#checkEpoch();
     const before = this.running.course.data;
-    const shards = shardsOf(options);
-    const feed = { batchSize: this.#batchSize, accumulate, dropLast, shards, seed, place: { epoch, batch }, before };
+    const shards = shardsOf(options) / (sharded ?? 1);
+    const ofStream = isStream(this.#data) && !isColumns(this.#data);
+    const micros = sharded !== null && ofStream ? (options.accumulate ?? 1) : accumulate / (sharded ?? 1);
+    const contents = sharded !== null ? { contents: `rows of ${sharded} processes` } : {};
+    const feed = {
+      ...{ batchSize: this.#batchSize, accumulate: micros, dropLast, shards, seed, place: { epoch, batch }, before },
+      ...contents,
+    };
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
   }
 
@@ -189,6 +204,7 @@ export class Fit {
       'rows of batches': `${this.#batchSize} in ${accumulate}`,
       seed: `${seed}`,
       lengths: `${steps} steps, ${epochs} epochs`,
+      sharded: `${this.#options.sharded ?? false}, ${isStream(this.#data) ? 'a stream' : 'rows'}`,
       'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}`,
       validation: `${validated}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
       parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),

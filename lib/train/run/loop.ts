@@ -38,7 +38,8 @@ export function* fitLoop(
     if (over) {
       // The last step may have been that of an epoch.
       const ends = feeder.ends(running.counters);
-      if (yield* perform({ now: ends.now, later: () => halt.or(ends.later()) })) yield* epochs.end();
+      const own = (yield* perform({ now: ends.now, later: () => halt.or(ends.later()) })) ?? false;
+      if (together ? yield* together.ends(own) : own) yield* epochs.end();
       if (halt.called) continue;
       // The validation at its end may end the run as well, and the epoch may have been the last.
       return watchers.stop ?? running.reached ?? over;
@@ -48,6 +49,7 @@ export function* fitLoop(
       yield* perform<unknown>({ now: () => {}, later: () => halt.or(unsettled) });
       if (halt.called) continue;
     }
+    if (together) yield* together.look();
     const { tried } = running.course;
     const most = Math.min(together?.left ?? chunks.steps, running.stepsLeft, running.untilValidation, watchers.until(tried));
     const next = feeder.next(most, running.counters);

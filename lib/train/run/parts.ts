@@ -5,7 +5,7 @@ import type { RunRequest, RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { Reports } from '../../optim/apply/report.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
-import type { Chunk } from '../feed/feeder.ts';
+import { type Chunk, microsOfStep } from '../feed/feeder.ts';
 import { type Effect, type Loop, perform } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
 import type { Place } from '../flow/running.ts';
@@ -50,7 +50,7 @@ export class Parts {
     this.#chunk = chunk;
     this.#place = place;
     this.#terms = terms;
-    this.#share = terms.group ? shareOf(terms.group.rank, terms.group.size, chunk.micros) : { base: 0, share: chunk.micros };
+    this.#share = ownOf(chunk, terms);
     this.#runs = byStages(rangesOf(chunk, this.#share), programs);
   }
 
@@ -100,9 +100,15 @@ function byStages(ranges: readonly Ranged[], programs: Programs): readonly Range
   return Array.from({ length: stages }, (_, stage) => ranges.map((range) => ({ ...range, stage }))).flat();
 }
 
+/** Which micro-batches of a step are this process's. */
+function ownOf({ micros, within }: Chunk, { group }: Terms): Share {
+  if (within) return { base: within.base, share: micros };
+  return group ? shareOf(group.rank, group.size, micros) : { base: 0, share: micros };
+}
+
 /** What of a share lies in each part. Who has none runs the last part without any: what follows the micro-batches is done by all. */
-function rangesOf({ parts }: Chunk, { base, share }: Share): Ranged[] {
-  let before = 0;
+function rangesOf({ parts, within }: Chunk, { base, share }: Share): Ranged[] {
+  let before = within?.base ?? 0;
   const all = parts.map(({ micros }, part): Ranged => {
     const from = before;
     before += micros;
@@ -127,7 +133,7 @@ function requestOf(
   const all = part.fill(program.feed.columns, bytes).subarray(done * part.micros * bytes, (done + steps) * part.micros * bytes);
   return {
     steps,
-    micros: chunk.micros,
+    micros: microsOfStep(chunk),
     part: { first, end, ...(stage !== undefined && { stage }) },
     feed:
       end - first === part.micros ? all : rowsOf(all, part.micros * bytes, [(first - before) * bytes, (end - before) * bytes]),
@@ -173,8 +179,8 @@ export function reportsOf(
     rowBytes: report.bytes,
     names: trained,
     attempt: counters.attempt,
-    perStep: chunk.micros,
-    stepRows: chunk.parts.reduce((sum, { micros, shape }) => sum + micros * shape.rows, 0),
+    perStep: microsOfStep(chunk),
+    stepRows: chunk.within?.rows ?? chunk.parts.reduce((sum, { micros, shape }) => sum + micros * shape.rows, 0),
     step: counters.step,
     ...(guarding && { guards: guarding.placed }),
     ...(seconds !== undefined && { seconds }),

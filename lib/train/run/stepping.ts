@@ -1,20 +1,26 @@
 // stepping.ts: one update on a batch that is given now: what a fit does with a batch of a stream, without a fit around it.
 import { GuardError, IndexError, NonFiniteError, OptionError } from '../../errors.ts';
+import { groupError } from '../../mpi/error.ts';
+import { abort, type Group, largest } from '../../mpi/group.ts';
+import { known } from '../../mpi/words.ts';
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { type Report, type Reports, tooManySkips } from '../../optim/apply/report.ts';
 import type { Came } from '../feed/batches.ts';
 import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
-import { drive, driveSync, type Loop } from '../flow/effect.ts';
+import { drive, driveSync, type Loop, perform } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
+import { digest } from '../programs/digest.ts';
 import { located } from '../programs/located.ts';
 import { tellPrints } from '../programs/prints.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
 import type { Heard, Setup } from '../state/setup.ts';
+import { shardsOf } from '../state/sharing.ts';
 import type { Standing } from '../state/standing.ts';
 import type { TracedStep } from '../step/step.ts';
 import { warnOfStep } from '../watch/oversights.ts';
+import { cutStep } from './cut-step.ts';
 import { reportsOf } from './parts.ts';
 import { runSteps } from './searched.ts';
 
@@ -65,15 +71,24 @@ export class Stepping implements Heard {
       );
     }
     setup.enter(trainer);
-    const chunk = chunkOfBatches(batches, batches.length, (j) => (batches.length > 1 ? ` of batch ${j}` : ' of the batch'));
+    const { options } = this.#current;
+    const { group } = options;
+    const of = (j: number): string => (batches.length > 1 ? ` of batch ${j}` : ' of the batch');
+    const chunk = group
+      ? cutStep(where, batches, this.#current.rowsOfMicro(this.#current.batchSize), shardsOf(options))
+      : chunkOfBatches(batches, batches.length, of);
+    if (group) yield* this.#alike(group, where, batches);
     const { programs, release } = this.#useOf(setup).hold(chunk.parts.map(({ shape }) => shape));
     try {
       for (const { extra } of programs) this.traced(extra);
       const { seed, counters } = this.#standing;
       let result: RunResult;
       try {
-        result = yield* runSteps(programs, chunk, { seed, counters }, { setup, epochSteps: null }, chunk.steps);
+        const terms = { setup, epochSteps: null, ...(group && { group }) };
+        result = yield* runSteps(programs, chunk, { seed, counters }, terms, chunk.steps);
       } catch (error) {
+        // The others wait for what does not come.
+        if (group) abort(group, error instanceof IndexError ? located(error, (step) => batchesOf(chunk, step)) : error);
         throw error instanceof IndexError ? located(error, (step) => batchesOf(chunk, step)) : error;
       }
       const reports = reportsOf(programs, chunk, result, counters, setup);
@@ -89,6 +104,20 @@ export class Stepping implements Heard {
     } finally {
       release();
     }
+  }
+
+  /** All processes of a group are at this step, with these batches. @throws GradclipError ERR_GROUP */
+  *#alike(group: Group, where: string, batches: readonly Came[]): Loop<void> {
+    const bytes = Buffer.from(digest(batches.flatMap(({ arrays }) => [...arrays.values()].map(({ data }) => data))), 'hex');
+    const { step } = this.#standing.counters;
+    const [high, low] = [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
+    const all = yield* perform(largest(group, where, [step, -step, high, -high, low, -low]));
+    if (all.every((v, i) => i % 2 === 1 || v === -all[i + 1]!)) return;
+    throw known(
+      groupError(
+        `${where}: processes of a group have other batches, or are at other steps: all of them call it with the same batch`,
+      ),
+    );
   }
 
   traced(traced: TracedStep): void {

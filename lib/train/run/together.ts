@@ -10,6 +10,7 @@ import { type Loop, perform } from '../flow/effect.ts';
 import type { Running } from '../flow/running.ts';
 import { digest } from '../programs/digest.ts';
 import type { Setup } from '../state/setup.ts';
+import type { Sharded } from './sharded.ts';
 
 /** Steps from one look at the weights to the next, where nobody says another number. */
 export const COMPARE_EVERY = 100;
@@ -23,6 +24,8 @@ interface TogetherInit {
   readonly setup: Pick<Setup, 'store' | 'weights' | 'named'>;
   /** Steps from one comparison of the weights to the next. */
   readonly every: number;
+  /** Where the data of each process are its own. */
+  readonly sharded: Sharded | null;
 }
 
 /** A weight, and 16 digits of what it holds. */
@@ -32,12 +35,19 @@ export class Together {
   readonly #init: TogetherInit;
   /** Steps of those agreed on that are left. */
   #left = 0;
+  /** They have seen for how many of these all have batches. */
+  #looked = false;
   /** After which step tried the weights were compared. */
   #compared: number;
 
   constructor(init: TogetherInit) {
     this.#init = init;
     this.#compared = init.running.course.tried;
+  }
+
+  /** Whether the data of each process are its own. */
+  get sharded(): boolean {
+    return this.#init.sharded !== null;
   }
 
   get group(): Group {
@@ -47,6 +57,21 @@ export class Together {
   /** Steps that may be run before they agree anew. */
   get left(): number {
     return this.#left;
+  }
+
+  /** Before the next batches are drawn: no more steps than all have batches for. */
+  *look(): Loop<void> {
+    const { running, sharded } = this.#init;
+    if (!sharded || this.#looked) return;
+    this.#looked = true;
+    const most = Math.min(this.#left, running.stepsLeft, running.untilValidation);
+    this.#left = yield* sharded.look(most, running.counters);
+  }
+
+  /** Whether an epoch has ended. @param own for this process */
+  *ends(own: boolean): Loop<boolean> {
+    const { sharded } = this.#init;
+    return sharded ? yield* sharded.endsFor(own) : own;
   }
 
   /** Steps were tried. */
@@ -88,6 +113,7 @@ export class Together {
     if (all[0] || all[1]) halt.agree(all[1]! > 0 ? all[1]! - 1 : null);
     if (all[2]) time?.agree();
     this.#left = all[3]!;
+    this.#looked = false;
   }
 
   /** Whether all have the same weights. @throws GradclipError ERR_GROUP that names the first that differs, and whose it is */
@@ -99,7 +125,8 @@ export class Together {
   }
 
   *#prints(): Loop<readonly Print[]> {
-    const { access, running, setup } = this.#init;
+    const { access, group, running, setup } = this.#init;
+    if (group.size === 1) return [];
     const { store, weights, named } = setup;
     const values = yield* perform(access.inTurn(() => (running.blocks ? store.read(weights) : store.snapshot(weights))));
     const names = new Map([...named.states()].map(([name, state]): [State, string] => [state, name]));

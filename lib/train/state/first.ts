@@ -45,8 +45,12 @@ async function orAllFail<R>(group: Group, where: string, work: () => Promise<R>)
     return await work();
   } catch (error) {
     const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    await share(group, where, { facts: { failure } }).later();
-    throw known(error);
+    // Where others are elsewhere, that is not what went wrong here.
+    await share(group, where, { facts: { failure } })
+      .later()
+      .then(() => known(error))
+      .catch(() => {});
+    throw error;
   }
 }
 

@@ -83,7 +83,8 @@ export function checkGroup({
 
 /** @throws OptionError for what else than `fit` trains, or does what a fit would do */
 export function checkAlone(where: string, { group }: Cut): void {
-  if (group) refuse(where, 'group', 'processes of a group train together by fit alone', 'group');
+  if (group)
+    refuse(where, 'group', 'it looks at one process alone: make a trainer of the model without the group for it', 'group');
 }
 
 /** @throws OptionError for a policy or an optimizer that processes cannot have together */
@@ -115,10 +116,26 @@ export function checkBuffers(option: 'group' | 'syncBatchNorm', buffers: readonl
   throw new OptionError(text, { option, name: first.name });
 }
 
-/** @throws OptionError for a fit that processes would end at different steps, or be fed by different batches */
-export function checkFitTogether(where: string, isStream: boolean): void {
-  if (isStream)
-    refuse(where, 'group', 'each process takes a part of each batch of arrays or sequences: not of a stream', 'stream');
+/**
+ * @param isStream batches come one after the other
+ * @param isCut rows do, and are cut into batches
+ * @throws OptionError for data that processes cannot have together
+ */
+export function checkFitTogether(where: string, isStream: boolean, isCut: boolean, sharded: boolean, options: Cut): void {
+  const { group } = options;
+  if (!group) {
+    if (sharded) refuse(where, 'sharded', 'the data of a group of processes are sharded, and the trainer has no group', sharded);
+    return;
+  }
+  if ((isStream || isCut) && !sharded) {
+    const why = 'all processes of a group would draw the same stream: with sharded: true each gives batches of its own';
+    refuse(where, 'sharded', why, sharded);
+  }
+  const shards = shardsOf(options);
+  if (sharded && !isStream && shards % group.size !== 0) {
+    const text = `shards: ${shards} parts of a batch cannot be those of ${group.size} processes, each of its own rows: give a multiple`;
+    throw new OptionError(`${where}: option ${text}`, { option: 'shards', value: shards });
+  }
 }
 
 /** @throws OptionError for checkpoints that processes which have a part of the state each would not make at the same step */
