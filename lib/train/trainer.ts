@@ -602,18 +602,22 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
     const { strict, skipMismatched, maxBytes, ...foreign } = readMethod.load(arguments);
     this.#access.checkFree('load');
     const read = async (): Promise<Checkpoint> => asOurs(await readCheckpoint(from, maxBytes), foreign);
+    const fitting = (found: Checkpoint): Checkpoint =>
+      skipMismatched ? withoutMismatched(found, this.#setup.named.weights('model')) : found;
     const adopt = (found: Checkpoint): LoadResult => {
       this.#access.checkAlone('load');
-      const fitting = skipMismatched ? withoutMismatched(found, this.#setup.named.weights('model')) : found;
-      return this.#saving.adopt(fitting, strict);
+      return this.#saving.adopt(found, strict);
     };
     const { group } = this.#current.options;
     if (group) {
-      const move = async (): Promise<{ result: LoadResult; moved: boolean }> => ({ result: adopt(await read()), moved: true });
+      const move = async (): Promise<{ result: LoadResult; from: Checkpoint }> => {
+        const from = fitting(await read());
+        return { result: adopt(from), from };
+      };
       return this.#access.take(() => this.#saving.moveAll(group, 'load', move));
     }
     const found = await read();
-    return this.#access.take(() => adopt(found));
+    return this.#access.take(() => adopt(fitting(found)));
   }
 
   /**

@@ -156,10 +156,10 @@ export class Fit {
     const read = (): Promise<Checkpoint | null> =>
       resume === 'auto' ? newestWhole(checkpoint!, this.running.warnings) : wholeCheckpoint(resume!);
     if (options.group) {
-      const move = async (): Promise<{ result: null; moved: boolean }> => {
+      const move = async (): Promise<{ result: null; from: Checkpoint | null }> => {
         const found = await read();
         if (found) this.#saving.adopt(found, true);
-        return { result: null, moved: found !== null };
+        return { result: null, from: found };
       };
       await access.take(() => this.#saving.moveAll(options.group!, 'resume', move));
       return;

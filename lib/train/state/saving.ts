@@ -127,21 +127,26 @@ export class Saving {
 
   /**
    * Process 0 of a group goes elsewhere, and the others are there, too; in a turn of each.
-   * @param move of process 0; `moved`: whether it did
+   * @param move of process 0; `from`: where it went, null: it did not
    * @throws (rejects) what `move` does, in process 0; GradclipError ERR_GROUP in the others
    */
   async moveAll<R>(
     group: Group,
     where: string,
-    move: () => Promise<{ readonly result: R; readonly moved: boolean }>,
+    move: () => Promise<{ readonly result: R; readonly from: Checkpoint | null }>,
   ): Promise<R> {
+    const ranked = rankedOf(this.#current.options);
     const first = async (): Promise<Done<R>> => {
-      const { result, moved } = await move();
-      if (!moved) return { result, state: null };
+      const { result, from } = await move();
+      if (!from) return { result, state: null };
+      // Process 0 has a part of it by now.
+      if (ranked) return { result, state: joined(checkpointParts(from.tensors, from.progress, this.metadata({}))) };
       const all = await this.capture({ weightsOnly: false, weights: 'model', metadata: {} });
       return { result, state: await all.toBytes() };
     };
-    return byFirst(group, where, first, async (state) => void this.adopt(await readCheckpoint(state, MAX_WEIGHTS), true));
+    return byFirst(group, where, first, async (state) => {
+      this.adopt(await readCheckpoint(state, MAX_WEIGHTS), !ranked);
+    });
   }
 
   /** For the header of a file. */
