@@ -109,8 +109,8 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
     const from = placeOf(a.value);
     const to = statePlace(a, layout);
     if (samePlace(from, to)) continue;
-    // The copies run one after the other, so none may read what another writes.
-    if (graph.assigns.some((b) => b !== a && samePlace(statePlace(b, layout), from))) {
+    // The copies run one after the other, so none may read what another writes. Who is in place makes none.
+    if (graph.assigns.some((b) => b !== a && samePlace(statePlace(b, layout), from) && !samePlace(placeOf(b.value), from))) {
       throw new GraphError(`assign ${a.state.name}: its next value is the memory of another assigned state`);
     }
     copies.push({ from: a.value, to, skippable: !a.always });
