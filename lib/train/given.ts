@@ -46,6 +46,7 @@ import { type AskedPage, runPageOptions } from '../pages/run/page.ts';
 import { type AugmentOption, checkAugmentation, checkPreprocess, type PreprocessOption } from './feed/prepare.ts';
 import { abortSignal } from './flow/halt.ts';
 import type { Logger } from './flow/warnings.ts';
+import { checkGroup } from './group/sharing.ts';
 import type {
   BatchOptions,
   ChangeOptions,
@@ -74,7 +75,6 @@ import { type CheckpointRule, checkpoint, checkpointFiles } from './state/checkp
 import { type Foreign, transpose } from './state/foreign.ts';
 import { rename } from './state/naming.ts';
 import { plateau } from './state/plateau.ts';
-import { checkGroup } from './state/sharing.ts';
 import { snapshot, type TakenSnapshot } from './state/snapshot.ts';
 import { type Written, writeOptions } from './state/transfer.ts';
 import { checkGuard, type Guard } from './step/guard.ts';

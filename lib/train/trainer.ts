@@ -28,6 +28,7 @@ import type { Counters, FitResult, Metrics } from './flow/progress.ts';
 import { Warnings } from './flow/warnings.ts';
 import { forgetWriting, hostWriting } from './generate/writers.ts';
 import { checkTrainerOptions, readMethod } from './given.ts';
+import { writtenByFirst } from './group/first.ts';
 import { Measuring } from './measuring.ts';
 import type {
   BatchOptions,
@@ -57,7 +58,6 @@ import { Reader, Run } from './run/run.ts';
 import { Stepping } from './run/stepping.ts';
 import { type Checkpoint, readCheckpoint } from './state/checkpoint.ts';
 import { Current } from './state/current.ts';
-import { writtenByFirst } from './state/first.ts';
 import { asOurs } from './state/foreign.ts';
 import { type LoadResult, withoutMismatched } from './state/matching.ts';
 import { NamedWeights } from './state/named-weights.ts';

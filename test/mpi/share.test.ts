@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { placeInTree } from '../../lib/ops/step/tree.ts';
-import { shareOf } from '../../lib/train/run/share.ts';
+import { shareOf } from '../../lib/train/group/share.ts';
 
 const sharesOf = (size: number, micros: number) => Array.from({ length: size }, (_, rank) => shareOf(rank, size, micros));
 

@@ -18,6 +18,10 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
     values: 'a folder',
     what: 'where the native add-on is, in place of the package; one that is not there, or does not load, is an AddonError',
   },
+  GRADCLIP_MPI: {
+    values: 'a file',
+    what: 'the MPI library that `mpi.init()` opens, in place of the one that goes with the launcher; one that does not open is refused',
+  },
   GRADCLIP_POISON: {
     values: '0 or 1',
     what: 'for tests: memory that holds nothing yet is filled with NaN, so that what is read unwritten is seen; slow',

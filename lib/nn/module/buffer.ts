@@ -182,6 +182,8 @@ export class Buffer implements TensorLike {
 
   /**
    * Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign.
+   * @param join what becomes of the values of several micro-batches; null: each goes on from the one before
+   * @shape values [...] as the buffer's
    * @throws OptionError; GraphError if it takes part in a trace already
    */
   bind(

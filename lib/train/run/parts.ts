@@ -9,9 +9,9 @@ import { type Chunk, microsOfStep } from '../feed/feeder.ts';
 import { type Effect, type Loop, perform } from '../flow/effect.ts';
 import type { Counters } from '../flow/progress.ts';
 import type { Place } from '../flow/running.ts';
+import { type Share, shareOf } from '../group/share.ts';
 import { type Compiled, runOf } from '../programs/session.ts';
 import type { Setup } from '../state/setup.ts';
-import { type Share, shareOf } from './share.ts';
 
 type Programs = readonly Compiled<unknown>[];
 

@@ -7,11 +7,11 @@ import type { PerStep } from '../../options/index.ts';
 import { BATCH_SIZE } from '../feed/shape.ts';
 import { Access } from '../flow/access.ts';
 import { settle } from '../flow/effect.ts';
+import { checkAlone, checkTrains as checkTogether, microsOf, shardsOf } from '../group/sharing.ts';
 import type { Changes, TrainerOptions, Weights } from '../options.ts';
 import type { Since } from './names.ts';
 import { Selection } from './selection.ts';
 import { Setup } from './setup.ts';
-import { checkAlone, checkTrains as checkTogether, microsOf, shardsOf } from './sharing.ts';
 import type { Standing } from './standing.ts';
 
 export class Current {

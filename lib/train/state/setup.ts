@@ -31,6 +31,7 @@ import type { Shape } from '../feed/shape.ts';
 import type { Batch, NdArray, Tensors } from '../feed/source.ts';
 import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
+import { checkBuffers, microsOf, rankedOf } from '../group/sharing.ts';
 import type { TrainerOptions, Weights } from '../options.ts';
 import type { Rounded } from '../precision/precision.ts';
 import { digestOf } from '../programs/digest.ts';
@@ -64,7 +65,6 @@ import {
 import { averagesOf, type Kept, keptOf, sameOrder, takeOver } from './kept.ts';
 import { Names, type Since } from './names.ts';
 import { Plateau } from './plateau.ts';
-import { checkBuffers, microsOf, rankedOf } from './sharing.ts';
 
 /** The programs of which steps. */
 interface StepsOf {

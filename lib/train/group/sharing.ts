@@ -6,7 +6,7 @@ import type { Buffer, Module } from '../../nn/module/module.ts';
 import type { Ranked } from '../../ops/step/all-gather.ts';
 import type { Optimizer } from '../../optim/optimizer.ts';
 import type { TrainerOptions } from '../options.ts';
-import type { CheckpointRule } from './checkpoint-files.ts';
+import type { CheckpointRule } from '../state/checkpoint-files.ts';
 
 /** Parts of a batch, where nobody says another number. */
 export const SHARDS = 8;

@@ -1,4 +1,4 @@
-// parts.ts: states of which the processes of a group have a part each, put together for a file.
+// wholes.ts: states of which the processes of a group have a part each, put together for a file.
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
 import { collect, type Group } from '../../mpi/group.ts';
