@@ -69,7 +69,9 @@ export class TrainView implements Callback<string> {
       test > 0 && `${count(test)} test`,
     ];
     const what = data.tokenizer === null ? 'rows' : 'characters';
-    const together = group ? `${count(group.size)} ${group.size === 1 ? 'process' : 'processes'} of ${group.library}; ` : '';
+    const together = group
+      ? `${count(group.size)} ${group.size === 1 ? 'process' : 'processes'}${group.library ? ` of ${group.library}` : ''}; `
+      : '';
     const { seconds } = config;
     const length = [
       Number.isFinite(this.#total) && `${count(this.#total)} steps`,

@@ -329,7 +329,7 @@ export function streamFeeder(
   const close = async (): Promise<void> => source?.close();
   const cutShort = async (): Promise<void> => {
     drawn = 0;
-    // What goes on alone has the rest still.
+    // An iterator goes on where it is.
     if (!opened.again) return;
     const before = source;
     source = null;

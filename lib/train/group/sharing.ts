@@ -6,7 +6,6 @@ import type { Buffer, Module } from '../../nn/module/module.ts';
 import type { Ranked } from '../../ops/step/all-gather.ts';
 import type { Optimizer } from '../../optim/optimizer.ts';
 import type { TrainerOptions } from '../options.ts';
-import type { CheckpointRule } from '../state/checkpoint-files.ts';
 
 /** Parts of a batch, where nobody says another number. */
 export const SHARDS = 8;
@@ -139,7 +138,7 @@ export function checkFitTogether(where: string, isStream: boolean, isCut: boolea
 }
 
 /** @throws OptionError for checkpoints that processes which have a part of the state each would not make at the same step */
-export function checkCheckpoints(where: string, options: Updates, rule: CheckpointRule | null | undefined): void {
+export function checkCheckpoints(where: string, options: Updates, rule: { readonly every: { readonly seconds?: number | undefined } } | null | undefined): void {
   if (!rankedOf(options) || rule?.every.seconds === undefined) return;
   const text = 'with shardOptimizer all processes give their part at the same step: give every { steps } in place of seconds';
   refuse(where, 'checkpoint', text, rule.every.seconds);
