@@ -182,8 +182,8 @@ export class Buffer implements TensorLike {
 
   /**
    * Take part in the trace of `graph` until the returned function is called, which assigns what there is to assign.
-   * @param join what becomes of the values of several micro-batches; null: each goes on from the one before
-   * @shape values [...] as the buffer's
+   * @param join what becomes of it, where several processes assign values
+   * @shape the value that `join` is given [...shape] -> [...shape]
    * @throws OptionError; GraphError if it takes part in a trace already
    */
   bind(

@@ -137,8 +137,13 @@ export function checkFitTogether(where: string, isStream: boolean, isCut: boolea
   }
 }
 
+/** When checkpoints are due. */
+interface Rule {
+  readonly every: { readonly seconds?: number | undefined };
+}
+
 /** @throws OptionError for checkpoints that processes which have a part of the state each would not make at the same step */
-export function checkCheckpoints(where: string, options: Updates, rule: { readonly every: { readonly seconds?: number | undefined } } | null | undefined): void {
+export function checkCheckpoints(where: string, options: Updates, rule: Rule | null | undefined): void {
   if (!rankedOf(options) || rule?.every.seconds === undefined) return;
   const text = 'with shardOptimizer all processes give their part at the same step: give every { steps } in place of seconds';
   refuse(where, 'checkpoint', text, rule.every.seconds);
