@@ -55,6 +55,22 @@ static inline RF r_bf16(RF a) {
 #endif
 }
 
+// To nearest even, as products round (bf16.h): a denormal becomes the zero of its sign, NaN a quiet NaN. Whole numbers alone, so that no mode of the
+// processor matters, and without branches, so that the compiler makes vectors of it.
+static inline uint16_t narrow_bits(uint32_t x) {
+  const uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16, high = x >> 16;
+  const uint32_t finite = (x & 0x7f800000) == 0 ? high & 0x8000 : rounded;
+  return (uint16_t)((x & 0x7fffffff) > 0x7f800000 ? high | 0x40 : finite);
+}
+// The same as an f32.
+static inline float as_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  bits = (uint32_t)narrow_bits(bits) << 16;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
 // The units of two rows, one in each lane: words; emulated, the second terms, then the first ones.
 template <class P>
 struct Units {

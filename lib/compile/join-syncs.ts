@@ -11,6 +11,8 @@ import { Readers, rewrite } from './rewrite.ts';
 interface Summed {
   readonly of: Tensor;
   readonly by: Tensor | null;
+  /** It travels as bf16. */
+  readonly rounded: boolean;
 }
 
 /** Micro-batches before the step's end, and what all of them wait for behind what it is made of. */
@@ -28,21 +30,22 @@ class Joined {
   #outs: readonly Tensor[] | null = null;
 
   constructor(syncs: readonly Node<SyncAttrs>[]) {
-    const summedBy = ({ ins, attrs }: Node<SyncAttrs>): number[] =>
-      ins.map((of, k) => this.#placeOf({ of, by: attrs.by[k]! < 0 ? null : ins[attrs.by[k]!]! }));
+    const summedBy = ({ ins, attrs: { by, rounded } }: Node<SyncAttrs>): number[] =>
+      ins.map((of, k) => this.#placeOf({ of, by: by[k]! < 0 ? null : ins[by[k]!]!, rounded: rounded[k]! }));
     this.#places = new Map(syncs.map((node) => [node as Node, summedBy(node)]));
-    this.#by = this.#all.map((s) => (s.by ? this.#placeOf({ of: s.by, by: null }) : -1));
+    this.#by = this.#all.map((s) => (s.by ? this.#placeOf({ of: s.by, by: null, rounded: false }) : -1));
   }
 
-  #placeOf({ of, by }: Summed): number {
-    const at = this.#all.findIndex((s) => s.of === of && s.by === by);
-    return at >= 0 ? at : this.#all.push({ of, by }) - 1;
+  #placeOf(given: Summed): number {
+    const at = this.#all.findIndex((s) => s.of === given.of && s.by === given.by);
+    return at >= 0 ? at : this.#all.push(given) - 1;
   }
 
   outsOf(node: Node, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
     this.#outs ??= inSection(target, node.section, () => {
       const ins = this.#all.map(({ of }) => moved(of));
-      return target.add(SYNC, ins, { by: this.#by, begun: this.#by.map(() => false) }).outs;
+      const attrs = { by: this.#by, begun: this.#by.map(() => false), rounded: this.#all.map((s) => s.rounded) };
+      return target.add(SYNC, ins, attrs).outs;
     });
     return this.#places.get(node)!.map((k) => this.#outs![k]!);
   }
@@ -70,7 +73,7 @@ export function beginSyncs(graph: Graph): Graph {
   // Between the stages of a backward pass others travel, one after the other.
   if (!sync || !isOp(sync, SYNC) || graph.nodes.some((node) => node.section === 'joint')) return graph;
   const readers = new Readers(graph);
-  const { by } = sync.attrs;
+  const { by, rounded } = sync.attrs;
   const isLarge = (k: number): boolean => bytesOf(sync.ins[k]!.type) > SMALL;
   /** By the node that gives some of its inputs, which of them those are. */
   const inputs = new Map<Node, number[]>();
@@ -86,7 +89,7 @@ export function beginSyncs(graph: Graph): Graph {
       const begin = (k: number, x: Tensor): Tensor => {
         const divisor = by[k]! < 0 ? [] : [begun.get(by[k]!)!];
         const ins = [x, place ?? target.constant(new Int32Array(1), [], 'i32'), ...divisor];
-        const [begins, next] = inSection(target, 'micro', () => target.add(SYNC_BEGIN, ins, {}).outs);
+        const [begins, next] = inSection(target, 'micro', () => target.add(SYNC_BEGIN, ins, { rounded: rounded[k]! }).outs);
         begun.set(k, begins!);
         place = next!;
         return begins!;
@@ -112,7 +115,11 @@ export function beginSyncs(graph: Graph): Graph {
       const { outs } = target.add(
         SYNC,
         order.map((k) => begun.get(k) ?? moved(sync.ins[k]!)),
-        { by: order.map((k) => (by[k]! < 0 ? -1 : order.indexOf(by[k]!))), begun: order.map((k) => begun.has(k)) },
+        {
+          by: order.map((k) => (by[k]! < 0 ? -1 : order.indexOf(by[k]!))),
+          begun: order.map((k) => begun.has(k)),
+          rounded: order.map((k) => rounded[k]!),
+        },
       );
       return sync.ins.map((_, k) => outs[order.indexOf(k)]!);
     },

@@ -185,6 +185,7 @@ const readTrainer = signature(
     shardOptimizer: bool.default(false),
     syncBatchNorm: bool.default(false),
     compareEvery: positive.optional(),
+    wire: choice('f32', 'bf16').optional(),
     checkpointed: several(pattern).optional(),
     precision: choice('f32', 'bf16').default('f32'),
     activations: choice('f32', 'bf16').default('f32'),

@@ -140,6 +140,14 @@ export interface TrainerOptions<
    */
   readonly compareEvery?: number;
   /**
+   * With `group`: what gradients of more than 16,384 elements travel as. `'bf16'` halves what a step sends: the gradient of each shard is rounded to 8 bits
+   * of mantissa, and so is each sum of them but the last, which is that of f32. It is rounded whoever has the shard, so the weights have the same bits with
+   * any number of processes that is a power of two, and a resumed run those of one that was not interrupted. Losses, counts, small gradients and rows of
+   * sparse tables travel as they are. Default `'f32'`.
+   * @see torch.distributed.algorithms.ddp_comm_hooks.default_hooks.bf16_compress_hook
+   */
+  readonly wire?: Precision;
+  /**
    * Modules by path, `'blocks.*'`, or several: of what they compute, the forward pass keeps nothing but what they are given and give, and the backward
    * pass computes it again, with the same bits. Less memory for more time. Of modules within each other the outermost counts. Default: all is kept.
    */

@@ -140,6 +140,7 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
     { x: rows(37, 5, 3), y: labels(37, 2) },
   ],
   large: () => [make({ model: new Large() }), single],
+  wire: () => [make({ model: new Large(), wire: 'bf16' }), single],
   // Rows that count for nothing, and others by weights of their own.
   weighted: () => [
     make({
@@ -608,6 +609,8 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await tell(() => make({ model: new Mlp(), debug: true }));
     await tell(() => make({ model: new Mlp(), clip: clip.auto() }));
     await tell(() => make({ model: new Mlp(), group: undefined, shards: 4 }));
+    await tell(() => make({ model: new Mlp(), group: undefined, wire: 'bf16' }));
+    await tell(() => make({ model: new Mlp(), wire: 'f16' }));
     await tell(() => make({ model: new Mlp(), group: { rank: 0, size: 1 } }));
     const trainer = make({ model: new Mlp() });
     await tell(() => trainer.change({ clip: clip.auto() }));

@@ -46,6 +46,6 @@ describe.each(installed.slice(0, 1))('$library', (launcher) => {
     const { code, said, errors } = await start(launcher, 2, 'refused');
     expect(code, errors).toBe(0);
     for (const text of said as string[]) expect(text).toMatch(/^ERR_OPTION: /);
-    expect(said).toHaveLength(23);
+    expect(said).toHaveLength(25);
   });
 });

@@ -88,7 +88,7 @@ const accumulate: Generator = (d) => {
   const divided = d.flag();
   return {
     ins: [{ dtype, shape: [d.int(1, 4), ...shape] }, { dtype, shape }, ...(divided ? [f64()] : [])],
-    attrs: {},
+    attrs: { rounded: dtype === 'f32' && d.flag() },
     fill: ['normal', 'normal', ...(divided ? (['positive'] as const) : [])],
   };
 };
@@ -100,12 +100,21 @@ const sync: Generator = (d) => {
   const ins = [f64(), f64(), ...tensors];
   const begun = ins.map((_, k) => k < 2 || d.flag());
   const by = ins.map((_, k) => (k < 2 ? -1 : d.pick(-1, 0, 1)));
-  return { ins, attrs: { by, begun }, fill: ins.map((_, k): FillOf => (k < 2 ? d.pick<FillOf>([0.5, 3], [0, 0]) : 'normal')) };
+  const rounded = ins.map((t) => t.dtype === 'f32' && d.flag());
+  return {
+    ins,
+    attrs: { by, begun, rounded },
+    fill: ins.map((_, k): FillOf => (k < 2 ? d.pick<FillOf>([0.5, 3], [0, 0]) : 'normal')),
+  };
 };
 const syncBegin: Generator = (d) => {
   const x: TensorType = { dtype: d.pick('f32', 'f64'), shape: d.sizes(d.int(0, 3), 40_000) };
   const ins = [x, i32(), ...(d.flag() ? [f64()] : [])];
-  return { ins, attrs: {}, fill: ins.map((t): FillOf => (t.dtype === 'i32' ? [0, 9] : [0.5, 3])) };
+  return {
+    ins,
+    attrs: { rounded: x.dtype === 'f32' && d.flag() },
+    fill: ins.map((t): FillOf => (t.dtype === 'i32' ? [0, 9] : [0.5, 3])),
+  };
 };
 
 /** Rows of a table at the places of their micro-batches. */

@@ -1,16 +1,9 @@
 // narrow.h: f32 rounded to bf16, two bytes an element, and back: what is kept for a backward pass. Twin: ops/elementwise/narrow.ts.
 #pragma once
+#include "../bf16.h"
 #include "../unit.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// To nearest even, as products round (bf16.h): a denormal becomes the zero of its sign, NaN a quiet NaN. Whole numbers alone, so that no mode of the
-// processor matters, and without branches, so that the compiler makes vectors of it.
-static inline uint16_t narrow_bits(uint32_t x) {
-  const uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16, high = x >> 16;
-  const uint32_t finite = (x & 0x7f800000) == 0 ? high & 0x8000 : rounded;
-  return (uint16_t)((x & 0x7fffffff) > 0x7f800000 ? high | 0x40 : finite);
-}
-
 // ints: elements
 static void narrow_sizes(Need& n, int64_t* wide, int64_t* narrow) {
   if (n.i[0] < 0) return n.fail("elements must be >= 0");

@@ -1,14 +1,14 @@
 // sync.h: sums over processes that train together. Twin: ops/step/sync.ts.
 #pragma once
-#include "../unit.h"
+#include "accumulate.h"
 
 namespace gradclip::GRADCLIP_ISA {
 // Tensors up to so many bytes travel together.
 constexpr int64_t kSyncSmall = int64_t(1) << 16;
 
-enum SyncInts { kSyncF64, kSyncElements, kSyncBy, kSyncBegun, kSyncIntsPer };
+enum SyncInts { kSyncKind, kSyncElements, kSyncBy, kSyncBegun, kSyncIntsPer };
 static int64_t sync_bytes(const int64_t* i, int32_t k) {
-  return size_of(i[kSyncIntsPer * k + kSyncElements], i[kSyncIntsPer * k + kSyncF64] ? 8 : 4);
+  return size_of(i[kSyncIntsPer * k + kSyncElements], i[kSyncIntsPer * k + kSyncKind] == kSumF64 ? 8 : 4);
 }
 // Whether it travels with others; what syncBegin has taken along does not.
 static bool sync_is_small(const int64_t* i, int32_t k) {
@@ -20,7 +20,7 @@ static int64_t sync_place(const int64_t* i, int32_t n, int32_t of, int64_t* all)
   for (int f64 = 1; f64 >= 0; f64--) {
     for (int32_t k = 0; k < n; k++) {
       const int64_t bytes = sync_bytes(i, k);
-      if (!sync_is_small(i, k) || (i[kSyncIntsPer * k + kSyncF64] != 0) != (f64 != 0)) continue;
+      if (!sync_is_small(i, k) || (i[kSyncIntsPer * k + kSyncKind] == kSumF64) != (f64 != 0)) continue;
       if (k == of) place = at;
       at += bytes;
     }
@@ -30,19 +30,20 @@ static int64_t sync_place(const int64_t* i, int32_t n, int32_t of, int64_t* all)
 }
 
 // in, out: tensors, each of n numbers; out is in plus what the others have, divided by the sum of another one where there is anything of that.
-// ints: f64 (0 or 1), elements, which input divides (-1: none), whether syncBegin had it, of each
+// ints: a SumKind, elements, which input divides (-1: none), whether syncBegin had it, of each
 void sync_need(Need& n) {
   if (n.n_in != n.n_out || n.n_i != kSyncIntsPer * n.n_in)
     return n.fail("expected four ints for each input, and as many outputs");
   int64_t largest = 0, small = 0;
   for (int32_t k = 0; k < n.n_in; k++) {
     const int64_t* const of = n.i + kSyncIntsPer * k;
-    if (of[kSyncF64] < 0 || of[kSyncF64] > 1 || of[kSyncElements] < 0) return n.fail("f64 must be 0 or 1, elements >= 0");
+    if (of[kSyncKind] < kSumF32 || of[kSyncKind] > kSumBf16 || of[kSyncElements] < 0)
+      return n.fail("the kind must be 0 to 2, elements >= 0");
     if (of[kSyncBy] < -1 || of[kSyncBy] >= n.n_in) return n.fail("what divides must be an input, or -1");
     if (of[kSyncBegun] < 0 || of[kSyncBegun] > 1) return n.fail("begun must be 0 or 1");
     if (of[kSyncBy] >= 0) {
       const int64_t* const by = n.i + kSyncIntsPer * of[kSyncBy];
-      if (by[kSyncF64] != 1 || by[kSyncElements] != 1 || by[kSyncBy] != -1)
+      if (by[kSyncKind] != kSumF64 || by[kSyncElements] != 1 || by[kSyncBy] != -1)
         return n.fail("what divides must be an f64 scalar that nothing divides");
       if (of[kSyncBegun] && (!by[kSyncBegun] || of[kSyncBy] > k)) return n.fail("what divides must have begun before");
     }
@@ -76,6 +77,25 @@ static void sync_add(T* y, const T* x, const void* others, const double* by, Ran
   }
 }
 
+// y = (x + other) / by, of what travels as bf16: x is what the other process has got of it. Of the last of the sums nothing is rounded.
+static void sync_add_bf16(float* y, const float* x, const uint16_t* other, const double* by, bool last, Range r) {
+  const float d = by ? (float)*by : 1;
+  for (int64_t k = r.begin; k < r.end; k++) {
+    const uint32_t bits = (uint32_t)other[k] << 16;
+    float o;
+    memcpy(&o, &bits, 4);
+    y[k] = as_bf16(x[k]) + o;
+  }
+  if (!last)
+    for (int64_t k = r.begin; k < r.end; k++) y[k] = as_bf16(y[k]);
+  else if (by)
+    for (int64_t k = r.begin; k < r.end; k++) y[k] = y[k] / d;
+}
+static void sync_narrow(uint16_t* y, const float* x, Range r) {
+  const uint32_t* const bits = (const uint32_t*)x;
+  for (int64_t k = r.begin; k < r.end; k++) y[k] = narrow_bits(bits[k]);
+}
+
 // What a process gives that has no micro-batch: added to anything, it leaves each bit, which 0 does not.
 template <class T>
 static void sync_nothing(T* x, Range r) {
@@ -93,26 +113,34 @@ struct SyncSum {
   SyncSum(const Wire& w, const Team& t) : wire(w), team(t), lower(1) {
     while (2 * lower <= wire.size) lower *= 2;
   }
-  // own: where it begins; y takes the sum, and may be the same. add(y, x, other, last): y = x + other, the last of the sums or not.
+  // own: where it begins; y takes the sum, and may be the same. add(y, x, other, last): y = x + other, the last of the sums or not. rounded: f32 that travel as
+  // bf16, into one half of `other`, from the other one; but what is the sum of all.
   template <class Add>
-  void run(char* y, const char* own, int64_t bytes, char* other, Add add) const {
+  void run(char* y, const char* own, int64_t bytes, char* other, bool rounded, Add add) const {
     const int32_t rank = wire.rank, spare = rank ^ lower;
+    const int64_t half = rounded ? bytes / 2 : bytes;
+    const auto sent = [&](const char* x) -> const char* {
+      if (!rounded) return x;
+      sync_narrow((uint16_t*)(other + half), (const float*)x, split(bytes / 4, team));
+      team.barrier();
+      return other + half;
+    };
     if (rank >= lower) {
-      trade(spare, own, bytes, nullptr, 0);
+      trade(spare, sent(own), half, nullptr, 0);
       trade(spare, nullptr, 0, y, bytes);
       return team.barrier();
     }
     const bool gives = spare < wire.size;
     const char* x = own;
-    const auto receive = [&](int32_t peer, int64_t out, bool last) {
-      trade(peer, x, out, other, bytes);
+    const auto receive = [&](int32_t peer, bool sends, bool last) {
+      trade(peer, sends ? sent(x) : nullptr, sends ? half : 0, other, half);
       team.barrier();
       add(y, x, other, last);
       x = y;
       team.barrier();
     };
-    if (gives) receive(spare, 0, false);
-    for (int32_t bit = 1; bit < lower; bit <<= 1) receive(rank ^ bit, bytes, 2 * bit == lower);
+    if (gives) receive(spare, false, false);
+    for (int32_t bit = 1; bit < lower; bit <<= 1) receive(rank ^ bit, true, 2 * bit == lower);
     if (gives) {
       trade(spare, y, bytes, nullptr, 0);
       team.barrier();
@@ -124,15 +152,18 @@ struct SyncSum {
 };
 
 // That of a tensor which lies in `own`, piece by piece; `by` is where what divides it is by then.
-static void sync_tensor(const SyncSum& sum, char* out, const char* own, int64_t bytes, bool f64, const double* by, char* other) {
+static void sync_tensor(const SyncSum& sum, char* out, const char* own, int64_t bytes, int64_t kind, const double* by,
+                        char* other) {
   double total = 1;
   // 1 where nothing counts: all that it divides is 0.
   if (by) total = *by, total += total == 0;
   for (int64_t at = 0; at < bytes; at += kWirePiece) {
     const int64_t length = bytes - at < kWirePiece ? bytes - at : kWirePiece;
-    sum.run(out + at, own + at, length, other, [&](char* y, const char* x, const char* o, bool last) {
+    sum.run(out + at, own + at, length, other, kind == kSumBf16, [&](char* y, const char* x, const char* o, bool last) {
       const double* const d = by && last ? &total : nullptr;
-      if (f64)
+      if (kind == kSumBf16)
+        sync_add_bf16((float*)y, (const float*)x, (const uint16_t*)o, d, last, split(length / 4, sum.team));
+      else if (kind == kSumF64)
         sync_add((double*)y, (const double*)x, o, d, split(length / 8, sum.team));
       else
         sync_add((float*)y, (const float*)x, o, d, split(length / 4, sum.team));
@@ -154,7 +185,8 @@ void sync(const Args& a, const Team& team) {
   // Who has all micro-batches of a step may still have others to give them to, who have none.
   const bool alone = !wire || wire->size == 1, nothing = a.ctx->share == 0;
   if (alone && a.ctx->share != a.ctx->micros) return fail(a.status, kNoGroup, 0, 0, 0);
-  const auto f64 = [i](int32_t k) { return i[kSyncIntsPer * k + kSyncF64] != 0; };
+  const auto kind = [i](int32_t k) { return i[kSyncIntsPer * k + kSyncKind]; };
+  const auto f64 = [&](int32_t k) { return kind(k) == kSumF64; };
   const auto elements = [i](int32_t k) { return i[kSyncIntsPer * k + kSyncElements]; };
   // Sums that were begun are there where they have begun; of who has nothing they are made now, in the same order.
   const auto begun = [&](int32_t k) { return !alone && i[kSyncIntsPer * k + kSyncBegun] != 0; };
@@ -171,7 +203,7 @@ void sync(const Args& a, const Team& team) {
     sync_fill(out, a.in[k], elements(k), f64(k), nothing, team);
     team.barrier();
     const int64_t of = i[kSyncIntsPer * k + kSyncBy];
-    if (nothing) sync_tensor(sum, out, out, sync_bytes(i, k), f64(k), of >= 0 ? (const double*)a.out[of] : nullptr, other);
+    if (nothing) sync_tensor(sum, out, out, sync_bytes(i, k), kind(k), of >= 0 ? (const double*)a.out[of] : nullptr, other);
   }
   for (int32_t k = 0; k < a.n_in; k++) {
     if (!sync_is_small(i, k)) continue;
@@ -180,7 +212,7 @@ void sync(const Args& a, const Team& team) {
   }
   team.barrier();
   if (doubles + floats > 0 && !alone) {
-    sum.run(packed, packed, 8 * doubles + 4 * floats, other, [&](char* y, const char* x, const char* o, bool) {
+    sum.run(packed, packed, 8 * doubles + 4 * floats, other, false, [&](char* y, const char* x, const char* o, bool) {
       sync_add((double*)y, (const double*)x, o, nullptr, split(doubles, team));
       sync_add((float*)(y + 8 * doubles), (const float*)(x + 8 * doubles), o + 8 * doubles, nullptr, split(floats, team));
     });
@@ -201,7 +233,7 @@ void sync(const Args& a, const Team& team) {
         sync_fill(out, nullptr, elements(k), f64(k), true, team);
         team.barrier();
       }
-      sync_tensor(sum, out, nothing ? out : (const char*)a.in[k], sync_bytes(i, k), f64(k), by, other);
+      sync_tensor(sum, out, nothing ? out : (const char*)a.in[k], sync_bytes(i, k), kind(k), by, other);
       continue;
     }
     const void* const from = sync_is_small(i, k) ? packed + sync_place(i, a.n_in, k, &small) : a.in[k];
@@ -221,19 +253,19 @@ struct SyncBegun {
   char* x;
   int64_t bytes;
   const double* by;
-  bool f64;
+  int64_t kind;
 };
 static void sync_begun(const void* arg, void* scratch) {
   const SyncBegun& b = *(const SyncBegun*)arg;
-  sync_tensor(SyncSum(b.wire, Team{0, 1, nullptr, nullptr}), b.x, b.x, b.bytes, b.f64, b.by, (char*)scratch);
+  sync_tensor(SyncSum(b.wire, Team{0, 1, nullptr, nullptr}), b.x, b.x, b.bytes, b.kind, b.by, (char*)scratch);
 }
 static_assert(sizeof(SyncBegun) <= Wire::kWireArg, "what is given along");
 
 // in: a tensor, a place in the order of those that begin, and optional what divides it, which has begun before. out: the tensor, whose sum is in its place
-// from the next `sync` on, and the next place in the order. After the last micro-batch of a process it begins to travel. ints: f64 (0 or 1), elements
-enum SyncBeginInts { kSyncBeginF64, kSyncBeginElements };
+// from the next `sync` on, and the next place in the order. After the last micro-batch of a process it begins to travel. ints: a SumKind, elements
+enum SyncBeginInts { kSyncBeginKind, kSyncBeginElements };
 void syncBegin(const Args& a, const Team& team) {
-  const bool f64 = a.i[kSyncBeginF64] != 0;
+  const bool f64 = a.i[kSyncBeginKind] == kSumF64;
   if (a.out[0] != a.in[0]) {
     sync_fill((char*)a.out[0], a.in[0], a.i[kSyncBeginElements], f64, false, team);
     team.barrier();
@@ -243,14 +275,14 @@ void syncBegin(const Args& a, const Team& team) {
   const Wire* const wire = a.ctx->wire;
   if (!wire || wire->size == 1 || a.ctx->micro + 1 != a.ctx->base + a.ctx->share) return;
   const SyncBegun begun{*wire, (char*)a.out[0], size_of(a.i[kSyncBeginElements], f64 ? 8 : 4),
-                        a.n_in > 2 ? (const double*)a.in[2] : nullptr, f64};
+                        a.n_in > 2 ? (const double*)a.in[2] : nullptr, a.i[kSyncBeginKind]};
   wire->begin(wire->impl, sync_begun, &begun, sizeof begun);
 }
 void syncBegin_need(Need& n) {
   if (n.n_in < 2 || n.n_in > 3) return n.fail("expected two or three inputs");
-  if (n.i[kSyncBeginF64] < 0 || n.i[kSyncBeginF64] > 1 || n.i[kSyncBeginElements] < 0)
-    return n.fail("f64 must be 0 or 1, elements >= 0");
-  n.in[0] = n.out[0] = size_of(n.i[kSyncBeginElements], n.i[kSyncBeginF64] ? 8 : 4);
+  if (n.i[kSyncBeginKind] < kSumF32 || n.i[kSyncBeginKind] > kSumBf16 || n.i[kSyncBeginElements] < 0)
+    return n.fail("the kind must be 0 to 2, elements >= 0");
+  n.in[0] = n.out[0] = size_of(n.i[kSyncBeginElements], n.i[kSyncBeginKind] == kSumF64 ? 8 : 4);
   n.in[1] = n.out[1] = 4;
   if (n.n_in > 2) n.in[2] = 8;
   n.alias(0, 0), n.alias(1, 1);

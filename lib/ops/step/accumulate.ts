@@ -13,36 +13,57 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { toBf16 } from '../../math/bf16.ts';
 import { placeInTree } from './tree.ts';
+
+export interface SumAttrs {
+  /**
+   * f32 that travel between processes as bf16: the value of each micro-batch is rounded to that, and each sum in the tree but that of all of them, so that
+   * it is the same wherever they are summed.
+   */
+  readonly rounded?: boolean;
+}
+
+/** Twin: SumKind. */
+export const sumKind = (type: TensorType, { rounded = false }: SumAttrs): number => (type.dtype === 'f64' ? 1 : rounded ? 2 : 0);
+
+export function checkRounded(op: string, { dtype }: TensorType, { rounded = false }: SumAttrs): void {
+  if (rounded && dtype !== 'f32') throw new DTypeError(`${op}: expected f32 to round to bf16, got ${dtype}`);
+}
 
 /**
  * Inputs: partial sums [levels, ...], the next value [...] and, optional, an f64 scalar. Output: the partial sums after it. After the last
  * micro-batch the first of them is the whole sum, divided by the scalar.
  */
-export const ACCUMULATE: OpDef<Record<string, never>> = {
+export const ACCUMULATE: OpDef<SumAttrs> = {
   name: 'accumulate',
-  infer([sums, value, divisor]) {
+  infer([sums, value, divisor], attrs) {
     const [a, b] = [sums as TensorType, value as TensorType];
     if (a.dtype !== b.dtype || (a.shape[0] ?? 0) < 1 || !sameShape(a.shape.slice(1), b.shape)) {
       throw new ShapeError(`accumulate: expected partial sums [levels, ${b.shape}] of ${b.dtype}, got ${typeName(a)}`);
     }
     if (b.dtype !== 'f32' && b.dtype !== 'f64') throw new DTypeError(`accumulate: expected f32 or f64, got ${b.dtype}`);
+    checkRounded('accumulate', b, attrs);
     if (divisor && (divisor.dtype !== 'f64' || divisor.shape.length > 0)) {
       throw new DTypeError(`accumulate: expected an f64 scalar to divide by, got ${typeName(divisor)}`);
     }
     return [a];
   },
-  lower: ({ ins: [sums, value] }) => ({ ints: [sums!.shape[0]!, sizeOf(value!.shape), value!.dtype === 'f64' ? 1 : 0] }),
+  lower: ({ ins: [sums, value], attrs }) => ({ ints: [sums!.shape[0]!, sizeOf(value!.shape), sumKind(value!.type, attrs)] }),
   cost: ({ ins: [, value] }) => ({ flops: sizeOf(value!.shape), bytes: 3 * bytesOf(value!.type) }),
   inplace: () => [[0, 0]],
-  ref([out], [sums, value, divisor], _node, { micro, micros }) {
+  ref([out], [sums, value, divisor], { attrs }, { micro, micros }) {
     const [o, s, v] = [out, sums, value] as [RefArray, RefArray, RefArray];
     const { held, joins } = placeInTree(micro, micros);
     const slot = held - joins;
+    const rounded = attrs.rounded ? toBf16 : (x: number): number => x;
     o.set(s);
     for (let i = 0; i < v.length; i++) {
-      let sum = v[i]!;
-      for (let level = held - 1; level >= slot; level--) sum += s[level * v.length + i]!;
+      let sum = rounded(v[i]!);
+      for (let level = held - 1; level >= slot; level--) {
+        sum += s[level * v.length + i]!;
+        if (level > slot || micro < micros - 1) sum = rounded(sum);
+      }
       o[slot * v.length + i] = divisor && micro === micros - 1 ? sum / divisor[0]! : sum;
     }
   },
@@ -50,6 +71,7 @@ export const ACCUMULATE: OpDef<Record<string, never>> = {
     { ins: [f32(1, 37), f32(37)], attrs: {}, noGradient: true },
     { ins: [f32(3, 5, 129), f32(5, 129), f64()], attrs: {}, fill: ['normal', 'normal', 'positive'], noGradient: true },
     { ins: [f64(2), f64()], attrs: {}, noGradient: true },
+    { ins: [f32(2, 77), f32(77)], attrs: { rounded: true }, noGradient: true },
     { ins: [f32(2, 0, 3), f32(0, 3)], attrs: {}, noGradient: true },
   ],
 };
@@ -116,8 +138,8 @@ export const LEAVE: OpDef<Record<string, never>> = {
  * section.
  * @param state partial sums, kept from one micro-batch to the next: `levelsOf` tensors like `value`
  */
-export function accumulate(graph: Graph, state: State, value: Tensor, divisor?: Tensor): Tensor {
-  const sums = graph.add(ACCUMULATE, [graph.state(state), value, ...(divisor ? [divisor] : [])], {}).out;
+export function accumulate(graph: Graph, state: State, value: Tensor, divisor?: Tensor, attrs: SumAttrs = {}): Tensor {
+  const sums = graph.add(ACCUMULATE, [graph.state(state), value, ...(divisor ? [divisor] : [])], attrs).out;
   graph.assign(state, sums, { always: true });
   return graph.add(HEAD, [sums], {}).out;
 }

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../../errors.ts';
 import { inSection, type Tensor } from '../../ir/graph.ts';
 import { bytesOf, f32, f64, i32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { checkRounded, type SumAttrs, sumKind } from './accumulate.ts';
 
 /** Tensors up to so many bytes travel together. Twin: kSyncSmall. */
 export const SMALL: number = 1 << 16;
@@ -11,6 +12,8 @@ export interface SyncAttrs {
   readonly by: readonly number[];
   /** For each input: whether syncBegin had it. */
   readonly begun: readonly boolean[];
+  /** For each input: whether it travels as bf16 (`SumAttrs`). */
+  readonly rounded: readonly boolean[];
 }
 
 const expectFloats = (op: string, { dtype }: TensorType): void => {
@@ -27,16 +30,19 @@ const expectScalar = (op: string, t: TensorType | undefined): void => {
  */
 export const SYNC: OpDef<SyncAttrs> = {
   name: 'sync',
-  infer(ins, { by, begun }) {
-    for (const t of ins) expectFloats('sync', t);
-    if (by.length !== ins.length || begun.length !== ins.length) {
-      throw new ShapeError(`sync: expected attributes of ${ins.length} inputs, got ${by.length} and ${begun.length}`);
+  infer(ins, { by, begun, rounded }) {
+    for (const [k, t] of ins.entries()) {
+      expectFloats('sync', t);
+      checkRounded('sync', t, { rounded: rounded[k] ?? false });
+    }
+    for (const { length } of [by, begun, rounded]) {
+      if (length !== ins.length) throw new ShapeError(`sync: expected attributes of ${ins.length} inputs, got ${length}`);
     }
     for (const k of by) if (k !== -1) expectScalar('sync', ins[k]);
     return [...ins];
   },
-  lower: ({ ins, attrs: { by, begun } }) => ({
-    ints: ins.flatMap((t, k) => [t.dtype === 'f64' ? 1 : 0, sizeOf(t.shape), by[k]!, begun[k] ? 1 : 0]),
+  lower: ({ ins, attrs: { by, begun, rounded } }) => ({
+    ints: ins.flatMap((t, k) => [sumKind(t.type, { rounded: rounded[k]! }), sizeOf(t.shape), by[k]!, begun[k] ? 1 : 0]),
   }),
   cost: ({ ins }) => ({
     flops: ins.reduce((sum, t) => sum + sizeOf(t.shape), 0),
@@ -54,7 +60,7 @@ export const SYNC: OpDef<SyncAttrs> = {
   },
   samples: () => {
     const sample = (ins: TensorType[], by: number[], begun: boolean[] = by.map(() => false)) => ({
-      ...{ ins, attrs: { by, begun }, noGradient: true },
+      ...{ ins, attrs: { by, begun, rounded: ins.map((t) => t.dtype === 'f32') }, noGradient: true },
       fill: ins.map((t) => (t.dtype === 'f64' ? ('positive' as const) : ('normal' as const))),
     });
     return [
@@ -71,17 +77,18 @@ export const SYNC: OpDef<SyncAttrs> = {
  * tensor, its place in the order of all that begin, i32, and optional what the sum is divided by, whose own sum has begun before. Outputs: the tensor,
  * and the next place.
  */
-export const SYNC_BEGIN: OpDef<Record<string, never>> = {
+export const SYNC_BEGIN: OpDef<SumAttrs> = {
   name: 'syncBegin',
-  infer([x, place, by]) {
+  infer([x, place, by], attrs) {
     expectFloats('syncBegin', x!);
+    checkRounded('syncBegin', x!, attrs);
     if (place!.dtype !== 'i32' || place!.shape.length > 0) {
       throw new DTypeError(`syncBegin: expected a place as i32, got ${typeName(place!)}`);
     }
     if (by) expectScalar('syncBegin', by);
     return [x!, place!];
   },
-  lower: ({ ins: [x] }) => ({ ints: [x!.dtype === 'f64' ? 1 : 0, sizeOf(x!.shape)] }),
+  lower: ({ ins: [x], attrs }) => ({ ints: [sumKind(x!.type, attrs), sizeOf(x!.shape)] }),
   cost: () => ({ flops: 0, bytes: 0 }),
   passes: true,
   inplace: () => [
@@ -95,7 +102,7 @@ export const SYNC_BEGIN: OpDef<Record<string, never>> = {
   samples: () => [
     { ins: [f32(37), i32()], attrs: {}, fill: ['normal', [0, 9]], noGradient: true },
     { ins: [f64(), i32()], attrs: {}, fill: ['normal', [0, 9]], noGradient: true },
-    { ins: [f32(170, 111), i32(), f64()], attrs: {}, fill: ['normal', [0, 9], 'positive'], noGradient: true },
+    { ins: [f32(170, 111), i32(), f64()], attrs: { rounded: true }, fill: ['normal', [0, 9], 'positive'], noGradient: true },
   ],
 };
 
@@ -103,8 +110,13 @@ export const SYNC_BEGIN: OpDef<Record<string, never>> = {
  * The sum of a tensor over all processes of the group. The compiler makes one exchange of all that are asked for at one place of a step.
  * @param count of this process, f64: the sum of all is what the sum is divided by, where it is not 0
  */
-export function sync(x: Tensor, count?: Tensor, section: 'joint' | 'apply' = 'apply'): Tensor {
+export function sync(
+  x: Tensor,
+  count?: Tensor,
+  { rounded = false }: SumAttrs = {},
+  section: 'joint' | 'apply' = 'apply',
+): Tensor {
   const ins = count ? [x, count] : [x];
-  const attrs = { by: count ? [1, -1] : [-1], begun: ins.map(() => false) };
+  const attrs = { by: count ? [1, -1] : [-1], begun: ins.map(() => false), rounded: ins.map((t) => t === x && rounded) };
   return inSection(x.graph, section, () => x.graph.add(SYNC, ins, attrs).outs[0]!);
 }

@@ -1,6 +1,7 @@
 // sharing.ts: how a step is cut where several processes train together, and what they cannot do together.
 import type { ClipPolicy } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
+import type { Precision } from '../../ir/op.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { Buffer, Module } from '../../nn/module/module.ts';
 import type { Ranked } from '../../ops/step/all-gather.ts';
@@ -28,6 +29,7 @@ interface Shared {
   readonly shards?: number | undefined;
   readonly shardOptimizer: boolean;
   readonly compareEvery?: number | undefined;
+  readonly wire?: Precision | undefined;
   readonly batchSize: number;
   readonly accumulate: number;
   readonly debug: boolean;
@@ -45,6 +47,7 @@ function refuse(where: string, option: string, why: string, value: unknown): nev
 export function checkGroup({
   group,
   shards,
+  wire,
   shardOptimizer,
   compareEvery,
   batchSize,
@@ -68,6 +71,8 @@ export function checkGroup({
       refuse('Trainer', 'shardOptimizer', 'it shares updates out in a group, and there is none', shardOptimizer);
     if (compareEvery !== undefined)
       refuse('Trainer', 'compareEvery', 'processes of a group compare weights: give group, too', compareEvery);
+    if (wire !== undefined)
+      refuse('Trainer', 'wire', `it is for what processes of a group send, got '${wire}' and no group`, wire);
     return;
   }
   checkBatch('Trainer', batchSize, shards ?? SHARDS);

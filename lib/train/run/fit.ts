@@ -199,7 +199,7 @@ export class Fit {
     const { threads: _, ...header } = setup.header(seed, this.#batchSize, false, true);
     return {
       place: `the beginning of ${this.#where === 'fitSync' ? 'fit' : this.#where}`,
-      'numbers of shards': `${shardsOf(options)}`,
+      'numbers of shards': `${shardsOf(options)}, which travel as ${options.wire ?? 'f32'}`,
       'batch norms': `syncBatchNorm ${options.syncBatchNorm ?? false}`,
       'rows of batches': `${this.#batchSize} in ${accumulate}`,
       seed: `${seed}`,

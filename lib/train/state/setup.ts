@@ -157,7 +157,7 @@ export class Setup {
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
   constructor(options: TrainerOptions<Module, string>, since: Since = new Map(), before: Setup | null = null) {
-    const { model, clip = none(), threads = addon().threads.count, group } = options;
+    const { model, clip = none(), threads = addon().threads.count, group, wire } = options;
     const accumulate = microsOf(options);
     this.#options = options;
     this.#applyStates = new ApplyStates(rankedOf(options));
@@ -200,7 +200,9 @@ export class Setup {
     const staged = options.syncBatchNorm === true && accumulate > 1;
     if (group || staged) checkBuffers(group ? 'group' : 'syncBatchNorm', this.buffers);
     this.#accumulators =
-      accumulate > 1 || group ? new Accumulators(accumulate, this.buffers, { processes: group?.size ?? null, staged }) : null;
+      accumulate > 1 || group
+        ? new Accumulators(accumulate, this.buffers, { processes: group?.size ?? null, staged, wire })
+        : null;
     this.#built = this.#build(clip, this.#groups);
     const search = this.#groups[0]?.optimizer.search;
     const vectors = search && searchStatesOf(search, this.#groups[0]!.params, this.#applyStates);

@@ -2,27 +2,31 @@
 import { type Backward, backward } from '../../autodiff.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
-import type { TensorType } from '../../ir/op.ts';
+import { bytesOf, type Precision, type TensorType } from '../../ir/op.ts';
 import type { Aggregation, BindOptions, Buffer } from '../../nn/module/module.ts';
 import { add, div, equal, mul, sub } from '../../ops/elementwise/elementwise.ts';
 import { castTo } from '../../ops/elementwise/map.ts';
 import { scatterAdd } from '../../ops/rows/gather.ts';
 import { lookupRows } from '../../ops/rows/sparse-rows.ts';
-import { accumulate, hold } from '../../ops/step/accumulate.ts';
+import { accumulate, hold, type SumAttrs } from '../../ops/step/accumulate.ts';
 import { rowsOfStep, type StepRows } from '../../ops/step/rows-of-step.ts';
-import { sync } from '../../ops/step/sync.ts';
+import { SMALL, sync } from '../../ops/step/sync.ts';
 import { levelsOf } from '../../ops/step/tree.ts';
 import { lookupsOf } from '../../optim/apply/lookups.ts';
 import { partsOf } from './weighing.ts';
 
 /** States that live from one micro-batch of a step to the next, the same in the programs of all batch sizes. */
 export class Accumulators {
-  /** Whether other processes have some of the micro-batches. */
+  /** Whether this process is of a group. */
   readonly shared: boolean;
+  /** Whether there are others in the group. */
+  readonly others: boolean;
   /** Whether they wait for each other where layers ask for what all of them have come to. */
   readonly staged: boolean;
   /** The most micro-batches of this process. */
   readonly own: number;
+  /** Large gradients travel as bf16. */
+  readonly rounded: boolean;
   readonly #micros: number;
   /** What each micro-batch leaves in a buffer for the next; null: they are not one after the other. */
   readonly #pending: ReadonlyMap<Buffer, State> | null;
@@ -32,11 +36,13 @@ export class Accumulators {
 
   /**
    * @param micros the most micro-batches of a step
-   * @param of processes that have some of them, null: there are no others; and whether they wait for each other
+   * @param of processes that have some of them, null: there are no others; whether they wait for each other; what large gradients travel as
    */
   constructor(micros: number, buffers: Iterable<Buffer>, of: MicroBatches = { processes: null, staged: false }) {
-    const { processes, staged } = of;
+    const { processes, staged, wire = 'f32' } = of;
+    this.rounded = wire === 'bf16';
     this.shared = processes !== null;
+    this.others = processes !== null && processes > 1;
     this.staged = staged;
     this.own = Math.ceil(micros / (processes ?? 1));
     this.#micros = micros;
@@ -106,6 +112,7 @@ export class Accumulators {
 interface MicroBatches {
   readonly processes: number | null;
   readonly staged: boolean;
+  readonly wire?: Precision | undefined;
 }
 
 /** A loss over all that counts in a step, and what `backward` gives of it. */
@@ -129,10 +136,10 @@ export class Sums {
   }
 
   /** Divided by what counts, where that is given and not 0. */
-  sum(name: string, value: Tensor, count?: Count): Tensor {
+  sum(name: string, value: Tensor, count?: Count, attrs: SumAttrs = {}): Tensor {
     if (!this.#states.shared) return accumulate(this.#graph, this.#states.state(name, value.type), value, count?.divisor());
     // What others have of it is not there before the last micro-batch of each.
-    return sync(this.#ownSum(name, value), count?.own);
+    return sync(this.#ownSum(name, value, attrs), count?.own, attrs);
   }
 
   /** The sum over all micro-batches, before any of them goes on. In the same order in the graphs of all sizes of batches. */
@@ -140,14 +147,20 @@ export class Sums {
     const graph = this.#graph;
     const name = `statistic ${this.#waits++}`;
     const own = inSection(graph, 'micro', () => accumulate(graph, this.#states.state(name, x.type), x));
-    const all = this.#states.shared ? sync(own, undefined, 'joint') : own;
+    const all = this.#states.shared ? sync(own, undefined, {}, 'joint') : own;
     return inSection(graph, 'joint', () => hold(graph, this.#states.whole(name, x.type), all));
   }
 
   /** Over the micro-batches of this process. */
-  #ownSum(name: string, value: Tensor): Tensor {
-    if (this.#states.shared && this.#states.own === 1) return value;
-    return accumulate(this.#graph, this.#states.state(name, value.type), value);
+  #ownSum(name: string, value: Tensor, attrs: SumAttrs = {}): Tensor {
+    // One is the whole sum; what travels as bf16 is rounded where others take it.
+    if (this.#states.others && this.#states.own === 1) return value;
+    return accumulate(this.#graph, this.#states.state(name, value.type), value, undefined, attrs);
+  }
+
+  /** Of a gradient: as bf16, if that is wanted, where it does not travel with all that is small. */
+  #travels({ type }: Tensor): SumAttrs {
+    return { rounded: this.#states.rounded && type.dtype === 'f32' && bytesOf(type) > SMALL };
   }
 
   /** The same of the gradient of a table that is updated by rows: as large as the table for whoever reads it so, and made of the rows that were looked up. */
@@ -190,7 +203,7 @@ export class Sums {
         total: this.sum(`loss${part}`, total, count),
         gradients: gradients.map((g, k) => {
           const name = `gradient ${names[k]}${part}`;
-          return g && (byRows[k] ? this.#sumOfRows(name, names[k]!, g, count) : this.sum(name, g, count));
+          return g && (byRows[k] ? this.#sumOfRows(name, names[k]!, g, count) : this.sum(name, g, count, this.#travels(g)));
         }),
         ends,
       };
