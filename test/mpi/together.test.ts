@@ -1,5 +1,7 @@
 // together.test.ts: what the processes of a group agree on in a fit: whose state they have, when they end, and that their weights are the same.
 import { describe, expect, it } from 'vitest';
+import { loss, nn, optim, Trainer } from '../../lib/index.ts';
+import { Group } from '../../lib/mpi/group.ts';
 import { apart } from '../../lib/train/run/together.ts';
 import { type Ended, installed, start } from './start.ts';
 
@@ -146,6 +148,50 @@ describe.each(installed)('$library', (launcher) => {
       expect([code, message]).toEqual(['ERR_GROUP', text]);
       expect(details).toEqual({ name: 'second.weight', rank: 1, step: 16 });
     }
+  });
+});
+
+describe('a group of one', () => {
+  const alone = new Group(0, 1, null, {} as never);
+  const trainer = (): Trainer<nn.Linear> =>
+    new Trainer({
+      model: new nn.Linear(2, 1),
+      loss: ({ x, y }, model) => loss.mse(model.forward(x), y),
+      optimizer: optim.sgd(),
+      group: alone,
+      batchSize: 8,
+    });
+  const batch = { x: [[1, 2]], y: [[3]] };
+
+  it('ends at once, though its stream has nothing yet', async () => {
+    const stream = async function* () {
+      yield batch;
+      await new Promise(() => {});
+    };
+    const timed = await trainer().fit(stream, { sharded: true, seconds: 0.2 });
+    expect(timed).toMatchObject({ stopReason: 'seconds', tried: 1 });
+    const run = trainer().fit(stream, { sharded: true });
+    for await (const _ of run) break;
+    run.stop();
+    expect(await run).toMatchObject({ stopReason: 'stopped', tried: 1 });
+    const signal = AbortSignal.timeout(200);
+    await expect(trainer().fit(stream, { sharded: true, signal })).rejects.toThrow('fit: the run was aborted');
+  });
+
+  it('takes steps, and measures', async () => {
+    const t = trainer();
+    const data = {
+      x: [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      y: [[1], [2], [3]],
+    };
+    const { loss: before } = await t.evaluate(data);
+    const { loss: first } = await t.step(data);
+    expect(first).toBeCloseTo(before, 5);
+    expect(t.evaluateSync(data).loss).toBeLessThan(before);
   });
 });
 

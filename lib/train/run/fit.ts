@@ -87,22 +87,19 @@ export class Fit {
     this.#batchSize = current.rowsOfMicro(batchSize);
     if (resume === null) this.#checkEpoch();
     this.#release = access.begin(where);
+    // Who is alone in a group ends at once.
+    const others = (trainer.group?.size ?? 1) > 1;
     const plan = {
       steps: steps ?? Number.POSITIVE_INFINITY,
       epochs: options.epochs ?? (steps === undefined && seconds === undefined ? 1 : Number.POSITIVE_INFINITY),
-      time: seconds === undefined ? null : new TimeLimit(seconds, trainer.group !== undefined),
+      time: seconds === undefined ? null : new TimeLimit(seconds, others),
       validateEvery: validateEvery ?? null,
       blocks,
       resumed: resume !== null,
     };
     const warnings = new Warnings(options.logger ?? trainer.logger);
     const counted = !isStream(this.#data) || isColumns(this.#data);
-    this.running = standing.begin(
-      plan,
-      new Halt(signal ?? null, trainer.group !== undefined),
-      warnings,
-      counted ? this.#batchSize : null,
-    );
+    this.running = standing.begin(plan, new Halt(signal ?? null, others), warnings, counted ? this.#batchSize : null);
   }
 
   /** @param reader of the reports; null: there is none */
