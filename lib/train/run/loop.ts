@@ -49,7 +49,7 @@ export function* fitLoop(
       yield* perform<unknown>({ now: () => {}, later: () => halt.or(unsettled) });
       if (halt.called) continue;
     }
-    if (together) yield* together.look();
+    if (together && !(yield* together.look())) continue;
     const { tried } = running.course;
     const most = Math.min(together?.left ?? chunks.steps, running.stepsLeft, running.untilValidation, watchers.until(tried));
     const next = feeder.next(most, running.counters);

@@ -58,11 +58,15 @@ export class Sharded implements Feeder {
   }
 
   /**
-   * For how many steps all have batches, at most so many: 0 where the epoch or the data end for all.
+   * For how many steps all have batches, at most so many: 0 where the epoch or the data end for all; null where the run ends before that is known, as it may
+   * for a process that is alone.
    * @throws GradclipError ERR_GROUP where the epoch under way had other data in some of them alone
    */
-  *look(most: number, counters: Counters): Loop<number> {
-    const found = yield* perform(this.#own.next(most, this.#countersOf(counters)));
+  *look(most: number, counters: Counters): Loop<number | null> {
+    const next = this.#own.next(most, this.#countersOf(counters));
+    const { halt } = this.#running;
+    const found = yield* perform({ now: next.now, later: () => halt.or(next.later()) });
+    if (found === null) return null;
     const chunk = typeof found === 'string' ? null : found;
     const end = typeof found === 'string' ? 1 + ENDS.indexOf(found) : 0;
     const [steps, micros, rows] = chunk ? [chunk.steps, chunk.micros, rowsOf(chunk)] : [0, 0, 0];

@@ -59,13 +59,18 @@ export class Together {
     return this.#left;
   }
 
-  /** Before the next batches are drawn: no more steps than all have batches for. */
-  *look(): Loop<void> {
+  /**
+   * Before the next batches are drawn: no more steps than all have batches for.
+   * @returns false: the run ends before that is known
+   */
+  *look(): Loop<boolean> {
     const { running, sharded } = this.#init;
-    if (!sharded || this.#looked) return;
+    if (!sharded || this.#looked) return true;
     this.#looked = true;
     const most = Math.min(this.#left, running.stepsLeft, running.untilValidation);
-    this.#left = yield* sharded.look(most, running.counters);
+    const steps = yield* sharded.look(most, running.counters);
+    this.#left = steps ?? 0;
+    return steps !== null;
   }
 
   /** Whether an epoch has ended. @param own for this process */
