@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const FLAGS = ['-std=c++17', '-O1', '-g', '-fsanitize=thread', '-ffp-contract=off', '-Wall', '-Ibinding', '-Itest/threads'];
-const modules = 'team region/threads port/posix port/linux block bound program poison'.split(' ');
+const modules = 'team region/threads port/posix port/linux memory/block bound program memory/poison'.split(' ');
 /** What crews and runs are made of, with a number of CPUs that the test chooses. */
 export const SOURCES = [...modules.map((name) => `binding/${name}.cc`), 'test/threads/cpus.cc'];
 
