@@ -4,6 +4,9 @@ import { visible } from './visible.ts';
 
 const CUSTOM = Symbol.for('nodejs.util.inspect.custom');
 
+/** Of `outer` both would color: it brings the function that does. */
+const PLAIN = { colors: false, stylize: (text: string): string => text };
+
 /** `util.inspect`, with the options of the call that is being answered. */
 export type Inspect = (value: unknown, options?: object) => string;
 
@@ -12,7 +15,7 @@ export function printAs<T>(Class: { readonly prototype: T & object }, text: (thi
   const value = function (this: T, _: number, outer: object, inspect: (value: unknown, options: object) => string): string {
     // Without colors, which are control characters as those of a name would be.
     return visible(
-      text.call(this, (x, options) => inspect(x, { ...outer, colors: false, ...options })),
+      text.call(this, (x, options) => inspect(x, { ...outer, ...PLAIN, ...options })),
       '\n',
     );
   };

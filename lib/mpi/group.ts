@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { printAs } from '../errors/inspect.ts';
 import { visible } from '../errors/visible.ts';
+import { BusyError } from '../errors.ts';
 import type { NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
 import {
@@ -45,11 +46,16 @@ export class Group {
 
   /**
    * Wait until all processes of the group are here: such as before one reads what another has written. Not while a fit is on.
-   * @throws (rejects) OptionError for any argument; GradclipError ERR_GROUP where another process is elsewhere
+   * @throws (rejects) OptionError for any argument; BusyError while a fit of the group is on; GradclipError ERR_GROUP where another process is elsewhere
    */
   async barrier(): Promise<void> {
     readBarrier(arguments);
-    await agree(this, 'barrier', { place: 'barrier' }).later();
+    const end = talk(this, 'barrier');
+    try {
+      await agree(this, 'barrier', { place: 'barrier' }).later();
+    } finally {
+      end();
+    }
   }
 }
 
@@ -57,6 +63,20 @@ printAs(Group, function (inspect) {
   const { rank, size, library } = this;
   return `Group ${inspect({ rank, size, library })}`;
 });
+
+/** What of this process is talking with the others, for longer than a call. */
+const talking = new WeakMap<Group, string>();
+
+/**
+ * Talk with the others from here on, until what is given back is called.
+ * @throws BusyError where another call does: what both say would be mixed up, in each process in another way
+ */
+export function talk(group: Group, where: string): () => void {
+  const other = talking.get(group);
+  if (other !== undefined) throw new BusyError(`${where}: a ${other} of this group is not done; await it first`);
+  talking.set(group, where);
+  return () => void talking.delete(group);
+}
 
 /** What each process gives, by rank, where all are at the same place. @throws GradclipError ERR_GROUP, as in words.ts */
 export const share = (group: Group, where: string, said: Said): Exchange<readonly Uint8Array[]> =>

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
 import { AbortError, NonFiniteError, OptionError, SkipError } from '../../errors.ts';
-import { abort } from '../../mpi/group.ts';
+import { abort, talk } from '../../mpi/group.ts';
 import { isKnown } from '../../mpi/words.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
@@ -86,7 +86,17 @@ export class Fit {
     }
     this.#batchSize = current.rowsOfMicro(batchSize);
     if (resume === null) this.#checkEpoch();
-    this.#release = access.begin(where);
+    const endTalk = trainer.group && talk(trainer.group, 'fit');
+    try {
+      const release = access.begin(where);
+      this.#release = () => {
+        release();
+        endTalk?.();
+      };
+    } catch (error) {
+      endTalk?.();
+      throw error;
+    }
     // Who is alone in a group ends at once.
     const others = (trainer.group?.size ?? 1) > 1;
     const plan = {
