@@ -72,8 +72,8 @@ export class TwoHosts {
       } catch {
         // There was none.
       }
-      // What may pass at once: what the rate lets through in 2 ms, so that timers of the system do not hold it down.
-      const burst = `${Math.ceil((gigabits ?? 0) * 250)}kb`;
+      // What may pass at once is what the rate lets through in half a millisecond: more would let small messages pass as if nothing held them down.
+      const burst = `${Math.ceil((gigabits ?? 0) * 64)}kb`;
       if (gigabits !== null)
         run('tc', ...of, 'add', 'dev', 'eth0', 'root', 'tbf', 'rate', `${gigabits}gbit`, 'burst', burst, 'latency', '50ms');
     }

@@ -58,18 +58,28 @@ interface Who {
   readonly library: string;
 }
 
+/** What processes may take to end. */
+const END_MS = 5000;
+
 export class Ranks {
   /** As the first of them says. */
   readonly who: Who;
   readonly #sockets: readonly Socket[];
   readonly #answers: AsyncIterator<string>;
   readonly #ended: Promise<string>;
+  readonly #kill: () => void;
 
-  private constructor(who: Who, sockets: readonly Socket[], answers: AsyncIterator<string>, ended: Promise<string>) {
+  private constructor(
+    who: Who,
+    sockets: readonly Socket[],
+    answers: AsyncIterator<string>,
+    [ended, kill]: readonly [Promise<string>, () => void],
+  ) {
     this.who = who;
     this.#sockets = sockets;
     this.#answers = answers;
     this.#ended = ended;
+    this.#kill = kill;
   }
 
   /** @throws Error where they do not come */
@@ -92,7 +102,7 @@ export class Ranks {
       first!.who,
       came.map(({ socket }) => socket),
       first!.lines,
-      ended,
+      [ended, () => void child.kill()],
     );
   }
 
@@ -111,7 +121,10 @@ export class Ranks {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.end();
+    // MPICH over UCX and TCP does not come back from MPI_Finalize now and then, when all is done.
+    const late = setTimeout(this.#kill, END_MS);
     await this.#ended;
+    clearTimeout(late);
   }
 }
 

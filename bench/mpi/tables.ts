@@ -39,8 +39,12 @@ export interface Measured {
 }
 
 export const HOSTS: readonly number[] = [2, 4, 8, 16, 32, 64, 128, 256];
-/** Of networks that nobody has measured here. */
-const RATES = [10, 100];
+/** Networks that nobody has measured here: with hosts that copy as those that were measured, or as fast as the line. */
+const NETWORKS = [
+  { gigabits: 10, copies: 'measured', name: '10 Gbit/s' },
+  { gigabits: 100, copies: 'measured', name: '100 Gbit/s' },
+  { gigabits: 100, copies: 'line', name: '100 Gbit/s, fast hosts' },
+] as const;
 /** Bytes a millisecond, of gigabits a second. */
 const lineRate = (gigabits: number): number => gigabits * 125_000;
 
@@ -76,12 +80,13 @@ function stepsTable({ links, steps }: Pick<Measured, 'links' | 'steps'>): string
  * Constants of a network of so many gigabits: the part of the line's rate that was seen where it was held down, and no more than the hosts copy where it
  * was not; the time of an exchange that carries nothing as it was there.
  */
-export function constantsAt(links: readonly Link[], gigabits: number): Constants {
+export function constantsAt(links: readonly Link[], gigabits: number, copies: 'measured' | 'line'): Constants {
   const best = (some: readonly Link[]): Link => some.reduce((a, b) => (b.beta > a.beta ? b : a));
   const free = best(links.filter((link) => link.gigabits === null));
   const held = best(links.filter((link) => link.gigabits !== null && link.library === free.library));
   const share = held.beta / lineRate(held.gigabits!);
-  return { alpha: free.alpha, beta: Math.min(share * lineRate(gigabits), free.beta) };
+  const line = share * lineRate(gigabits);
+  return { alpha: free.alpha, beta: copies === 'line' ? line : Math.min(line, free.beta) };
 }
 
 /** Steps on many hosts: of batches that grow with their number, then of one batch that they share. */
@@ -91,10 +96,10 @@ function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>): strin
     table(
       head,
       alone.flatMap((one) =>
-        RATES.map((gigabits) => {
-          const expected = expect(constantsAt(links, gigabits), one);
+        NETWORKS.map(({ gigabits, copies, name }) => {
+          const expected = expect(constantsAt(links, gigabits, copies), one);
           const cells = expected.map(({ ms: step, gain }) => `${ms(step)} (${gain >= 10 ? gain.toFixed(0) : gain.toFixed(1)})`);
-          return [one.workload, sizeName(4 * one.params), ms(one.ms), rateName(gigabits), ...cells, paysTo(expected)];
+          return [one.workload, sizeName(4 * one.params), ms(one.ms), name, ...cells, paysTo(expected)];
         }),
       ),
     );
@@ -105,7 +110,7 @@ function hostsTables({ links, alone }: Pick<Measured, 'links' | 'alone'>): strin
 }
 
 const WIDER =
-  'Each host has a batch as large as that of one. A cell: milliseconds, and how many times as many rows a second as one host';
+  'Each host has a batch as large as that of one. A cell: milliseconds, and how many times as many rows a second as one\nhost';
 const FASTER = 'All hosts share the batch of one. A cell: milliseconds, and how many times as fast as one host';
 
 /** By the name of the place that they have in docs/SCALE.md. */

@@ -78,8 +78,9 @@ describe('tables', () => {
 
   it('a network carries the part of its rate that was seen, and no more than hosts copy', () => {
     // 1.1e5 of 1.25e5 bytes a millisecond; 88 % of 5 Gbit/s are less than 8e5, those of 10 are more.
-    expect(constantsAt(links, 5)).toEqual({ alpha: 0.2, beta: expect.closeTo(5.5e5, 3) });
-    expect(constantsAt(links, 10)).toEqual({ alpha: 0.2, beta: 8e5 });
+    expect(constantsAt(links, 5, 'measured')).toEqual({ alpha: 0.2, beta: expect.closeTo(5.5e5, 3) });
+    expect(constantsAt(links, 10, 'measured')).toEqual({ alpha: 0.2, beta: 8e5 });
+    expect(constantsAt(links, 100, 'line')).toEqual({ alpha: 0.2, beta: expect.closeTo(1.1e7, 3) });
   });
 
   const measured: Measured = {
