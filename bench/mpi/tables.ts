@@ -131,8 +131,8 @@ export function tablesOf(measured: Measured): Readonly<Record<'measured' | 'many
 /** A page with these tables in their places. @throws Error where it lacks one */
 export function putTables(page: string, measured: Measured): string {
   return Object.entries(tablesOf(measured)).reduce((text, [name, tables]) => {
-    const place = new RegExp(`(<!-- hosts: ${name} -->\\n)[\\s\\S]*?(<!-- hosts: end -->)`);
-    if (!place.test(text)) throw new Error(`hosts: the page has no place <!-- hosts: ${name} -->`);
+    const place = new RegExp(`(<!-- table hosts: ${name} -->\\n)[\\s\\S]*?(<!-- end -->)`);
+    if (!place.test(text)) throw new Error(`hosts: the page has no place <!-- table hosts: ${name} -->`);
     return text.replace(place, (_, from: string, to: string) => `${from}\n${tables}\n\n${to}`);
   }, page);
 }

@@ -94,13 +94,13 @@ describe('tables', () => {
     expect(tablesOf({ ...measured, links: links.slice(0, 1), steps: [] }).many).toContain('--rates none,1');
   });
   it('take their places in a page, again and again', () => {
-    const page = 'a\n<!-- hosts: measured -->\n<!-- hosts: end -->\nb\n<!-- hosts: many -->\nold\n<!-- hosts: end -->\nc\n';
+    const page = 'a\n<!-- table hosts: measured -->\n<!-- end -->\nb\n<!-- table hosts: many -->\nold\n<!-- end -->\nc\n';
     const put = putTables(page, measured);
     expect(put).toContain(tablesOf(measured).many);
     expect(put).not.toContain('old');
     expect(put).toMatch(/^a\n[\s\S]*\nb\n[\s\S]*\nc\n$/);
     expect(putTables(put, measured)).toBe(put);
-    expect(() => putTables('a', measured)).toThrow('no place <!-- hosts: measured -->');
+    expect(() => putTables('a', measured)).toThrow('no place <!-- table hosts: measured -->');
   });
   it('of docs/SCALE.md are those of what is kept', () => {
     const kept = JSON.parse(readFileSync(join(root, 'bench/mpi/measured.json'), 'utf8')) as Measured;
