@@ -62,7 +62,8 @@ struct MpiFunctions {
     const Napi::Env env = info.Env();
     const Collective* const all = collective();
     const int64_t peer = whole(info[0], "mpi: peer", 0), bytes = whole(info[2], "mpi: bytes", 0);
-    if (!all || peer >= all->words().size || peer == all->words().rank) raise(env, "ERR_OPTION", "mpi: expected another process as peer");
+    if (!all || peer >= all->words().size || peer == all->words().rank)
+      raise(env, "ERR_OPTION", "mpi: expected another process as peer");
     const View out = view(info[1], "mpi: out");
     in = array_buffer(env, bytes);
     std::vector<uint8_t> copy(out.data, out.data + out.bytes);

@@ -16,7 +16,8 @@ static int64_t part_begin(int64_t n, int64_t rank, int64_t size) {
 
 // out: f32 tensors; in: the same, of which nothing is read, then a part of each. ints: rank, size, elements of each
 void allGather_need(Need& n) {
-  if (n.n_in != 2 * n.n_out || n.n_i != kAllElements + n.n_out) return n.fail("expected two inputs and an int for each output, and rank and size");
+  if (n.n_in != 2 * n.n_out || n.n_i != kAllElements + n.n_out)
+    return n.fail("expected two inputs and an int for each output, and rank and size");
   const int64_t rank = n.i[kAllRank], size = n.i[kAllSize];
   if (size < 1 || size > 1 << 20 || rank < 0 || rank >= size) return n.fail("rank must be 0 to size - 1, size 1 to 2^20");
   for (int32_t k = 0; k < n.n_out; k++) {
