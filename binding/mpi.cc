@@ -17,7 +17,8 @@ std::atomic<Collective*> opened{nullptr};
 // A neighbor on the same machine answers within microseconds, one across a network in tens. Who waits longer gives its core back between two looks, for
 // a part of the time that it has waited: to look is work for a library, which yields the core in each call. Not for long while something may be arriving,
 // since nothing is read meanwhile.
-constexpr int64_t kLookNs = 100000, kShortNs = 50000, kShortUntilNs = 50000000, kMostNs = 2000000;
+constexpr int64_t kLookNs = 100000, kShortNs = 20000, kShortUntilNs = 50000000, kMostNs = 2000000;
+constexpr int64_t kByteNs = 20;   // of a slow network
 constexpr int kNaps = 16;
 constexpr int64_t kElsewhereNs = 50000000;   // from one look for what else the other process does to the next
 // Whoever is elsewhere may have sent what is waited for before it went there: it arrives within this time.
@@ -106,7 +107,7 @@ class Mpi final : public Collective {
       int n = 0;
       if (receive > 0) self.receive_(to, int(receive), self.names_.byte, peer, line.tag, self.names_.world, &requests[n++]);
       if (send > 0) self.send_(from, int(send), self.names_.byte, peer, line.tag, self.names_.world, &requests[n++]);
-      self.wait(n, requests, peer, line.tag);
+      self.wait(n, requests, peer, line.tag, send > receive ? send : receive);
       from += send, out_bytes -= send;
       to += receive, in_bytes -= receive;
     }
@@ -116,7 +117,7 @@ class Mpi final : public Collective {
     static_cast<const Line*>(impl)->mpi->beside_.begin(work, arg, bytes);
   }
   static void finish(void* impl) { static_cast<const Line*>(impl)->mpi->beside_.finish(); }
-  void wait(int n, Handle* requests, int32_t peer, Tag tag) {
+  void wait(int n, Handle* requests, int32_t peer, Tag tag, int64_t bytes) {
     const int64_t began = now_ns();
     // Beside a team that computes, nobody looks for long.
     const int64_t look = beside_.inside() ? 0 : kLookNs;
@@ -131,7 +132,7 @@ class Mpi final : public Collective {
         looked = now;
       }
       if (elsewhere && now - elsewhere > kGraceNs) return lost(peer, tag);
-      const int64_t most = waited < kShortUntilNs ? kShortNs : kMostNs;
+      const int64_t most = waited < kShortUntilNs + bytes * kByteNs ? kShortNs : kMostNs;
       port::nap(waited / kNaps < most ? waited / kNaps : most);
     }
   }

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/sysctl.h>
+#include <time.h>
 
 #include "parking.h"
 #include "port.h"
@@ -70,6 +71,11 @@ bool is_resident(void* page) noexcept {
 void stay_loaded() noexcept {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+void nap(int64_t ns) noexcept {
+  const timespec time{time_t(ns / 1000000000), long(ns % 1000000000)};
+  nanosleep(&time, nullptr);
 }
 
 }   // namespace port

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <new>
@@ -64,11 +63,6 @@ Library::Library(const char* file) {
   if (!handle_) error = dlerror();
 }
 void* Library::find(const char* name) const { return handle_ ? dlsym(handle_, name) : nullptr; }
-
-void nap(int64_t ns) noexcept {
-  const timespec time{time_t(ns / 1000000000), long(ns % 1000000000)};
-  nanosleep(&time, nullptr);
-}
 
 size_t page_size() noexcept { return size_t(sysconf(_SC_PAGESIZE)); }
 

@@ -72,7 +72,7 @@ describe('no reader is left out', () => {
   });
 });
 
-/** They open or parse what is of this package, of the system, or is written by them. */
+/** They open or parse what is of this package, of the system, of the other processes of a group, or is written by them. */
 const NOT_OF_STRANGERS = [
   'callbacks/csv.ts',
   'callbacks/event-file.ts',
@@ -81,6 +81,8 @@ const NOT_OF_STRANGERS = [
   'errors/places.ts',
   'io/file/append.ts',
   'io/file/lock.ts',
+  'mpi/group.ts',
+  'mpi/words.ts',
   'native/cures.ts',
   'native/failure.ts',
   'native/find.ts',
@@ -88,6 +90,8 @@ const NOT_OF_STRANGERS = [
   'native/package.ts',
   'native/room.ts',
   'onnx/file.ts',
+  'train/group/first.ts',
+  'train/run/together.ts',
   'train/watch/checkpointing.ts',
 ];
 

@@ -69,6 +69,7 @@ it('fills in the defaults', () => {
     batchSize: 32,
     accumulate: 1,
     syncBatchNorm: false,
+    shards: null,
     dropLast: false,
     checkpointed: [],
     precision: 'f32',
