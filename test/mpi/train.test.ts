@@ -58,6 +58,22 @@ describe.each(installed)('$library', (launcher) => {
     }
   });
 
+  it('takes keys of groups', async () => {
+    const tried = async (change: object): Promise<string> => {
+      anew({ model: { type: 'mlp', sizes: [2, 65, 97, 3] }, ...change });
+      const { code, errors } = await train(2);
+      expect(code, errors).toBe(0);
+      // Its header has the configuration.
+      const bytes = readFileSync(join(here, 'm.safetensors'));
+      return createHash('sha256')
+        .update(bytes.subarray(8 + Number(bytes.readBigUInt64LE(0))))
+        .digest('hex');
+    };
+    const plain = await tried({});
+    expect(await tried({ shardOptimizer: true, compareEvery: 3 })).toBe(plain);
+    expect(await tried({ shards: 4 })).not.toBe(plain);
+  });
+
   it('goes on from a checkpoint, with another number of processes', async () => {
     anew({ shards: 4 });
     expect((await train(2)).code).toBe(0);
@@ -91,11 +107,16 @@ describe.each(installed)('$library', (launcher) => {
   });
 });
 
-it.runIf(installed.length > 0)('refuses shards that nobody has', async () => {
+it.runIf(installed.length > 0).each([
+  ['shards', 4],
+  ['wire', 'bf16'],
+  ['shardOptimizer', true],
+  ['compareEvery', 10],
+])('refuses %s that nobody has', async (key, value) => {
   const here = join(folder, 'alone');
   mkdirSync(here, { recursive: true });
-  writeFileSync(join(here, 'config.json'), JSON.stringify({ ...CONFIG, shards: 4 }));
+  writeFileSync(join(here, 'config.json'), JSON.stringify({ ...CONFIG, [key]: value }));
   const { code, errors } = await start(installed[0]!, 1, [MAIN, 'train', join(here, 'config.json')]);
-  expect(errors).toContain('shards: it cuts batches for several processes: give --mpi, too');
+  expect(errors).toContain(`${key}: it is for several processes: give --mpi, too`);
   expect(code).toBe(2);
 });

@@ -32,6 +32,7 @@ import {
   AUTO,
   type CheckpointConfig,
   checkConfig as checkSuggested,
+  OF_A_GROUP,
   type RecordConfig,
   readConfig,
   type TrainConfig,
@@ -145,7 +146,9 @@ export async function train(args: Arguments, io: IO, screen: Screen): Promise<nu
     throw usage(TRAIN, '--seeds trains anew each time and keeps no checkpoint, no record, no curves and no page');
   }
   const transforms = checkConfig(config);
-  if (config.shards !== null && !group) throw usage(TRAIN, 'shards: it cuts batches for several processes: give --mpi, too');
+  for (const key of OF_A_GROUP) {
+    if (config[key] && !group) throw usage(TRAIN, `${key}: it is for several processes: give --mpi, too`);
+  }
   if (writes(group)) {
     if (out !== null) await checkOutput(args.has('out') ? '--out' : 'save', out);
     if (pruned !== null) await checkOutput('savePruned', pruned);

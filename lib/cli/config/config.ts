@@ -96,6 +96,12 @@ export interface TrainConfig {
   readonly syncBatchNorm: boolean;
   /** Parts of a batch, where several processes train together. */
   readonly shards: number | null;
+  /** How gradients travel between them. */
+  readonly wire: 'f32' | 'bf16' | null;
+  /** Whether each of them keeps a part of the optimizer's slots. */
+  readonly shardOptimizer: boolean;
+  /** Steps after which they compare weights. */
+  readonly compareEvery: number | null;
   readonly dropLast: boolean;
   /** Paths of modules whose values the backward pass computes again. */
   readonly checkpointed: readonly string[];
@@ -145,6 +151,14 @@ const byArray: Giving<TrainConfig['preprocess']> = Field.of<unknown, TrainConfig
 });
 
 /** Every key, in the order of the docs. */
+/** Keys that go with `gradclip train --mpi` alone. */
+export const OF_A_GROUP: readonly ('shards' | 'wire' | 'shardOptimizer' | 'compareEvery')[] = [
+  'shards',
+  'wire',
+  'shardOptimizer',
+  'compareEvery',
+];
+
 export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
   $schema: text.or(null).about('the schema of configurations, for editors: `node_modules/gradclip/docs/config.schema.json`'),
   data: data.about('see below'),
@@ -223,6 +237,17 @@ export const CONFIG: OptionsOf<TrainConfig> = object<TrainConfig>({
     .about(
       'with `gradclip train --mpi`: into how many parts a batch is cut for the processes, 8 where it is not given; the weights follow from it, and not from how many processes there are, if these are a power of two',
     ),
+  wire: choice('f32', 'bf16')
+    .or(null)
+    .about('with `gradclip train --mpi`: how gradients travel; bf16 halves their bytes and rounds them'),
+  shardOptimizer: bool
+    .default(false)
+    .about(
+      'with `gradclip train --mpi`: each process keeps and updates a part of the slots of every parameter, to the same bits',
+    ),
+  compareEvery: positive
+    .or(null)
+    .about('with `gradclip train --mpi`: after how many steps the processes compare their weights, 100 where it is not given'),
   dropLast: bool.default(false).about('leave out the shorter last batch of an epoch'),
   checkpointed: either(
     list(text),

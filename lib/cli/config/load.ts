@@ -11,7 +11,7 @@ import { schemaOf } from '../../train/feed/records.ts';
 import { rows } from '../../train/feed/source.ts';
 import { Trainer } from '../../train/trainer.ts';
 import { makeTask } from './build.ts';
-import { checkConfig, type TrainConfig } from './config.ts';
+import { checkConfig, OF_A_GROUP, type TrainConfig } from './config.ts';
 import type { DataSet } from './data.ts';
 import { preparedRow, rowIn } from './trained.ts';
 import { optionsOf } from './trainer.ts';
@@ -51,7 +51,10 @@ export async function loadTrained(file: string): Promise<Trainer<Module, string>
 }
 
 /** Files that a training writes, and what is sought for it. */
-const NOT_OF_A_MODEL: ReadonlySet<string> = new Set(['record', 'checkpoint', 'resume', 'save', 'savePruned', 'tune', 'shards']);
+const NOT_OF_A_MODEL: ReadonlySet<string> = new Set([
+  ...['record', 'checkpoint', 'resume', 'save', 'savePruned', 'tune'],
+  ...OF_A_GROUP,
+]);
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
 function configIn(file: string, { config: text }: Readonly<Record<string, string>>): TrainConfig {

@@ -40,14 +40,15 @@ export const sizedConfig = (config: TrainConfig, data: DataSet): TrainConfig => 
 
 /** The model with its loss, optimizer, policy and all that is beside them. @param group who trains together; null: this process alone */
 export function makeTrainer(
-  given: TrainConfig,
+  configured: TrainConfig,
   data: DataSet,
   seed: number | bigint,
   group: Group | null = null,
 ): Trainer<Module, string> {
-  const config = sizedConfig(given, data);
-  const { shards } = config;
-  const together = group && { group, ...(shards === null ? {} : { shards }) };
+  const config = sizedConfig(configured, data);
+  const { shards, wire, shardOptimizer, compareEvery } = config;
+  const given = Object.entries({ shards, wire, compareEvery }).filter(([, value]) => value !== null);
+  const together = group && { group, shardOptimizer, ...(Object.fromEntries(given) as Partial<TrainerOptions<Module, string>>) };
   return new Trainer({ ...makeTask(config, data), ...optionsOf(config, data.preprocess, seed), ...together });
 }
 

@@ -57,8 +57,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   policy: {
     what: 'the state of clip policies is in no checkpoint',
     file: 'lib/optim/apply/apply.ts',
-    before: '?? { name, type, ...(init && { init }), ...(scratch && { scratch }) };',
-    after: "?? { name, type, ...(init && { init }), ...(name.startsWith('clip.') && { transient: true }) };",
+    before: '...(scratch && { scratch }),',
+    after: "...(name.startsWith('clip.') && { transient: true }),",
     within: 1000,
   },
 };
