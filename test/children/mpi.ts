@@ -1,12 +1,15 @@
 // mpi.ts: what the processes of a group do in group.test.ts. mpirun -n N node mpi.js all|WORKLOAD|SCENARIO FOLDER: says hashes of checkpoints.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, sequences, type Tensor, Trainer } from '../../lib/index.ts';
 
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
+/** What each process has to say, in a file of its own: a launcher mixes long lines of several. */
+const report = (x: object): void =>
+  writeFileSync(join(folder, `${name}.${group.rank}.json`), JSON.stringify({ rank: group.rank, ...x }));
 const group = await mpi.init();
 /** Says when that goes wrong which a scenario is about. */
 const wrong = (): boolean => process.stdout.write(`goes wrong at ${Date.now()}\n`);
@@ -314,7 +317,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     said.push((await trainer.fit(data, { epochs: 1e6, seconds: group.rank === 0 ? 0.1 : 1e6 })).stopReason);
     said.push(trainer.fitSync(data, { epochs: 1e6, seconds: 0.1 }).stopReason);
     await trainer.save(file);
-    say({ rank: group.rank, said });
+    report({ said });
   },
   /** A callback of process 1 writes weights that the others do not have. */
   async drifts() {
@@ -324,7 +327,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     };
     const callback = { onSteps: (_: unknown, run: Any) => spoil(run.counters.step) };
     const failed = await trainer.fit(data, { epochs: 100, chunkSteps: 2, callbacks: [callback] }).catch((e: Any) => e);
-    say({ rank: group.rank, code: failed.code, message: failed.message, details: failed.details });
+    report({ code: failed.code, message: failed.message, details: failed.details });
     await trainer.save(file);
   },
   /** Process 0 alone has the file. */
@@ -396,7 +399,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const other = await together
       .evaluate({ x: rows(9 + group.rank, 6), y: labels(9 + group.rank, 4) })
       .catch((e: Any) => `${e.code}: ${e.message}`);
-    say({ rank: group.rank, said, failed, other });
+    report({ said, failed, other });
   },
   /** Each process has data of its own; a trainer without a group trains on what all of them have together, step by step. */
   async sharded() {
@@ -486,7 +489,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
         refused.push((error as Error).message);
       }
     }
-    say({ rank, said, twice: twice.tried, resumed, refused });
+    report({ said, twice: twice.tried, resumed, refused });
   },
   /** Steps on batches that are given: those of a fit that has them one after the other. */
   async steps() {
@@ -513,7 +516,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await stepped.step(plain);
     const other = await stepped.step(batch(group.rank, 16)).catch((e: Error) => e.message);
     const whole = of(stepped);
-    say({ rank: group.rank, said, other, whole });
+    report({ said, other, whole });
   },
   /** A label that there is not, in a step. */
   async stepLabel() {
@@ -560,7 +563,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await first.fit(lists, { steps: 4 });
     await second.load(await first.save());
     const refused = await (async () => second.fit(lists, { steps: 2 }))().catch((e: Error) => e.message);
-    say({ rank: group.rank, said, refused });
+    report({ said, refused });
   },
   async within() {
     const [trainer, data] = WORKLOADS.mlp!();

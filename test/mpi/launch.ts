@@ -56,7 +56,7 @@ export function launch(
   program: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ended> {
-  return new Promise((done) => {
+  return new Promise((done, failed) => {
     const began = Date.now();
     const args = [...options, '-n', `${size}`, process.execPath, ...program];
     const p = spawn(command, args, { env: { ...process.env, ...ENV, ...env }, timeout: 100_000, killSignal: 'SIGKILL' });
@@ -69,9 +69,13 @@ export function launch(
     });
     p.on('close', (code) => {
       const lines = out.split('\n').filter((l) => l.startsWith('{') || l.startsWith('"') || l.startsWith('['));
-      const all = code === 0 ? lines.map((l) => JSON.parse(l) as unknown) : [];
       const from = Number(/goes wrong at (\d+)/.exec(out)?.[1] ?? began);
-      done({ code, all, said: all[0] ?? null, errors: out + errors, seconds: (Date.now() - from) / 1000 });
+      try {
+        const all = code === 0 ? lines.map((l) => JSON.parse(l) as unknown) : [];
+        done({ code, all, said: all[0] ?? null, errors: out + errors, seconds: (Date.now() - from) / 1000 });
+      } catch (error) {
+        failed(new Error(`what was printed is no JSON: ${out}`, { cause: error }));
+      }
     });
   });
 }

@@ -1,9 +1,11 @@
 // together.test.ts: what the processes of a group agree on in a fit: whose state they have, when they end, and that their weights are the same.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loss, nn, optim, Trainer } from '../../lib/index.ts';
 import { Group } from '../../lib/mpi/group.ts';
 import { apart } from '../../lib/train/run/together.ts';
-import { type Ended, installed, start } from './start.ts';
+import { type Ended, folder, installed, start } from './start.ts';
 
 type Hashes = Readonly<Record<'whole' | 'tensors', string>>;
 const hashesOf = ({ all }: Ended): Hashes => all.find((x) => (x as Partial<Hashes>).whole) as Hashes;
@@ -21,16 +23,16 @@ interface ShardedRun {
   readonly refused: readonly string[];
 }
 /** By rank. */
-const byRank = <T>({ all }: Ended): T[] => {
-  const found = all.filter((x) => (x as { rank?: number }).rank !== undefined) as { rank: number }[];
-  return found.sort((a, b) => a.rank - b.rank) as T[];
-};
+const byRank = <T>({ reports }: { readonly reports: readonly unknown[] }): readonly T[] => reports as T[];
 
 describe.each(installed)('$library', (launcher) => {
-  const run = async (size: number, name: string): Promise<Ended> => {
+  const run = async (size: number, name: string): Promise<Ended & { readonly reports: readonly unknown[] }> => {
+    const files = Array.from({ length: size }, (_, rank) => join(folder, `${name}.${rank}.json`));
+    for (const file of files) rmSync(file, { force: true });
     const ended = await start(launcher, size, name);
     expect(ended.code, ended.errors).toBe(0);
-    return ended;
+    const reports = files.filter((file) => existsSync(file)).map((file) => JSON.parse(readFileSync(file, 'utf8')) as unknown);
+    return { ...ended, reports };
   };
 
   it('has the file of process 0 in all: with load, and with resume within an epoch', async () => {

@@ -70,8 +70,8 @@ export const BINDING: Mutants = {
   },
   'a skipped step counts for the hyper-parameters': {
     file: 'binding/bound.cc',
-    before: 'b.move(b.step_, request.step.data() + applied * b.program_->spec.step_bytes);',
-    after: 'b.move(b.step_, request.step.data() + result.tried * b.program_->spec.step_bytes);',
+    before: 'b.step_, request.step.data() + applied * b.program_->spec.step_bytes);',
+    after: 'b.step_, request.step.data() + result.tried * b.program_->spec.step_bytes);',
     tests: ['test/native/run.test.ts'],
   },
   'a skipped step does serial instructions all the same': {
@@ -88,8 +88,8 @@ export const BINDING: Mutants = {
   },
   'the second step of a run goes on with the micro-batch of the first': {
     file: 'binding/bound.cc',
-    before: 'c.micro = 0;   // more than one step: all micro-batches of each',
-    after: '',
+    before: 'b.context_.micro = int32_t(m);',
+    after: 'b.context_.micro = std::max(b.context_.micro, int32_t(m));',
     tests: ['test/native/run.test.ts test/train/step/accumulation.test.ts'],
   },
   'a thread that sleeps alone is not woken': {
@@ -190,7 +190,7 @@ export const BINDING: Mutants = {
   },
   'the sum of micro-batches is divided in each': {
     file: 'binding/kernels/step/accumulate.h',
-    before: 'a.n_in == 3 && a.ctx->micro == a.ctx->micros - 1 ? (const double*)a.in[2] : nullptr;',
+    before: 'a.n_in == 3 && last ? (const double*)a.in[2] : nullptr;',
     after: 'a.n_in == 3 ? (const double*)a.in[2] : nullptr;',
     tests: ['test/train/step/accumulation.test.ts'],
   },

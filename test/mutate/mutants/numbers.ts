@@ -94,8 +94,8 @@ export const NUMBERS: Mutants = {
   },
   'a value is overwritten that is read again later': {
     file: 'lib/compile/plan.ts',
-    before: 'storage.last !== at || storage.bytes',
-    after: 'storage.last > at + 1 || storage.bytes',
+    before: 'if (!fits || storage.last !== at) continue;',
+    after: 'if (!fits || storage.last > at + 1) continue;',
     tests: ['test/compile/program.test.ts'],
   },
   'values that live at the same time may share memory': {

@@ -90,8 +90,8 @@ export const TRAINING: Mutants = {
   },
   'a step in which nothing counts divides by 0': {
     file: 'lib/train/step/accumulation.ts',
-    before: 'divisor = add(total, equal(total, 0));',
-    after: 'divisor = total;',
+    before: '() => add(total, equal(total, 0)));',
+    after: '() => total);',
     tests: ['test/train/step/accumulation.test.ts'],
   },
   'the shorter last batch of an epoch counts as many rows as the others': {
@@ -180,7 +180,7 @@ export const TRAINING: Mutants = {
   },
   'a run that did nothing writes its checkpoint over the one there is': {
     file: 'lib/train/watch/checkpointing.ts',
-    before: 'if (worth && (this.#done || !(await exists(this.#rule.file)))) await this.#save();',
+    before: 'if (worth && (this.#done || (await first()))) await this.#save();',
     after: 'if (worth) await this.#save();',
     tests: ['test/train/watch/follow.test.ts'],
   },
@@ -192,8 +192,8 @@ export const TRAINING: Mutants = {
   },
   'the running variance is that of the batch, not of what it is drawn from': {
     file: 'lib/nn/layers/norm/batch-norm.ts',
-    before: 'mul(normed.variance, count / (count - 1))',
-    after: 'mul(normed.variance, 1)',
+    before: 'this.#follow(normed, count / (count - 1));',
+    after: 'this.#follow(normed, 1);',
     tests: ['test/nn/batch-norm.test.ts'],
   },
   "Kaiming's bound lacks the root of 3": {
