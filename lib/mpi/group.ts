@@ -3,12 +3,12 @@ import { writeSync } from 'node:fs';
 import { printAs } from '../errors/inspect.ts';
 import { visible } from '../errors/visible.ts';
 import { BusyError } from '../errors.ts';
-import type { NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
 import {
   agree as agreePeers,
   collect as collectPeers,
   type Exchange,
+  type Line,
   largest as largestPeers,
   type Peers,
   type Said,
@@ -17,7 +17,12 @@ import {
 
 const readBarrier = signature('barrier', {});
 
-let peersOf: (group: Group) => Peers & { readonly mpi: NativeMpi };
+/** The same, and how all are ended. */
+interface Ending extends Line {
+  abort(code: number): void;
+}
+
+let peersOf: (group: Group) => Peers & { readonly mpi: Ending };
 
 /**
  * The processes that a launcher of MPI started: what `mpi.init` gives, and option `group` of a trainer takes. Each of them runs the same program on the
@@ -30,14 +35,14 @@ export class Group {
   readonly size: number;
   /** The library that they reach each other by: `Open MPI`, `MPICH` or `MPI ABI`; null: this process is alone, and there is none. */
   readonly library: string | null;
-  readonly #mpi: NativeMpi;
+  readonly #mpi: Ending;
 
   static {
     peersOf = (group) => ({ rank: group.rank, size: group.size, mpi: group.#mpi });
   }
 
   /** @param mpi of the add-on, opened */
-  constructor(rank: number, size: number, library: string | null, mpi: NativeMpi) {
+  constructor(rank: number, size: number, library: string | null, mpi: Ending) {
     this.rank = rank;
     this.size = size;
     this.library = library;

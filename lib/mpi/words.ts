@@ -1,5 +1,4 @@
 // words.ts: what processes that train together tell each other beside the sums of steps: along a tree, so that as many as 256 of them take 16 messages.
-import type { NativeMpi } from '../native/addon.ts';
 import { groupError } from './error.ts';
 
 /** Errors that all processes have at the same place, or hear of. */
@@ -12,11 +11,17 @@ export function known<E>(error: E): E {
 /** Whether all processes know of it, so that none waits for one that has failed. */
 export const isKnown = (error: unknown): boolean => typeof error === 'object' && error !== null && heard.has(error);
 
+/** Of the add-on: bytes to another process and from it, which does the same. */
+export interface Line {
+  exchange(peer: number, out: Uint8Array, bytes: number): Promise<ArrayBuffer>;
+  exchangeSync(peer: number, out: Uint8Array, bytes: number): ArrayBuffer;
+}
+
 /** How a process reaches the others. */
 export interface Peers {
   readonly rank: number;
   readonly size: number;
-  readonly mpi: Pick<NativeMpi, 'exchange' | 'exchangeSync'>;
+  readonly mpi: Line;
 }
 
 /** What one process tells the others, who do the same: now, or later. */

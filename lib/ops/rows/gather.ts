@@ -176,13 +176,16 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
     const rows = b.across(node, ({ attrs }) => attrs.rows);
     const row = b.dims(x).slice(indices.shape.length);
     let values = b.value(x);
+    let wanted = b.cast(b.value(indices), indices.dtype, 'i64');
     if (node.attrs.padding !== undefined) {
       const counts = b.node('Not', [b.node('Equal', [wide(b, indices), b.scalar('i32', node.attrs.padding)])]);
       const kept = b.reshape(b.cast(counts, 'bool', x.dtype), [...b.dims(indices), ...row.map(() => 1)]);
       values = b.node('Mul', [values, kept]);
+      // What is left out need be no row: nothing is added to the first.
+      wanted = b.node('Mul', [wanted, b.cast(counts, 'bool', 'i64')]);
     }
     const zeros = b.node('ConstantOfShape', [b.sizes([rows, ...row])], { value: { tensor: new ARRAYS[x.dtype](1) } });
-    const at = b.reshape(b.cast(b.value(indices), indices.dtype, 'i64'), [...b.dims(indices), 1]);
+    const at = b.reshape(wanted, [...b.dims(indices), 1]);
     return [b.node('ScatterND', [zeros, at, values], { reduction: 'add' })];
   },
   lower(node) {
