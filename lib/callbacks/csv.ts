@@ -93,7 +93,7 @@ export function csv(file: string, options: CSVLogOptions = {}): Callback {
       ...shared,
       steps(steps) {
         const { epoch } = run.counters;
-        // Rates are asked for now: a validation may change them.
+        // Rates are read before a validation may change them.
         const rates = Array.from(steps.numbers('step'), (step) => run.ratesAt(step));
         write(() => [...steps].map((report, i) => [...cellsOf(report, epoch, rates[i]!), ...unmeasured]));
         return settled();

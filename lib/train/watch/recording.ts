@@ -99,7 +99,7 @@ export class Recording implements Watcher {
       digest.addReports(reports, step, (i) => rates[i]!);
       this.#recorder.add(reports, rates);
     } else {
-      // Asked for now and then: a chunk may have thousands of steps, and they are drawn only.
+      // Read once in a while: a chunk may have thousands of steps, and they are drawn only.
       const stride = Math.ceil(reports.length / MOST_RATES);
       digest.addReports(reports, step, (i, updates) => (i % stride === 0 ? ratesAt(updates) : null));
     }

@@ -78,6 +78,12 @@ function write(...parts: readonly (number | bigint | string | NodeJS.TypedArray)
 
 const NOTHING = new Uint8Array(0);
 
+/** Of a program, in the order in which replay.cc reads them. */
+const FIELDS = [
+  ...(['instrs', 'microEnd', 'arenaBytes', 'feedBytes', 'stepBytes', 'reportBytes'] as const),
+  ...(['code', 'cuts', 'constants', 'blockBytes', 'blockWrites'] as const),
+];
+
 /** Programs and bindings as they are, whose runs are written down. */
 function recorded(native: Addon): void {
   const { Program } = native;
@@ -104,33 +110,7 @@ function recorded(native: Addon): void {
         const report = run(numbers, seed, feed, step);
         runs++;
         for (const kernel of kernelsOf(spec)) seen.add(kernel);
-        const {
-          instrs,
-          microEnd,
-          arenaBytes,
-          feedBytes,
-          stepBytes,
-          reportBytes,
-          code,
-          cuts,
-          constants,
-          blockBytes,
-          blockWrites,
-        } = spec;
-        write(
-          label,
-          instrs,
-          microEnd,
-          arenaBytes,
-          feedBytes,
-          stepBytes,
-          reportBytes,
-          code,
-          cuts,
-          constants,
-          blockBytes,
-          blockWrites,
-        );
+        write(label, ...FIELDS.map((field) => spec[field]));
         write(given, numbers, seed, feed ?? NOTHING, step ?? NOTHING, new Uint8Array(report));
         for (const [k, block] of blocks.entries()) write(before[k]!, contentOf(block));
         return report;
