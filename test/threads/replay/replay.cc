@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kTeam = 4;
 constexpr int kStatusAt = 14, kTriedAt = 15;   // lib/native/numbers.ts has them all
-std::string label;   // of the run that is being replayed
+std::string label;                             // of the run that is being replayed
 
 class Reader {
  public:
