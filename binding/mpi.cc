@@ -25,8 +25,23 @@ constexpr int64_t kElsewhereNs = 50000000;   // from one look for what else the 
 constexpr int64_t kGraceNs = 1000000000;
 // Kinds of messages.
 enum Tag { kSteps = 0x6763, kWords, kLeft };
+// What was written to stdout and stderr is read within this time, by whoever started the process, before all are ended. Where nobody can know whether it
+// is, it has a part of it.
+constexpr int64_t kReadNs = 1000000000, kPerhapsReadNs = 100000000;
 constexpr int64_t kPiece = int64_t(1) << 30;   // MPI counts in int
 constexpr int kSerialized = 2;                 // MPI_THREAD_SERIALIZED, in every library
+
+// A launcher ends what it is asked to end before it reads what they have written: why they end would be lost.
+void until_read() noexcept {
+  const int64_t began = now_ns();
+  for (const int file : {1, 2}) {
+    for (int64_t bytes; (bytes = port::unread_bytes(file)) != 0;) {
+      const int64_t waited = now_ns() - began;
+      if (waited > (bytes < 0 ? kPerhapsReadNs : kReadNs)) break;
+      port::nap(kMostNs);
+    }
+  }
+}
 
 // What a library calls things. The functions of all libraries take the same arguments, but what they name communicators, types and requests by differs.
 template <class Handle>
@@ -73,7 +88,10 @@ class Mpi final : public Collective {
   }
   explicit Mpi(const Names<Handle>& names) : names_(names) {}
 
-  void abort(int code) noexcept override { abort_(names_.world, code); }
+  void abort(int code) noexcept override {
+    until_read();
+    abort_(names_.world, code);
+  }
   void finalize() noexcept override {
     if (busy_.load()) {   // the process ends amid what others wait for
       say("ended while it trained with the others: wait for what fit and barrier give before the process ends");

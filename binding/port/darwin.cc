@@ -1,6 +1,8 @@
 // darwin.cc: macOS.
 #include <dlfcn.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysctl.h>
 #include <time.h>
 
@@ -71,6 +73,16 @@ bool is_resident(void* page) noexcept {
 void stay_loaded() noexcept {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&stay_loaded), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+int64_t unread_bytes(int file) noexcept {
+  struct stat found;
+  int bytes = 0;
+  socklen_t size = sizeof bytes;
+  if (fstat(file, &found) != 0) return 0;
+  if (S_ISFIFO(found.st_mode)) return -1;   // the end that is written to does not know
+  if (!S_ISSOCK(found.st_mode)) return 0;
+  return getsockopt(file, SOL_SOCKET, SO_NWRITE, &bytes, &size) == 0 ? bytes : -1;
 }
 
 void nap(int64_t ns) noexcept {

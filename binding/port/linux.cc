@@ -1,12 +1,15 @@
 // linux.cc: futexes, affinity, control groups, memory.
 #include <linux/futex.h>
 #include <linux/memfd.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -162,6 +165,16 @@ void PatternPages::refill(int64_t bytes) const {
 }
 
 void stay_loaded() noexcept {}   // the linker's -z nodelete says it
+
+int64_t unread_bytes(int file) noexcept {
+  struct stat found;
+  int bytes = 0;
+  if (fstat(file, &found) != 0) return 0;
+  const bool pipe = S_ISFIFO(found.st_mode);
+  if (!pipe && !S_ISSOCK(found.st_mode)) return 0;
+  // The end of a pipe that is written to knows what is in it.
+  return ioctl(file, pipe ? FIONREAD : SIOCOUTQ, &bytes) == 0 ? bytes : -1;
+}
 
 void nap(int64_t ns) noexcept {
   // Who naps for microseconds is to wake when they are over, not up to 50 of them later.

@@ -79,6 +79,9 @@ class Library {
   void* handle_ = nullptr;
 };
 
+// Bytes that were written to a pipe or a socket and that nobody has read yet; 0 for any other file. Below 0 where the system does not know.
+int64_t unread_bytes(int file) noexcept;
+
 // The calling thread sleeps for so many ns, or somewhat longer.
 void nap(int64_t ns) noexcept;
 

@@ -90,6 +90,8 @@ void prefer_huge_pages(void*, size_t) noexcept {}   // a right of its own, which
 Library::Library(const char*) : error("there is no library of MPI that is known on Windows") {}
 void* Library::find(const char*) const { return handle_; }
 
+int64_t unread_bytes(int) noexcept { return -1; }
+
 void nap(int64_t ns) noexcept { Sleep(DWORD(ns / 1000000 + 1)); }
 
 size_t page_size() noexcept {

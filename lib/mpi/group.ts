@@ -107,6 +107,24 @@ export const collect = (group: Group, where: string, own: Uint8Array): Exchange<
 export function abort(group: Group, error: unknown, code: number = 1): void {
   if (group.size === 1) return;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  writeSync(2, `process ${group.rank} of ${group.size}: ${visible(text, '\n')}\n`);
+  tell(`process ${group.rank} of ${group.size}: ${visible(text, '\n')}\n`);
   peersOf(group).mpi.abort(code);
+}
+
+/** How long somebody may leave stderr unread, and the time from one look to the next. In ms. */
+const PATIENCE = 1000;
+const LOOK = 5;
+
+/** All of a text on stderr, now: where that is a pipe which has no room, once there is some. A stderr that is closed ends nothing. */
+function tell(text: string): void {
+  const bytes = Buffer.from(text);
+  const until = performance.now() + PATIENCE;
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(2, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > until) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK);
+    }
+  }
 }
