@@ -10,7 +10,7 @@ declare global {
   }
 }
 
-export { type GradOptions, grad } from './autodiff.ts';
+export { type GradOptions, grad } from './autodiff/grad.ts';
 /** What shows a run to somebody outside: option `callbacks` of `fit` takes them. */
 export * as callbacks from './callbacks/index.ts';
 /** What is done to rows before a model sees them: learned from the training rows, and kept with the weights. */

@@ -1,7 +1,7 @@
 // ops.ts: a function of `ops` as a program of its own: verified against the ops' `ref` on a few rows, and timed beside a stream over as many bytes
 // as its inputs and outputs have.
 
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { streamProbe } from '../../lib/cli/bench/probe.ts';
 import { sampleCalls } from '../../lib/cli/bench/sample.ts';
 import { compile } from '../../lib/compile/compile.ts';

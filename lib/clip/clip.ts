@@ -25,6 +25,56 @@ export interface ClipColumns {
   readonly badCount?: Tensor;
 }
 
+/** What a rule of `ClipPolicy.perSample` has to go by, in each micro-batch. */
+export interface SampleContext {
+  /** What the rule adds its nodes to. */
+  readonly graph: Graph;
+  /** Of each parameter, the square of the 2-norm of each sample's gradient, f64 [samples]. */
+  readonly squares: readonly Tensor[];
+  /** f64 [samples], 1 for samples and 0 for rows that only fill the micro-batch up; null: all are samples. */
+  readonly counts: Tensor | null;
+  /** An f64 scalar with a value of its own in each step. @shape scalar */
+  perStep(name: string, value: (step: number) => number): Tensor;
+  /** Memory of the policy's own, as it was before the step. */
+  state(name: string, type: TensorType, init?: (out: Data) => void): State;
+  /** The sum of a value over the micro-batches of the step: valid where the step is applied. @shape value [...] -> [...] */
+  sum(name: string, value: Tensor): Tensor;
+}
+
+/** What a rule of `ClipPolicy.perSample` has decided. */
+export interface SampleWeights {
+  /** What the gradient of each sample is multiplied by, f64 [samples]: one for all parameters, or one for each. 0: nothing of the sample is read. */
+  readonly weights: readonly Tensor[];
+  /** f64 scalars of the whole step, for `build`. */
+  readonly totals: Omit<SampleTotals, 'expected'>;
+}
+
+/** What became of the samples of a step: f64 scalars. */
+export interface SampleTotals {
+  readonly threshold: Tensor;
+  /** How many there are, how many were clipped, how many have a gradient that is not finite. */
+  readonly count: Tensor;
+  readonly clipped: Tensor;
+  readonly bad: Tensor;
+  /** How many have a norm of the threshold at most. */
+  readonly below: Tensor;
+  /** The sum of the norms of those that are finite. */
+  readonly norms: Tensor;
+  /** The samples that a step is expected to have, which its sum is divided by. */
+  readonly expected: Tensor;
+}
+
+/** How the gradients of samples are weighed before they are summed. */
+export interface PerSampleRule {
+  /** Deviation of the noise, in thresholds; 0: there is none. */
+  readonly noise: number;
+  /** Whether the noise is keyed by the system, or by the trainer's seed. */
+  readonly secure: boolean;
+  /** One norm of all parameters of a sample, or one for each. */
+  readonly layers: 'flat' | 'each';
+  weigh(context: SampleContext): SampleWeights;
+}
+
 /** What a policy has to go by. */
 export interface ClipContext {
   /** What the policy adds its nodes to. */
@@ -41,6 +91,8 @@ export interface ClipContext {
   readonly loss: Tensor | null;
   /** What earlier policies of a chain decided: measure gradients through these. */
   readonly stages: readonly Stage[];
+  /** Of gradients that are sums over samples, weighed by the policy's own rule: what became of the samples. Absent: they are not. */
+  readonly samples?: SampleTotals;
   /** Where these are a group's gradients, but norms of "all" are of these, each of its own shape. */
   readonly all?: { readonly grads: readonly Tensor[]; readonly stages: readonly Stage[] };
   /**
@@ -115,6 +167,8 @@ export interface ClipPolicy {
   readonly thresholds?: readonly string[];
   /** Who moves its threshold while a fit is on: of `clip.auto`, and of what holds one. Absent: nobody does. */
   readonly auto?: AutoPlan;
+  /** How samples are weighed before their gradients are summed. Absent: they count alike. */
+  readonly perSample?: PerSampleRule;
   /** Adds what the policy measures and decides to the graph of a step. */
   build(context: ClipContext): Clipped;
 }

@@ -1,6 +1,18 @@
 // index.ts: the clip policies. Adding one: a file of policies/, and a line here.
 
-export type { AutoDecision, AutoPlan, AutoStep, ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+export type {
+  AutoDecision,
+  AutoPlan,
+  AutoStep,
+  ClipColumns,
+  ClipContext,
+  ClipPolicy,
+  Clipped,
+  PerSampleRule,
+  SampleContext,
+  SampleTotals,
+  SampleWeights,
+} from './clip.ts';
 export type { NonFinite, NonFiniteOptions } from './finite.ts';
 
 /** What policies are made of, for those of one's own. */
@@ -14,6 +26,7 @@ export { type ClipGroup, type GroupsOptions, groups } from './policies/groups.ts
 export { type MapOptions, map } from './policies/map.ts';
 export { type NoneOptions, none } from './policies/none.ts';
 export { averageNorm, blockRms, type GlobalNormOptions, globalNorm, type NormOptions, perTensorNorm } from './policies/norm.ts';
+export { type PerSampleOptions, perSample } from './policies/per-sample.ts';
 export { autoClip, type PercentileOptions, percentile } from './policies/percentile.ts';
 export { type NormalizeOptions, normalize, sign, soft, softNorm, suppress, tanh } from './policies/shape.ts';
 export { type SpikeSkipOptions, spikeSkip } from './policies/spike-skip.ts';

@@ -111,6 +111,10 @@ export class Node<A = unknown> {
   get out(): Tensor {
     return this.outs[0] as Tensor;
   }
+  /** The same, with others as its operands and outputs: for who takes its gradient from them. */
+  reading(ins: readonly Tensor[], outs: readonly Tensor[]): Node<A> {
+    return Object.assign(Object.create(Node.prototype) as Node<A>, this, { ins, outs });
+  }
 }
 
 /**

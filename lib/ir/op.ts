@@ -1,6 +1,7 @@
 // op.ts: the contract of an operation. All that is known of one op stands in one record (see ops/list.ts).
 import type { Node, Tensor } from './graph.ts';
 import type { OnnxBuilder, OnnxValue } from './onnx.ts';
+import type { SampleRules } from './samples.ts';
 
 /** Element types. f64 is for statistics, losses and hyper-parameters; i32 and u8 for indices and stored data. */
 export type DType = 'f32' | 'f64' | 'i32' | 'u8';
@@ -125,6 +126,8 @@ export interface OpDef<A = unknown> {
   decides?(node: Node<A>): boolean;
   /** Operands whose elements are places: whole numbers from 0, below `bound`, or `ignored`. The kernel ends the run where one is not. */
   indices?(node: Node<A>): readonly { readonly input: number; readonly bound: number; readonly ignored?: number | null }[];
+  /** How samples of a batch lie in its operands and results, for gradients of one sample each. Absent: such go through no model that has the op. */
+  readonly samplesOf?: SampleRules<A>;
   /** The meaning, in plain loops: of indices that are in their bounds. */
   ref(outs: readonly RefArray[], ins: readonly RefArray[], node: Node<A>, context: RefContext): void;
   /** Small and awkward cases: 1 element, odd tails, large k. At least one for every op. */

@@ -1,8 +1,10 @@
 // random.ts: dropout, noise, random numbers, and single ones. Kernel: random.h. The same counters give the same mask, forward, backward, and in any run resumed.
+
 import { DTypeError, OptionError, ShapeError } from '../errors.ts';
 import type { Graph, Tensor, TensorLike } from '../ir/graph.ts';
 import { f32, type OpDef, type RefArray, sizeOf } from '../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../ir/philox.ts';
+import { byElement } from '../ir/samples.ts';
 import { log } from '../math/index.ts';
 import { number, options, signature } from '../options/index.ts';
 import { rate, shape, tensor } from './args.ts';
@@ -42,6 +44,7 @@ export const DROPOUT: OpDef<DropoutAttrs> = {
       (y as RefArray)[e] = value * (kept ? scale(rate) : 0);
     });
   },
+  samplesOf: { lies: byElement },
   samples: () => [
     { ins: [f32(1)], attrs: { rate: 0.5, key: 0 } },
     { ins: [f32(3, 0)], attrs: { rate: 0.5, key: 0 } },
@@ -114,6 +117,7 @@ export const NOISE: OpDef<NoiseAttrs> = {
       (y as RefArray)[e] = value + Math.fround(std) * normal(words[(e >>> 4) & 3]!);
     });
   },
+  samplesOf: { lies: byElement },
   samples: () => [
     { ins: [f32(1)], attrs: { std: 1, key: 0 } },
     { ins: [f32(3, 0)], attrs: { std: 1, key: 0 } },
@@ -146,6 +150,7 @@ export const UNIFORM: OpDef<{ readonly key: number }> = {
     philox4x32(words, 0, attempt >>> 0, tag, key, ...philoxKey(seed));
     out![0] = ((words[0]! >>> 5) * 2 ** 26 + (words[1]! >>> 6)) / 2 ** 53;
   },
+  samplesOf: { lies: () => [null] },
   samples: () => [
     { ins: [], attrs: { key: 0 }, noGradient: true },
     { ins: [], attrs: { key: 77 }, noGradient: true },
@@ -179,6 +184,7 @@ export const RANDOM: OpDef<RandomAttrs> = {
       y![e] = isNormal ? normal(word) : (word >>> 8) / 2 ** 24;
     }
   },
+  samplesOf: { lies: () => [null] },
   samples: () =>
     [[1], [3, 0], [5, 77], [9001]].flatMap((shape, i) =>
       [false, true].map((normal) => ({ ins: [], attrs: { shape, key: 7 * i, normal }, noGradient: true, tolerance: 6e-6 })),

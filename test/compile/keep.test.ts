@@ -1,7 +1,7 @@
 // keep.test.ts: what the backward pass reads of the forward pass, kept as bf16: gradients against plain loops that round the same, the forward pass untouched,
 // the same bits on any team, memory that is free meanwhile.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { checkpoint } from '../../lib/ir/recompute.ts';

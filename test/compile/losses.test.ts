@@ -2,7 +2,7 @@
 // the bits of what they are made of, whatever stands between; and PyTorch's values (golden/models/head.json, made by make_head.py).
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import type { Program } from '../../lib/compile/program.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';

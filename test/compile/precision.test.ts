@@ -1,6 +1,6 @@
 // precision.test.ts: a graph's precision is that of the products that are added while it stands, and of what their gradients are made of.
 import { expect, it } from 'vitest';
-import { backward } from '../../lib/autodiff.ts';
+import { backward } from '../../lib/autodiff/grad.ts';
 import { Graph } from '../../lib/ir/graph.ts';
 import { f32, f64 } from '../../lib/ir/op.ts';
 import { cast, mul } from '../../lib/ops/elementwise/elementwise.ts';

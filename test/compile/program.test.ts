@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { printProgram } from '../../lib/compile/print.ts';
 import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts';

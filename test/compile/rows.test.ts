@@ -1,7 +1,7 @@
 // rows.test.ts: the gradient of a table of which few rows were read stays rows; what comes out is, bit for bit, what a dense one gives.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import * as clip from '../../lib/clip/index.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { Graph, inSection, type State, type Tensor } from '../../lib/ir/graph.ts';

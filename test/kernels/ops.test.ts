@@ -1,6 +1,6 @@
 // ops.test.ts: every op, enumerated: kernel against ref on each ISA and team size, gradient against finite differences in f64.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

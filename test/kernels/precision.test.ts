@@ -2,7 +2,7 @@
 // 0 are normalized as precisely as those around it; what saturates gives no denormals, forward or backward.
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type Data, type OpDef, type RefArray, type Sample, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

@@ -1,6 +1,6 @@
 // second.test.ts: gradients of gradients, of every op that has a gradient: against differences of the first gradient in f64, and compiled against both.
 import { describe, expect, it } from 'vitest';
-import { backward, grad } from '../../lib/autodiff.ts';
+import { backward, grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type OpDef, type RefArray, type Sample, sizeOf, typeName } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

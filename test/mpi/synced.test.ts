@@ -1,7 +1,7 @@
 // synced.test.ts: batch norm by the statistics of a whole step, cut into micro-batches as it may be: a training is that of plain batch norm on batches of all
 // the rows. The processes of a group are one here, with all parts of a batch: of several, group.test.ts compares the bits.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { clip, loss, nn, OptionError, ops, optim, type Tensor, Trainer } from '../../lib/index.ts';
 import { Group } from '../../lib/mpi/group.ts';
 import { thrown } from '../kit.ts';

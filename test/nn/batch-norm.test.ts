@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { prepare } from '../../lib/compile/compile.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { readSafetensors } from '../../lib/io/arrays/safetensors.ts';

@@ -1,7 +1,7 @@
 // checkpointed.test.ts: what a backward pass computes again has the bits of what is kept, layer by layer, and less is kept; gradients of gradients,
 // and gradients that a checkpointed part takes itself.
 import { expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import type { Program } from '../../lib/compile/program.ts';
 import { GraphError, OptionError } from '../../lib/errors.ts';

@@ -1,6 +1,6 @@
 // loss-kit.ts: runs a loss with its gradients, by the ops' refs in f64 and by kernels.
 import { expect } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { DType } from '../../lib/ir/op.ts';
 import * as loss from '../../lib/nn/loss/index.ts';

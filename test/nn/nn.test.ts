@@ -1,7 +1,7 @@
 // nn.test.ts: layers and losses, traced and run by the ops' refs in f64, against PyTorch in f64 (golden/nn/nn.json, made by make_nn.py).
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type State, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../../lib/ir/op.ts';

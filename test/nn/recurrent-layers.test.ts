@@ -1,6 +1,6 @@
 // recurrent-layers.test.ts: RNN, LSTM and GRU as layers against PyTorch: names, outputs, final states and gradients.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { RefArray } from '../../lib/ir/op.ts';

@@ -2,7 +2,7 @@
 // and running statistics (golden/parity/torch-modules.json, made by make_torch_modules.py); of what has none the reason why.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type State, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../../lib/ir/op.ts';
 import * as nn from '../../lib/nn/index.ts';

@@ -2,7 +2,7 @@
 // made by make_transformer.py); positions against their formulas.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, type RefArray, sizeOf } from '../../lib/ir/op.ts';
 import * as nn from '../../lib/nn/index.ts';

@@ -1,7 +1,7 @@
 // conv.test.ts: convolutions against PyTorch in f64 (golden/nn/conv.json, made by make_conv.py), their fused forms, and what they refuse.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { defaultLayout } from '../../lib/compile/layout.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';

@@ -1,6 +1,6 @@
 // drawn.test.ts: random numbers in a graph: their law, that counters alone decide, in training and in prediction; and where gradients stop.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { prepare } from '../../lib/compile/compile.ts';
 import { loss, nn, optim, Trainer } from '../../lib/index.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';

@@ -1,7 +1,7 @@
 // einsum.test.ts: sums of products by letters against plain loops, drawn at random; what is refused; and norms and deviations of 0.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { f32 } from '../../lib/ir/op.ts';
 import * as ops from '../../lib/ops/index.ts';

@@ -1,6 +1,6 @@
 // elementwise.test.ts: gradients where finite differences say nothing: kinks, ties, bounds, zeros, as PyTorch 2.13 gives them.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import type { RefArray } from '../../lib/ir/op.ts';
 import * as ops from '../../lib/ops/index.ts';

@@ -1,7 +1,7 @@
 // gated.test.ts: RNN, LSTM and GRU as ops: gradients against finite differences, bits across teams and ISAs where threads share
 // columns, in place, and lengths out of range.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Node, type Tensor } from '../../lib/ir/graph.ts';
 import { type Data, f32, type RefArray, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

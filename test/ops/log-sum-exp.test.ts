@@ -1,7 +1,7 @@
 // log-sum-exp.test.ts: values and gradients as PyTorch's, in f32 and f64; and no function of `ops` that gives numbers where tensors are meant.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { addon } from '../../lib/native/addon.ts';

@@ -1,7 +1,7 @@
 // matmul.test.ts: products against exact fma chains, bit for bit, in every layout, on every ISA and team; what is fused into them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { f32, type Precision, type TensorType } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

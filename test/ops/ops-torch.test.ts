@@ -1,7 +1,7 @@
 // ops-torch.test.ts: every op of `ops` against PyTorch: values, gradients and their gradients, by the refs in f64 and the kernels of every ISA.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../../lib/ir/op.ts';
 import { addon } from '../../lib/native/addon.ts';

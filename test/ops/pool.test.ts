@@ -1,7 +1,7 @@
 // pool.test.ts: pooling against PyTorch in f64 (golden/nn/pool.json, made by make_pool.py), and what its layers refuse.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';
 import { type RefArray, sizeOf } from '../../lib/ir/op.ts';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { DTypeError, OptionError, ShapeError } from '../../lib/errors.ts';
 import { Graph, type Tensor } from '../../lib/ir/graph.ts';

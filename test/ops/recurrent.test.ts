@@ -1,6 +1,6 @@
 // recurrent.test.ts: the RNN against a plain loop in f64, its bits across teams, ISAs and batches, and both ways to its gradient.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { ShapeError } from '../../lib/errors.ts';
 import { Graph, type Node, type Tensor } from '../../lib/ir/graph.ts';
 import type { RefArray } from '../../lib/ir/op.ts';

@@ -1,6 +1,6 @@
 // reduce.test.ts: accuracy of long sums, bits that depend on neither team nor ISA, NaN, ties, and several runs of axes.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { ShapeError } from '../../lib/errors.ts';
 import { Graph, type Node, type Tensor } from '../../lib/ir/graph.ts';
 import { type DType, sizeOf } from '../../lib/ir/op.ts';

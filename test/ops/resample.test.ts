@@ -1,7 +1,7 @@
 // resample.test.ts: padding and upsampling against PyTorch in f64 (golden/nn/resample.json, made by make_resample.py), and what they refuse.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { OptionError } from '../../lib/errors.ts';
 import { Graph, type Tensor, type TensorLike } from '../../lib/ir/graph.ts';
 import { sizeOf } from '../../lib/ir/op.ts';

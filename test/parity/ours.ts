@@ -1,5 +1,5 @@
 // ours.ts: a case run by the add-on: outputs and gradients of each step, and the buffers after the last.
-import { grad } from '../../lib/autodiff.ts';
+import { grad } from '../../lib/autodiff/grad.ts';
 import { compile } from '../../lib/compile/compile.ts';
 import { defaultLayout } from '../../lib/compile/layout.ts';
 import type { Program } from '../../lib/compile/program.ts';

@@ -1,8 +1,10 @@
 // compounds.ts: activations that are several operations of maps.ts, each a record with a gradient of its own, which reads x and nothing else of the
 // forward pass. The compiler puts the operations in their place (compile/expand.ts), so that they fuse as any other.
+
 import { CONSTANT, type Node, type Tensor } from '../../ir/graph.ts';
 import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, type OpDef, type Sample, type TensorType } from '../../ir/op.ts';
+import { byElement } from '../../ir/samples.ts';
 import { chainOp, floatDtype, type MapArg, type MapStep } from './chain.ts';
 import * as e from './elementwise.ts';
 import { apply, rowOf } from './maps.ts';
@@ -166,6 +168,7 @@ function recordOf<A>(name: string, { arity, steps, vjp, tried }: Compound<A>): O
       for (const { map, args } of steps(node.attrs)) values.push(ONNX_MAPS[map]!(b, args.map(read), dtype));
       return [values.at(-1)!];
     },
+    samplesOf: { lies: byElement },
     samples: () =>
       tried.flatMap((attrs): Sample<A>[] => [
         ...SHAPES[arity].map((shapes) => ({ ins: shapes.map((shape) => f32(...shape)), attrs })),

@@ -1,9 +1,11 @@
 // map.ts: the ops beside those of maps.ts that the kernels `map` and `scalars` compute: chains of elementwise operations, which the compiler
 // makes (fuse.ts, fuse-scalars.ts), and conversions. Kernels: map.h, scalars.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Tensor } from '../../ir/graph.ts';
 import { type DType, f64, type OpDef, type RefArray } from '../../ir/op.ts';
 import { chainOp, MAP_LIMITS, type MapArg, type MapAttrs, type MapStep } from './chain.ts';
+import { mapSamples } from './map-samples.ts';
 import { rowOf } from './maps.ts';
 
 /** A fused chain, made by the compiler; never differentiated. */
@@ -56,6 +58,7 @@ export const CAST: OpDef<CastAttrs> = {
     const range = to === 'u8' && from !== 'u8' ? [0, 255] : to === 'i32' && from === 'f64' ? [-(2 ** 31), 2 ** 31 - 1] : null;
     return [b.cast(range ? b.node('Clip', [x, ...range.map((end) => b.scalar(from, end))]) : x, from, to)];
   },
+  samplesOf: mapSamples('cast'),
   samples: () => [
     { ins: [{ dtype: 'f32', shape: [3, 11] }], attrs: { dtype: 'f64' } },
     { ins: [{ dtype: 'f64', shape: [1037] }], attrs: { dtype: 'f32' } },

@@ -1,12 +1,14 @@
 // maps.ts: THE table of elementwise operations of the `map` kernel: what each computes, its gradient, how it is tested. Its twin is
 // binding/kernels/elementwise/maps.inc; test/ops/map.test.ts compares the two. Adding one: a row here, an entry there, and for
 // users a function in elementwise.ts or activation.ts.
+
 import { GraphError } from '../../errors.ts';
 import { CONSTANT, type Tensor } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type Sample, type TensorType } from '../../ir/op.ts';
 import { cos, erf, erfc, exp, log, log1p, pow, sin, tanh } from '../../math/index.ts';
 import { type Operand, tensors } from '../args.ts';
 import { chainOp, floatDtype, type MapAttrs } from './chain.ts';
+import { mapSamples } from './map-samples.ts';
 import { ONNX_MAPS } from './maps-onnx.ts';
 
 export interface MapRow {
@@ -394,6 +396,7 @@ function recordOf(map: string, row: MapRow): OpDef<NoAttrs> {
         ),
       ],
     }),
+    samplesOf: mapSamples(map),
     samples: () => samplesOf(row),
   };
 }

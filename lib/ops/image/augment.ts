@@ -1,8 +1,10 @@
 // augment.ts: images moved, mirrored, and with a square blanked out, at random, in training only. Kernel: augment.h.
+
 import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { DTYPE_BYTES, type OpDef, type RefArray, type TensorType, typeName } from '../../ir/op.ts';
 import { PHILOX_TAG, philox4x32, philoxKey } from '../../ir/philox.ts';
+import { byItem } from '../../ir/samples.ts';
 import { choice, number, options, Place, whole } from '../../options/index.ts';
 import { moved } from '../shape/axes.ts';
 
@@ -90,6 +92,7 @@ export const AUGMENT: OpDef<AugmentAttrs> = {
       }
     }
   },
+  samplesOf: { lies: byItem },
   samples() {
     const none = {
       shift: 0,

@@ -1,7 +1,9 @@
 // avg-pool.ts: average and adaptive average pooling and their gradient. Kernels: pool.h.
+
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { bool, either, type Field, list, nullable, type OptionsField, options, signature, whole } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { mean } from '../reduce/reduce.ts';
@@ -76,6 +78,7 @@ export const AVG_POOL: OpDef<AvgPoolAttrs> = {
       (y as RefArray)[i] = s / (divisors[i] as number);
     });
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis >= node.out.shape.length - 2) },
   samples: () => CASES.map(([shape, attrs]) => ({ ins: [f32(...shape)], attrs })),
 };
 
@@ -94,6 +97,7 @@ export const AVG_POOL_GRAD: OpDef<AvgPoolGradAttrs> = {
       out[to] = (out[to] as number) + ((dy as RefArray)[at] as number) / divisor;
     });
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis >= node.out.shape.length - 2) },
   samples: () =>
     CASES.map(([shape, attrs]) => ({
       ins: [f32(...shape.slice(0, -2), attrs.rows.length, attrs.columns.length)],

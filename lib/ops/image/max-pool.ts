@@ -1,7 +1,9 @@
 // max-pool.ts: max pooling and its gradient. Kernels: pool.h.
+
 import { OptionError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { bool, type OptionsField, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 import { add, cast, div, floor, mul, notEqual, sub, where } from '../elementwise/elementwise.ts';
@@ -104,6 +106,7 @@ export const MAX_POOL: OpDef<MaxPoolAttrs> = {
       });
     }
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis >= node.out.shape.length - 2) },
   samples: () =>
     CASES.map(({ shape, attrs, values }) => ({
       ins: [f32(...shape)],
@@ -167,6 +170,7 @@ export const MAX_POOL_GRAD: OpDef<MaxPoolGradAttrs> = {
       });
     }
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis >= node.out.shape.length - 2) },
   samples: () =>
     CASES.map(({ shape, attrs }): Sample<MaxPoolGradAttrs> => {
       const size = shape.slice(-2) as unknown as Pair;

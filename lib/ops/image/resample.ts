@@ -1,9 +1,11 @@
 // resample.ts: each element along an axis of y is one of x, or lies between two: upsampling, padding by reflection, repetition or round
 // the circle. Kernels: resample.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { moved, resolveAxis, span } from '../shape/axes.ts';
 
 /** y = (1 - weight) x[first] + weight x[second]; weight in [0, 1]. */
@@ -94,6 +96,7 @@ export const RESAMPLE: OpDef<ResampleAttrs> = {
       (y as RefArray)[to] = weight === 0 ? x![a]! : (1 - weight) * x![a]! + weight * x![b]!;
     });
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () => CASES.map(({ shape, ...attrs }) => ({ ins: [f32(...shape)], attrs })),
 };
 
@@ -111,6 +114,7 @@ export const RESAMPLE_GRAD: OpDef<ResampleGradAttrs> = {
       if (weight !== 0) out[b] = out[b]! + weight * dy![from]!;
     });
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () =>
     CASES.map(({ shape, axis, taps }) => ({
       ins: [withAxis(f32(...shape), axis, taps.length)],

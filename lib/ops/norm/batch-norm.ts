@@ -1,8 +1,10 @@
 // batch-norm.ts: batch norm by the statistics of the batch, forward and backward. Kernels: batch_norm.h.
+
 import { DTypeError, GraphError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
+import { mixes } from '../../ir/samples.ts';
 import { squareOf } from '../../math/index.ts';
 import { nullable, options, signature } from '../../options/index.ts';
 import { eps, tensor } from '../args.ts';
@@ -117,6 +119,11 @@ export const BATCH_NORM: OpDef<BatchNormAttrs> = {
       }
     }
   },
+  samplesOf: {
+    lies(node) {
+      throw mixes(node as Node, 'take nn.GroupNorm in its place');
+    },
+  },
   samples: () => [
     ...SHAPES.flatMap((shape) => [true, false].map((affine) => sample(shape, { affine, sum: false, relu: false }))),
     { ...sample([6, 3, 4, 5], { affine: true, sum: true, relu: true }), noGradient: true },
@@ -182,6 +189,11 @@ export const BATCH_NORM_GRAD: OpDef<BatchNormGradAttrs> = {
       (dweight as RefArray)[c] = product;
       (dbias as RefArray)[c] = sum;
     }
+  },
+  samplesOf: {
+    lies(node) {
+      throw mixes(node as Node, 'take nn.GroupNorm in its place');
+    },
   },
   samples: () => [
     ...SHAPES.flatMap((shape) => [true, false].map((affine) => gradSample(shape, { affine, mask: 'all' }))),

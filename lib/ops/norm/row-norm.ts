@@ -1,12 +1,17 @@
 // row-norm.ts: layer norm and RMS norm over the last dimensions, forward and backward. Kernels: row_norm.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, type Sample, sameShape, type TensorType, typeName } from '../../ir/op.ts';
+import { besides, isRows, type Lies, mixes, type SampleRules } from '../../ir/samples.ts';
 import { squareOf } from '../../math/index.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { eps, optionalTensor, tensor } from '../args.ts';
+import { mul } from '../elementwise/elementwise.ts';
+import { sum } from '../reduce/reduce.ts';
 import { moved, span } from '../shape/axes.ts';
+import { apart } from '../summands.ts';
 import { normGradVjp } from './norm-grad.ts';
 
 export interface RowNormAttrs {
@@ -51,6 +56,41 @@ function checkRow(op: string, x: TensorType, { dims }: RowNormAttrs): readonly n
   return x.shape.slice(x.shape.length - dims);
 }
 
+/** Rows of samples, and their statistics; weight and bias are the same for all. */
+function rowSamples(node: Node<RowNormAttrs>, ins: readonly Lies[]): readonly Lies[] {
+  const { dims } = node.attrs;
+  const [x, ...line] = ins;
+  if (line.some((lies) => lies !== null)) throw mixes(node as Node);
+  const rank = node.ins[0]!.shape.length;
+  const [lies = null] = besides(node as Node, [x ?? null], (axis) => axis >= rank - dims);
+  if (!isRows(lies)) return [null, null];
+  // Statistics are in the order of rows.
+  if (span(node.ins[0]!.shape, 0, lies.axis) !== 1) throw mixes(node as Node);
+  const behind = span(node.ins[0]!.shape, lies.axis + 1, rank - dims);
+  return [lies, { axis: 0, each: lies.each * behind }];
+}
+
+/** What weight and bias get of each sample. @param op the norm, which is computed without them once more */
+function gradSamples(op: () => OpDef<RowNormAttrs>): SampleRules<RowNormAttrs> {
+  return {
+    lies(node, [x = null, , dy = null]) {
+      const [lies] = besides(node as Node, [x, dy], (axis) => axis >= node.ins[0]!.shape.length - node.attrs.dims);
+      return node.outs.map((_, i) => (i === 0 || !isRows(lies) ? (lies ?? null) : 'sum'));
+    },
+    summands(node, i, of) {
+      const [x, , dy] = node.ins as [Tensor, Tensor, Tensor];
+      const { dims, eps, weight } = node.attrs;
+      const lies = [of.lies(dy), of.lies(x)].find(isRows)!;
+      const normed = (): Tensor => x.graph.add(op(), [x], { dims, eps, weight: false, bias: false }).outs[0]!;
+      const each = weight && i === 1 ? mul(dy, normed()) : dy;
+      const own = apart(each, lies, of.count);
+      const rows = own.shape.map((_, k) => k).slice(1, own.shape.length - dims);
+      return sum(own, { axes: rows });
+    },
+    weighs: 2,
+  };
+}
+
 function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAttrs>): OpDef<RowNormAttrs> {
   return {
     name,
@@ -88,6 +128,7 @@ function normOp(name: string, centered: boolean, gradient: () => OpDef<RowNormAt
         });
       }
     },
+    samplesOf: { lies: rowSamples },
     samples: () => SHAPES.map(([shape, attrs]) => sample(shape, attrs, centered)),
   };
 }
@@ -168,6 +209,7 @@ function normGradOp(name: string, centered: boolean): OpDef<RowNormAttrs> {
         });
       }
     },
+    samplesOf: gradSamples(() => (centered ? LAYER_NORM : RMS_NORM)),
     samples: () =>
       SHAPES.map(([shape, attrs]): Sample<RowNormAttrs> => {
         const x = f32(...shape);

@@ -1,6 +1,8 @@
 // synced-norm.ts: batch norm by the statistics of all rows of a step, over its micro-batches and processes. Made of other ops, but for its gradient.
-import type { Tensor } from '../../ir/graph.ts';
+
+import type { Node, Tensor } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type RefArray, sizeOf } from '../../ir/op.ts';
+import { mixes } from '../../ir/samples.ts';
 import { add, cast, div, maximum, mul, rsqrt, square, sub } from '../elementwise/elementwise.ts';
 import { sum } from '../reduce/reduce.ts';
 import { reshape } from '../shape/shape.ts';
@@ -48,6 +50,11 @@ export const SYNCED_NORM: OpDef<SyncedNormAttrs> = {
   },
   cost: () => ({ flops: 0, bytes: 0 }),
   ref: ([y], [given]) => (y as RefArray).set(given as RefArray),
+  samplesOf: {
+    lies(node) {
+      throw mixes(node as Node, 'take nn.GroupNorm in its place');
+    },
+  },
   samples: () => [
     { ins: [f32(3, 5), f32(3, 5), f64(5), f64(5), f64()], attrs: { eps: 1e-5, affine: false }, noGradient: true },
     {

@@ -1,7 +1,9 @@
 // attention.ts: scaled dot-product attention as one op, forward and backward. Kernels: attention.h.
+
 import { OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { type Cost, f32, type OpDef, type Sample, sameShape, type TensorType, u8 } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { bool, number, options, signature, type ValuesOf, whole } from '../../options/index.ts';
 import { optionalTensor, rate, tensor } from '../args.ts';
 import { moved } from '../shape/axes.ts';
@@ -68,6 +70,7 @@ export const ATTENTION: OpDef<AttentionAttrs> = {
   lower: (node) => lowered(node, tensorsOf(node), ({ q, k, v, o }) => [q, k, v, o]),
   cost: (node) => work(node, tensorsOf(node), 2),
   ref: (outs, ins, node, context) => attentionRef(outs, ins, node, tensorsOf(node), context),
+  samplesOf: { lies: byItem },
   samples: () => CASES.map((c) => sample(c)),
 };
 
@@ -93,6 +96,7 @@ export const ATTENTION_GRAD: OpDef<AttentionAttrs> = {
   },
   cost: (node) => work(node, gradTensors(node), 5),
   ref: (outs, ins, node, context) => attentionGradRef(outs, ins, node, gradTensors(node), context),
+  samplesOf: { lies: byItem },
   samples: () => CASES.map((c) => gradSample(c)),
 };
 

@@ -1,13 +1,16 @@
 // conv.ts: convolution of images and of volumes and its gradients, the records. Kernels: conv.h, conv_weight.h. Public functions: convolve.ts.
+
 import { GraphError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor } from '../../ir/graph.ts';
 import type { OnnxAttributes } from '../../ir/onnx.ts';
 import { bytesOf, type Cost, type OpDef, type RefArray, type TensorType } from '../../ir/op.ts';
+import { byItem, isRows, type Lies, mixes, type SampleRules } from '../../ir/samples.ts';
 import { toBf16 } from '../../math/bf16.ts';
 import { add } from '../elementwise/elementwise.ts';
 import { expectLine, LEAST_PLANE, lineInputs, normalizedRef, planeSumsRef, planeSumsType } from '../norm/normalize.ts';
 import { sum } from '../reduce/reduce.ts';
-import { broadcastTo, reshape } from '../shape/shape.ts';
+import { broadcastTo, reshape, transpose } from '../shape/shape.ts';
+import { apart } from '../summands.ts';
 import type { ConvAttrs, ConvGradInputAttrs, ConvGradWeightAttrs } from './conv-attrs.ts';
 import {
   checkBias,
@@ -62,6 +65,40 @@ function unfused(op: string, attrs: ConvAttrs): void {
 /** A batch norm takes part in convolutions of images alone. */
 function expectImages(op: string, dims: number, { stats, norm }: ConvAttrs): void {
   if (dims !== 2 && (stats || norm)) throw new GraphError(`${op}: the form fused with a batch norm is of images`);
+}
+
+/** Images know nothing of each other; a weight is the same for all. */
+function convSamples(node: Node<ConvAttrs>, ins: readonly Lies[], count: number): readonly Lies[] {
+  if (ins[1] !== null) throw mixes(node as Node);
+  return byItem(node as Node, ins, count);
+}
+
+/** The images of each sample become groups of channels of one image, whose weights are the samples'. */
+function weightSamples(op: () => OpDef<ConvGradWeightAttrs>): SampleRules<ConvGradWeightAttrs> {
+  return {
+    lies(node, ins) {
+      const found = ins.filter(isRows);
+      if (ins.includes('sum') || found.some(({ axis }) => axis !== 0)) throw mixes(node as Node);
+      return node.outs.map(() => (found.length > 0 ? 'sum' : null));
+    },
+    summands(node, i, of) {
+      const [x, dy] = node.ins as [Tensor, Tensor];
+      const { attrs } = node;
+      const each = x.shape[0]! / of.count;
+      const side = (t: Tensor): Tensor => apart(t, { axis: 0, each }, of.count);
+      if (i === 1) return sum(side(dy), { axes: dy.shape.map((_, k) => k + 1).filter((k) => k !== 2) });
+      const channels = (t: Tensor): Tensor => {
+        const own = side(t);
+        const rest = own.shape.slice(3);
+        const inFront = transpose(own, { axes: [1, 0, ...own.shape.map((_, k) => k).slice(2)] });
+        return reshape(inFront, [each, of.count * t.shape[1]!, ...rest]);
+      };
+      const grouped = { ...attrs, groups: of.count * attrs.groups, bias: false };
+      const [dw] = dy.graph.add(op(), [channels(x), channels(dy)], grouped).outs;
+      return reshape(dw!, [of.count, ...node.outs[0]!.shape]);
+    },
+    weighs: 1,
+  };
 }
 
 /** The three ops over so many dimensions. */
@@ -127,6 +164,7 @@ function convolutions(name: string, dims: 2 | 3): Convolutions {
       finishRef(ya, bias, node.attrs.act, volume(s.y), s.co * node.attrs.groups);
       if (sums) planeSumsRef(sums, ya, s.co * node.attrs.groups, volume(s.y));
     },
+    samplesOf: { lies: convSamples },
     samples: () => [
       ...geometries(forward.infer, dims).map((g) => ({
         ...g.rest,
@@ -201,6 +239,7 @@ function convolutions(name: string, dims: 2 | 3): Convolutions {
       });
       finishRef(xa, bias, node.attrs.act, volume(s.x), s.ci * node.attrs.groups);
     },
+    samplesOf: { lies: convSamples },
     samples: () =>
       geometries(forward.infer, dims).map(({ rest, y, w, x, act, ...g }, i) => {
         const bias: TensorType[] = i % 2 ? [{ dtype: 'f32', shape: [x.shape[1]!] }] : [];
@@ -257,6 +296,7 @@ function convolutions(name: string, dims: 2 | 3): Convolutions {
         }
       }
     },
+    samplesOf: weightSamples(() => gradWeight),
     samples: () => [
       ...geometries(forward.infer, dims).map(({ rest, x, y, attrs, w }, i) => ({
         ...rest,

@@ -1,6 +1,7 @@
 // matmul.ts: matrix products, plain and batched, in any transposition. Kernel: gemm.h.
+
 import { DTypeError, GraphError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxValue } from '../../ir/onnx.ts';
 import {
   bytesOf,
@@ -15,11 +16,16 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { isRows, type Lies, mixes, type Rows, type SampleRules, type Samples } from '../../ir/samples.ts';
 import { toBf16 } from '../../math/bf16.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
+import { mul } from '../elementwise/elementwise.ts';
 import { ENDS, rowOf, SLOPED } from '../elementwise/maps.ts';
-import { reshape } from '../shape/shape.ts';
+import { rowSquares } from '../gradient/row-squares.ts';
+import { sum } from '../reduce/reduce.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+import { apart } from '../summands.ts';
 
 export interface MatmulAttrs {
   readonly transA?: boolean;
@@ -108,6 +114,71 @@ function extras<T>(ins: readonly T[], { last }: MatmulAttrs): { bias: T | undefi
   return last ? { bias: second && first, other: second ?? first } : { bias: first, other: undefined };
 }
 
+/** The axes that a product has of its operands: the own one of each, and the one that is summed over. */
+function axesOf({
+  ins: [a, b],
+  attrs: { transA = false, transB = false },
+}: Node<MatmulAttrs>): Record<'m' | 'ka' | 'kb' | 'n', number> {
+  const [ra, rb] = [a!.shape.length, b!.shape.length];
+  return { m: ra - (transA ? 1 : 2), ka: ra - (transA ? 2 : 1), kb: rb - (transB ? 1 : 2), n: rb - (transB ? 2 : 1) };
+}
+
+const productSamples: SampleRules<MatmulAttrs> = {
+  lies(node, [a = null, b = null]) {
+    const axes = axesOf(node);
+    const rank = node.ins[0]!.shape.length;
+    if (a === 'sum' || b === 'sum') {
+      if (a === null || b === null) return ['sum'];
+      throw mixes(node as Node);
+    }
+    if (a && b && a.each !== b.each) throw mixes(node as Node);
+    // Of a product of what samples have and what all have: where the samples' own axis is.
+    if (a?.axis === axes.m && !b) return [{ ...a, axis: rank - 2 }];
+    if (b?.axis === axes.n && !a) return [{ ...b, axis: rank - 1 }];
+    if ((!a || a.axis === axes.ka) && (!b || b.axis === axes.kb)) {
+      if (a || b) return rank === 2 ? ['sum'] : overLead(node);
+      return [null];
+    }
+    const lead = a ?? b!;
+    if (lead.axis < rank - 2 && (!a || !b || a.axis === b.axis)) return [lead];
+    throw mixes(node as Node);
+  },
+  summands(node, _, of) {
+    const { graph } = node.outs[0]!;
+    return graph.add(MATMUL, operandsOfSamples(node, of), node.attrs).outs[0]!;
+  },
+  // One outer product of each sample, or, of more, products of all pairs of positions, where these are less work than the summands.
+  sampleNorm(node, _, of) {
+    const { m, n, k } = nodeSizes(node);
+    const each = k / of.count;
+    const { transA = false, transB = false } = node.attrs;
+    const isSum = (t: Tensor): boolean => of.lies(t) === 'sum';
+    if (node.ins.some(isSum) || (each > 1 && each * (m + n) >= m * n)) return null;
+    const [a, b] = operandsOfSamples(node, of);
+    if (each === 1) return mul(rowSquares(a), rowSquares(b));
+    const pairs = (t: Tensor, positionsLast: boolean): Tensor => matmul(t, t, { transA: positionsLast, transB: !positionsLast });
+    return sum(mul(pairs(a, !transA), pairs(b, transB)), { axes: [1, 2], dtype: 'f64' });
+  },
+  weighs: 0,
+};
+
+function overLead(node: Node<MatmulAttrs>): never {
+  throw mixes(node as Node);
+}
+
+/** Both operands with the samples in front. */
+function operandsOfSamples(node: Node<MatmulAttrs>, of: Samples): [Tensor, Tensor] {
+  const [a, b] = node.ins as [Tensor, Tensor];
+  const lies: readonly Lies[] = [of.lies(a), of.lies(b)];
+  const rows = lies.find(isRows);
+  const { ka, kb } = axesOf(node);
+  const own = (t: Tensor, i: 0 | 1): Tensor => {
+    if (rows) return apart(t, { axis: [ka, kb][i]!, each: rows.each } satisfies Rows, of.count);
+    return lies[i] === 'sum' ? of.summands(t) : broadcastTo(t, [of.count, ...t.shape]);
+  };
+  return [own(a, 0), own(b, 1)];
+}
+
 export const MATMUL: OpDef<MatmulAttrs> = {
   name: 'matmul',
   multiplies: true,
@@ -186,6 +257,7 @@ export const MATMUL: OpDef<MatmulAttrs> = {
     }
     if (stats) tileSums(more.at(-1)!, ya, m, n);
   },
+  samplesOf: productSamples,
   samples: () => [
     sample([3, 5], [5, 2]),
     sample([1, 1], [1, 1]),

@@ -1,8 +1,10 @@
 // rotary.ts: rotary positions. Kernel: rotary.h.
+
 import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { type OnnxBuilder, type OnnxValue, type Size, times } from '../../ir/onnx.ts';
 import { type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { cos, pow, sin } from '../../math/index.ts';
 import { bool, number, options, signature, whole } from '../../options/index.ts';
 import { tensor } from '../args.ts';
@@ -83,6 +85,7 @@ export const ROTARY: OpDef<RotaryAttrs> = {
     }
   },
   // The table gets no gradient, so differences would disagree; rotary.test.ts looks at that of x.
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis >= node.out.shape.length - 2) },
   samples: () =>
     (
       [

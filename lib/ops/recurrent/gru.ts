@@ -1,7 +1,9 @@
 // gru.ts: the GRU over time as one op, forward and backward. Kernels: gru.h.
+
 import { GraphError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, type TensorType } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { squareOf, tanh } from '../../math/index.ts';
 import { options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
@@ -93,6 +95,7 @@ export const GRU: OpDef<RecurrentAttrs> = {
       (last as RefArray).set(h, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => SAMPLE_SHAPES.map(sample),
 };
 
@@ -173,6 +176,7 @@ export const GRU_GRAD: OpDef<GRUGradAttrs> = {
       (dh0 as RefArray).set(dh, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => SAMPLE_SHAPES.map((s, i) => gradSample(s, { ...s.attrs, states: i % 3 !== 1, last: i % 3 !== 2 })),
 };
 

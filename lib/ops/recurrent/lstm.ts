@@ -1,7 +1,9 @@
 // lstm.ts: the LSTM over time as one op, forward and backward. Kernels: lstm.h.
+
 import { GraphError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, type TensorType } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { squareOf, tanh } from '../../math/index.ts';
 import { options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
@@ -94,6 +96,7 @@ export const LSTM: OpDef<RecurrentAttrs> = {
       (lastCell as RefArray).set(c, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => SAMPLE_SHAPES.map(sample),
 };
 
@@ -195,6 +198,7 @@ export const LSTM_GRAD: OpDef<LSTMGradAttrs> = {
       (dc0 as RefArray).set(dc, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () =>
     SAMPLE_SHAPES.map((s, i) =>
       gradSample(s, { ...s.attrs, states: i % 3 !== 1, last: i % 3 !== 2, cell: i % 2 === 0 || i % 3 === 1 }),

@@ -1,6 +1,8 @@
 // rnn.ts: the RNN with tanh or relu over time as one op, forward and backward. Kernels: rnn.h.
+
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, type OpDef, type RefArray, type Sample, type TensorType } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { tanh } from '../../math/index.ts';
 import { choice, type Field, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
@@ -83,6 +85,7 @@ export const RNN: OpDef<RNNAttrs> = {
       (last as RefArray).set(h, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => [...SAMPLE_SHAPES.map((s) => sample(s, 'tanh')), ...SAMPLE_SHAPES.slice(1, 5).map((s) => sample(s, 'relu'))],
 };
 
@@ -151,6 +154,7 @@ export const RNN_GRAD: OpDef<RNNGradAttrs> = {
       (dh0 as RefArray).set(dh, b * hidden);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () =>
     SAMPLE_SHAPES.flatMap((s, i) => [
       gradSample(s, { ...s.attrs, nonlinearity: i % 2 ? 'relu' : 'tanh', states: i % 3 !== 1, last: i % 3 !== 2 }),

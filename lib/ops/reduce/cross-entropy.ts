@@ -1,5 +1,6 @@
 // cross-entropy.ts: losses on integer labels: softmaxCrossEntropy, nll and their gradients, with class weights and a label that is ignored.
 // Kernels: softmax.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { exp } from '../../math/index.ts';
 import { add, cast, mul, notEqual } from '../elementwise/elementwise.ts';
 import { asIndices, expectIndices } from '../rows/indices.ts';
@@ -110,6 +112,7 @@ export const SOFTMAX_CROSS_ENTROPY: OpDef<CrossEntropyAttrs> = {
       if (weights) weights[r] = w;
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => [
     sample(5, 10, 'u8', { smoothing: 0, ignored: null }),
     sample(33, 65, 'i32', { smoothing: 0, ignored: null }),
@@ -162,6 +165,7 @@ export const SOFTMAX_CROSS_ENTROPY_GRAD: OpDef<CrossEntropyAttrs> = {
       });
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => [
     gradSample(5, 10, { smoothing: 0, ignored: null }),
     gradSample(3, 65, { smoothing: 0.25, ignored: null }),
@@ -212,6 +216,7 @@ export const NLL: OpDef<LabelAttrs> = {
       weights![r] = w;
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => [
     sample(5, 10, 'u8', { ignored: null }),
     sample(33, 6, 'i32', { ignored: 4 }),
@@ -240,6 +245,7 @@ export const NLL_GRAD: OpDef<LabelAttrs & { readonly classes: number }> = {
       if (label !== null) dx![r * attrs.classes + label] = -w * dloss![r]!;
     });
   },
+  samplesOf: { lies: byItem },
   samples: () =>
     [
       { rows: 5, classes: 10, ignored: null, weighed: false },

@@ -1,4 +1,5 @@
 // ctc.ts: the loss of labels that no frame is assigned to (connectionist temporal classification), and its gradient. Kernels: ctc.h.
+
 import { DTypeError, IndexError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { byItem } from '../../ir/samples.ts';
 import { exp, log } from '../../math/index.ts';
 import { bool, type Field, type OptionsField, options, signature, whole } from '../../options/index.ts';
 import { optionalTensor, tensor } from '../args.ts';
@@ -143,6 +145,7 @@ export const CTC_LOSS: OpDef<CtcAttrs> = {
       loss![n] = lossOf(forward(row).total, node.attrs);
     });
   },
+  samplesOf: { lies: byItem },
   samples: () => SHAPES.map((shape) => sample(shape)),
 };
 
@@ -182,6 +185,7 @@ export const CTC_LOSS_GRAD: OpDef<CtcAttrs> = {
     });
     dx!.set(gradients);
   },
+  samplesOf: { lies: byItem },
   samples: () =>
     SHAPES.map((shape) => {
       const { ins, fill = [], ...rest } = sample(shape);

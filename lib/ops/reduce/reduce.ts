@@ -1,7 +1,9 @@
 // reduce.ts: sum, mean, max, min and argmax over axes. Kernels: reduce.h. What is made of them: log-sum-exp.ts.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides, isRows, type Rows, type SampleRules } from '../../ir/samples.ts';
 import { squareOf } from '../../math/index.ts';
 import { bool, choice, type OptionsField, options, signature } from '../../options/index.ts';
 import { type AxisOptions, axes, axisOptions, tensor } from '../args.ts';
@@ -10,6 +12,7 @@ import { castTo } from '../elementwise/map.ts';
 import { exact, sumDtype } from '../elementwise/promote.ts';
 import { moved, resolveAxes, resolveAxis, span } from '../shape/axes.ts';
 import { broadcastTo, reshape } from '../shape/shape.ts';
+import { apart } from '../summands.ts';
 
 /** Neighboring axes, ascending. The public functions reduce other sets run by run. */
 export interface ReduceAttrs {
@@ -70,6 +73,49 @@ const keep = (shape: readonly number[], axes: readonly number[]): number[] => sh
 // ---- sum and mean ------------------------------------------------------------------------------------------------
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+/** Rows that are reduced are what a sum over samples is made of; others stay where they are, less far behind. */
+function sumSamples(divisor: (count: number) => number): SampleRules<SumAttrs> {
+  return {
+    lies(node, [lies = null]) {
+      const { axes } = node.attrs;
+      if (!isRows(lies)) return [lies];
+      return [axes.includes(lies.axis) ? 'sum' : withoutAxes(lies, axes)];
+    },
+    summands(node, _, of) {
+      const x = node.ins[0]!;
+      const { axes, dtype } = node.attrs;
+      const lies = of.lies(x);
+      const rows = isRows(lies) ? apart(x, lies, of.count) : of.summands(x);
+      const behind = axes.map((axis) => axis + 1);
+      const n = divisor(layout(x.type, axes).count);
+      const summed = sumAlong(rows, behind, dtype);
+      return n === 1 ? summed : div(summed, n);
+    },
+    weighs: 0,
+  };
+}
+
+/** Over these axes, of which those of one element are no work. */
+function sumAlong(x: Tensor, axes: readonly number[], dtype: 'f32' | 'f64'): Tensor {
+  const real = axes.filter((axis) => x.shape[axis] !== 1);
+  const rest = x.shape.filter((_, i) => !axes.includes(i));
+  return reshape(real.length === 0 ? castTo(x, dtype) : sum(x, { axes: real, dtype }), rest);
+}
+
+const withoutAxes = ({ axis, each }: Rows, axes: readonly number[]): Rows => ({
+  axis: axis - axes.filter((a) => a < axis).length,
+  each,
+});
+
+/** The same of what is no sum. */
+const extremeSamples: SampleRules<ReduceAttrs> = {
+  lies(node, ins) {
+    const { axes } = node.attrs;
+    const [lies] = besides(node as Node, ins, (axis) => axes.includes(axis));
+    return [isRows(lies) ? withoutAxes(lies, axes) : null];
+  },
+};
+
 function sumOp(name: string, operator: 'ReduceSum' | 'ReduceMean', divisor: (count: number) => number): OpDef<SumAttrs> {
   return {
     name,
@@ -114,6 +160,7 @@ function sumOp(name: string, operator: 'ReduceSum' | 'ReduceMean', divisor: (cou
         (squares as RefArray)[block] = ((squares as RefArray)[block] as number) + squareOf((y as RefArray)[i] as number);
       }
     },
+    samplesOf: sumSamples(divisor),
     samples: () => [
       { ins: [f32(37)], attrs: { axes: [0], dtype: 'f32' } },
       { ins: [f32(1)], attrs: { axes: [0], dtype: 'f64' } },
@@ -249,6 +296,7 @@ function extremeOp(
         (y as RefArray)[at] = values.reduce((a, b) => (Number.isNaN(b) || better(b, a) ? b : a));
       });
     },
+    samplesOf: extremeSamples,
     samples: (): Sample<ReduceAttrs>[] => [
       { ins: [f32(37)], attrs: { axes: [0] } },
       { ins: [f32(1)], attrs: { axes: [0] } },
@@ -322,6 +370,11 @@ export const ARGMAX: OpDef<ArgmaxAttrs> = {
       const nan = values.findIndex(Number.isNaN);
       (y as RefArray)[at] = nan >= 0 ? nan : values.indexOf(Math.max(...values));
     });
+  },
+  samplesOf: {
+    lies({ attrs: { axis }, ...node }, ins) {
+      return extremeSamples.lies({ ...node, attrs: { axes: [axis] } } as never, ins, 0);
+    },
   },
   samples: () => [
     ...[

@@ -1,7 +1,9 @@
 // scan.ts: running sums and products along an axis (cumsum, cumprod), and the recurrence that their gradients are made of. Kernels: scan.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, f64, type OpDef, type RefArray, type Sample, sameType, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { type AxisOptions, axis, tensor } from '../args.ts';
 import { mul } from '../elementwise/elementwise.ts';
@@ -85,6 +87,7 @@ export const RECUR: OpDef<RecurAttrs> = {
     });
     (y as RefArray).set(exact);
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () =>
     SHAPES.map(({ type, axis, reverse }) => ({ ins: [type, type], attrs: { axis, reverse }, fill: [[-1, 1], 'normal'] })),
 };
@@ -122,6 +125,7 @@ export const SCAN: OpDef<ScanAttrs> = {
     });
     (y as RefArray).set(exact);
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () =>
     SHAPES.flatMap(({ type, axis, reverse }): Sample<ScanAttrs>[] => [
       { ins: [type], attrs: { axis, reverse, product: false }, tolerance: 1e-5 },

@@ -1,8 +1,10 @@
 // softmax.ts: softmax, logSoftmax and their gradients. Kernels: softmax.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, type Sample, sameShape, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { exp, log } from '../../math/index.ts';
 import { signature } from '../../options/index.ts';
 import { type AxisOptions, axisOptions, tensor } from '../args.ts';
@@ -73,6 +75,7 @@ function rowOp(
         );
       });
     },
+    samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.out.shape.length - 1) },
     samples: () => ROW_SHAPES.map((shape) => ({ ins: [f32(...shape)], attrs: {}, fill: [[-4, 4]] })),
   };
 }
@@ -102,6 +105,7 @@ function rowGradOp(
         for (let i = at; i < end; i++) (dx as RefArray)[i] = f(ys[i] as number, dys[i] as number, sum);
       });
     },
+    samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.out.shape.length - 1) },
     samples: () =>
       ROW_SHAPES.map(
         (shape): Sample<NoAttrs> => ({

@@ -1,7 +1,9 @@
 // along.ts: elements by index along an axis (takeAlongAxis), and elements put where indices say (scatter). Kernels: along.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { ARRAYS, DTYPE_BYTES, f32, i32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { choice, type OptionsField, options, signature } from '../../options/index.ts';
 import { type AxisOptions, axis, axisOptions, tensor } from '../args.ts';
 import { add, cast, equal, where } from '../elementwise/elementwise.ts';
@@ -68,6 +70,7 @@ export const TAKE_ALONG: OpDef<TakeAlongAttrs> = {
       y![at] = x![from]!;
     });
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () => [
     { ins: [f32(3, 7), i32(3, 4)], attrs: { axis: 1 }, fill: ['normal', [0, 7]] },
     { ins: [f32(5, 3, 2), { dtype: 'u8', shape: [9, 3, 2] }], attrs: { axis: 0 }, fill: ['normal', [0, 5]] },
@@ -128,6 +131,7 @@ export const PUT_ALONG: OpDef<PutAlongAttrs> = {
     });
     y!.set(sums);
   },
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.attrs.axis) },
   samples: () => [
     { ins: [f32(3, 9), i32(3, 9)], attrs: { axis: 1, size: 5, last: false }, fill: ['normal', [0, 5]] },
     { ins: [f32(6, 37), i32(6, 37)], attrs: { axis: 0, size: 4, last: true }, fill: ['normal', [0, 4]] },

@@ -1,6 +1,7 @@
 // embedding-bag.ts: sums, means and maxima of bags of rows of a table. Kernels: embedding.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
-import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
+import { CONSTANT, isOp, type Node, type Tensor, type TensorLike } from '../../ir/graph.ts';
 import {
   bytesOf,
   DTYPE_BYTES,
@@ -13,6 +14,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
+import { isRows, type Lies, mixes, type Rows } from '../../ir/samples.ts';
 import { choice, type Field, options, signature } from '../../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from '../args.ts';
 import { cast, lessEqual, mul, where } from '../elementwise/elementwise.ts';
@@ -64,6 +66,25 @@ function eachBag(
  * Inputs table f32 [rows, ...], indices i32|u8 [n], offsets i32 [bags] and, optional, weights f32 [n]; output f32 [bags, ...]; of a maximum a second,
  * the position that each element is of, i32, -1 for none.
  */
+/** Bags of samples: with offsets that are known, and the indices of a sample in places of its own. */
+function bagSamples(
+  node: Node,
+  table: Lies | undefined,
+  [indices, bags, weights]: readonly Lies[],
+  offsets: Tensor,
+  count: number,
+): Rows | null {
+  if (table || bags || indices === 'sum' || weights === 'sum' || (weights && !indices)) throw mixes(node);
+  if (!indices) return null;
+  if (!isOp(offsets.node, CONSTANT)) throw mixes(node, 'give bags of one length as indices [batch, length]');
+  const { data } = offsets.node.attrs;
+  const each = data.length / count;
+  const own =
+    Number.isInteger(each) && Array.from({ length: count }, (_, s) => data[s * each] === s * indices.each).every(Boolean);
+  if (!own) throw mixes(node);
+  return { axis: 0, each };
+}
+
 export const EMBEDDING_BAG: OpDef<BagAttrs> = {
   name: 'embeddingBag',
   onnx: embeddingBagOnnx,
@@ -118,6 +139,9 @@ export const EMBEDDING_BAG: OpDef<BagAttrs> = {
         y![b * row + c] = mode === 'mean' ? total / Math.max(1, members.length) : total;
       }
     });
+  },
+  samplesOf: {
+    lies: (node, ins, count) => node.outs.map(() => bagSamples(node as Node, ins[0], ins.slice(1), node.ins[2]!, count)),
   },
   samples: () => [
     bagSample('sum', f32(9, 3), 12, [0, 3, 3, 7]),
@@ -204,6 +228,15 @@ export const EMBEDDING_BAG_GRAD: OpDef<BagGradAttrs> = {
         }
       }
     });
+  },
+  samplesOf: {
+    lies(node, ins, count) {
+      const first = node.attrs.mode === 'max' ? 2 : 1;
+      const bags = ins.slice(0, first).find(isRows);
+      const lies = bagSamples(node as Node, null, ins.slice(first), node.ins[first + 1]!, count);
+      if (bags && (bags.axis !== 0 || !lies || bags.each !== lies.each)) throw mixes(node as Node);
+      return [lies ? { axis: 0, each: node.out.shape[0]! / count } : null];
+    },
   },
   samples: () => [
     gradSample('sum', [4, 3], 12, [0, 3, 3, 7]),

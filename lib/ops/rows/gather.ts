@@ -1,4 +1,5 @@
 // gather.ts: rows by index (gather, embedding) and their gradient (scatterAdd). Kernels: gather.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import {
@@ -15,11 +16,16 @@ import {
   type TensorType,
   u8,
 } from '../../ir/op.ts';
+import { isRows, mixes, type Samples } from '../../ir/samples.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { checkPadding, paddingIdx, tensor } from '../args.ts';
-import { cast, notEqual, where } from '../elementwise/elementwise.ts';
+import { add, cast, equal, mul, notEqual, where } from '../elementwise/elementwise.ts';
+import { rowSquares } from '../gradient/row-squares.ts';
+import { matmul } from '../product/matmul.ts';
+import { sum } from '../reduce/reduce.ts';
 import { moved, span } from '../shape/axes.ts';
-import { reshape } from '../shape/shape.ts';
+import { broadcastTo, reshape } from '../shape/shape.ts';
+import { apart } from '../summands.ts';
 import { asIndices, expectIndices, wide } from './indices.ts';
 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
@@ -55,6 +61,13 @@ export const GATHER: OpDef<GatherAttrs> = {
     (indices as RefArray).forEach((v: number, k: number) => {
       for (let c = 0; c < row; c++) (y as RefArray)[k * row + c] = (table as RefArray)[v * row + c] as number;
     });
+  },
+  samplesOf: {
+    lies(node, [table, indices]) {
+      const { ins } = node;
+      if (indices === 'sum' || table === 'sum' || (table && (indices || table.axis === 0))) throw mixes(node as Node);
+      return [table ? { ...table, axis: table.axis - 1 + ins[1]!.shape.length } : (indices ?? null)];
+    },
   },
   samples: () => [
     { ins: [f32(5, 3), i32(7)], attrs: {}, fill: ['normal', [0, 5]] },
@@ -153,6 +166,28 @@ export function checkScatter(op: string, ins: readonly TensorType[], rows: numbe
   if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`${op}: expected rows >= 0, got ${rows}`);
 }
 
+function fail(node: Node): never {
+  throw mixes(node);
+}
+
+/** Values and indices of each sample, [samples, ...]: what is left out has a value of 0 and the first row's index. */
+function lookups({ ins, attrs: { padding } }: Node<ScatterAddAttrs>, of: Samples): { values: Tensor; indices: Tensor } {
+  const [x, at] = ins as [Tensor, Tensor];
+  const lead = at.shape.length;
+  const lies = [of.lies(x), of.lies(at)];
+  const rows = lies.find(isRows);
+  // What all samples have alike is at places of its own in each, where it lies among their rows.
+  const own = (t: Tensor, i: number): Tensor => {
+    if (rows) return apart(t, rows, of.count);
+    return i === 0 ? of.summands(t) : broadcastTo(t, [of.count, ...t.shape]);
+  };
+  const [values, indices] = [own(x, 0), own(at, 1)];
+  if (padding === undefined) return { values, indices };
+  const counts = notEqual(cast(indices, 'f64'), padding);
+  const wide = reshape(cast(counts, values.dtype), [...indices.shape, ...x.shape.slice(lead).map(() => 1)]);
+  return { values: where(wide, values, 0), indices: cast(mul(cast(indices, 'f64'), counts), 'i32') };
+}
+
 export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   name: 'scatterAdd',
   infer(ins, { rows, stats }) {
@@ -213,6 +248,41 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
       const b = Math.floor(i / block);
       (squares as RefArray)[b] = ((squares as RefArray)[b] as number) + v * v;
     });
+  },
+  samplesOf: {
+    lies(node, [values, indices]) {
+      if (indices === 'sum') throw mixes(node as Node);
+      const lead = node.ins[1]!.shape.length;
+      if (values === 'sum') return indices ? fail(node as Node) : ['sum'];
+      if (!indices && values && values.axis >= lead) return [{ ...values, axis: values.axis - lead + 1 }];
+      const rows = values ?? indices;
+      if (!rows) return [null];
+      if (values && indices && (values.axis !== indices.axis || values.each !== indices.each)) throw mixes(node as Node);
+      return rows.axis < lead ? ['sum'] : fail(node as Node);
+    },
+    summands(node, _, of) {
+      const { values, indices } = lookups(node, of);
+      const { rows } = node.attrs;
+      const [count, ...own] = indices.shape as [number, ...number[]];
+      // A table for each sample, one behind the other.
+      const first = Float64Array.from({ length: count }, (_, s) => s * rows);
+      const table = values.graph.constant(first, [count, ...own.map(() => 1)], 'f64');
+      const places = cast(add(cast(indices, 'f64'), table), 'i32');
+      return reshape(scatterAdd(values, places, { rows: count * rows }), [count, ...node.outs[0]!.shape]);
+    },
+    sampleNorm(node, _, of) {
+      const { row, count } = scatterShape(node as Node);
+      const each = count / of.count;
+      // Pairs of lookups of one row, where these are fewer numbers than a table.
+      if (node.outs[0]!.dtype !== 'f32' || each * each > node.attrs.rows * row || of.lies(node.ins[0]!) === 'sum') return null;
+      const { values, indices } = lookups(node, of);
+      const rows = reshape(values, [of.count, each, row]);
+      if (each === 1) return rowSquares(rows);
+      const at = cast(reshape(indices, [of.count, each]), 'f32');
+      const same = equal(reshape(at, [of.count, each, 1]), reshape(at, [of.count, 1, each]));
+      return sum(mul(matmul(rows, rows, { transB: true }), same), { axes: [1, 2], dtype: 'f64' });
+    },
+    weighs: 0,
   },
   samples: () => [
     { ins: [f32(7, 3), i32(7)], attrs: { rows: 5 }, fill: ['normal', [0, 5]], tolerance: 1e-5 },

@@ -1,8 +1,10 @@
 // indices.ts: what may be an index, and floats that are.
+
 import { DTypeError, IndexError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import { f32, i32, type OpDef, type RefArray, sizeOf, type TensorType, typeName } from '../../ir/op.ts';
+import { byElement } from '../../ir/samples.ts';
 import { moved } from '../shape/axes.ts';
 
 /** Throws unless `type` can hold indices. */
@@ -39,6 +41,7 @@ export const INDICES: OpDef<Readonly<Record<string, never>>> = {
       (y as RefArray)[position] = value;
     });
   },
+  samplesOf: { lies: byElement },
   samples: () => [
     { ins: [f32(7)], attrs: {}, fill: [{ exactly: [0, 1, 2, -100, 5, 16777215, -16777215] }], noGradient: true },
     { ins: [{ dtype: 'f64', shape: [2, 2] }], attrs: {}, fill: [{ exactly: [0, 3, 2147483647, -2147483647] }], noGradient: true },

@@ -35,6 +35,7 @@ export const ONE_HOT: OpDef<OneHotAttrs> = {
       (y as RefArray)[k * node.attrs.classes + v] = 1;
     });
   },
+  samplesOf: { lies: (_, ins) => [ins[0] ?? null] },
   samples: () => [
     { ins: [i32(7)], attrs: { classes: 5 }, fill: [[0, 5]] },
     { ins: [u8(2, 3)], attrs: { classes: 1 }, fill: [[0, 1]] },

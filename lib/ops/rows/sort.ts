@@ -1,8 +1,10 @@
 // sort.ts: the elements along an axis in order, or the first of them, and where they stood. Kernels: sort.h.
+
 import { DTypeError, OptionError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import type { OnnxBuilder, OnnxValue } from '../../ir/onnx.ts';
 import { f32, f64, i32, type OpDef, type RefArray, type Sample, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { bool, options, signature, whole } from '../../options/index.ts';
 import { type AxisOptions, axis, tensor } from '../args.ts';
 import { castTo } from '../elementwise/map.ts';
@@ -74,6 +76,7 @@ export const SORT: OpDef<SortAttrs> = {
   lower: (node) => ({ ints: [...rowInts(node as Node), Number(node.attrs.descending)] }),
   cost: (node) => moved(node as Node, 20 * sizeOf(node.ins[0]!.shape)),
   ref: (outs, [x], node) => orderedRef(outs, x!, node as Node, node.ins[0]!.shape.at(-1)!, node.attrs.descending),
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.ins[0]!.shape.length - 1) },
   samples: () => SAMPLES.map(({ ins, fill, descending }) => ({ ins, attrs: { descending }, ...fill })),
 };
 
@@ -92,6 +95,7 @@ export const TOP_K: OpDef<TopKAttrs> = {
   lower: (node) => ({ ints: [...rowInts(node as Node), Number(node.attrs.descending), node.attrs.k] }),
   cost: (node) => moved(node as Node, 4 * sizeOf(node.ins[0]!.shape)),
   ref: (outs, [x], node) => orderedRef(outs, x!, node as Node, node.attrs.k, node.attrs.descending),
+  samplesOf: { lies: (node, ins) => besides(node as Node, ins, (axis) => axis === node.ins[0]!.shape.length - 1) },
   samples: () => [
     ...SAMPLES.map(({ ins, fill, descending }) => {
       return { ins, attrs: { descending, k: Math.ceil(ins[0]!.shape.at(-1)! / 3) }, ...fill };

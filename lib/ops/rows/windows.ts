@@ -1,7 +1,9 @@
 // windows.ts: pieces of a text. Kernel: gather.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { bytesOf, DTYPE_BYTES, i32, type OpDef, type RefArray, sizeOf, type TensorType, typeName, u8 } from '../../ir/op.ts';
+import { mixes } from '../../ir/samples.ts';
 import { expectIndices } from './indices.ts';
 
 const typeOf = (node: Node, i: number): TensorType => (node.ins[i] as Tensor).type;
@@ -34,6 +36,12 @@ export const WINDOWS: OpDef<WindowsAttrs> = {
     (starts as RefArray).forEach((s: number, k: number) => {
       for (let t = 0; t < length; t++) (y as RefArray)[k * length + t] = (text as RefArray)[s + t] as number;
     });
+  },
+  samplesOf: {
+    lies(node, [text, starts]) {
+      if (text || starts === 'sum') throw mixes(node);
+      return [starts ?? null];
+    },
   },
   samples: () => [
     {

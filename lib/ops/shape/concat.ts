@@ -1,10 +1,13 @@
 // concat.ts: concat and stack: outputs put together from parts. Kernel: `concat` in concat.h.
+
 import { DTypeError, ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray } from '../../ir/op.ts';
+import { besides } from '../../ir/samples.ts';
 import { list, signature } from '../../options/index.ts';
 import { axis, tensor } from '../args.ts';
+import { add } from '../elementwise/elementwise.ts';
 import { alike } from '../elementwise/promote.ts';
 import { moved, resolveAxis, span } from './axes.ts';
 import { concatInts, type Part } from './copy.ts';
@@ -56,6 +59,18 @@ export const CONCAT: OpDef<ConcatAttrs> = {
         for (let i = 0; i < n; i++) (y as RefArray)[at++] = x[o * n + i] as number;
       }
     }
+  },
+  samplesOf: {
+    lies(node, ins) {
+      if (ins.every((lies) => lies === 'sum')) return ['sum'];
+      return besides(node as Node, ins, (axis) => axis === node.attrs.axis);
+    },
+    summands: ({ ins, attrs: { axis } }, _, of) =>
+      concat(
+        ins.map((t) => of.summands(t)),
+        axis + 1,
+      ),
+    sampleNorm: ({ ins }, _, of) => ins.map((t) => of.squares(t)).reduce((a, b) => add(a, b)),
   },
   samples: () => [
     { ins: [f32(2, 3), f32(2, 5)], attrs: { axis: 1 } },

@@ -45,7 +45,7 @@ function copyRef(y: RefArray, x: RefArray, view: View): void {
 export function copyOp<A>(
   name: string,
   view: (x: TensorType, attrs: A) => View,
-  rest: Required<Pick<OpDef<A>, 'vjp' | 'onnx' | 'samples'>> & { check(x: TensorType, attrs: A): void },
+  rest: Required<Pick<OpDef<A>, 'vjp' | 'onnx' | 'samplesOf' | 'samples'>> & { check(x: TensorType, attrs: A): void },
 ): OpDef<A> {
   return {
     name,
@@ -65,6 +65,7 @@ export function copyOp<A>(
     },
     cost: moved,
     ref: ([y], [x], node) => copyRef(y as RefArray, x as RefArray, view((node.ins[0] as Tensor).type, node.attrs)),
+    samplesOf: rest.samplesOf,
     samples: rest.samples,
   };
 }

@@ -1,11 +1,13 @@
 // shape.ts: the same elements under another shape: reshape, transpose, broadcastTo. Kernel: `copy` in shape.h.
+
 import { ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { asNode } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sameShape, sizeOf, type TensorType } from '../../ir/op.ts';
+import { byElement, isRows, mixes } from '../../ir/samples.ts';
 import { list, options, signature, whole } from '../../options/index.ts';
 import { axis, shape, tensor } from '../args.ts';
-import { resolveAxis, stridesOf } from './axes.ts';
+import { resolveAxis, span, stridesOf } from './axes.ts';
 import { copyOp } from './copy.ts';
 
 const one = (ins: readonly TensorType[]): TensorType => ins[0] as TensorType;
@@ -34,6 +36,20 @@ export const RESHAPE: OpDef<ReshapeAttrs> = {
   ],
   cost: () => ({ flops: 0, bytes: 0 }),
   ref: ([y], [x]) => (y as RefArray).set(x as RefArray),
+  samplesOf: {
+    lies(node, [lies = null], count) {
+      if (!isRows(lies)) return [lies];
+      const from = node.ins[0]!.shape;
+      const { shape } = node.attrs;
+      // The samples stay the same distance apart, behind as many places as before.
+      const before = span(from, 0, lies.axis);
+      const axis = shape.findIndex((d, i) => span(shape, 0, i) === before && d % count === 0 && (d > 0 || count === 0));
+      if (axis < 0) throw mixes(node as Node);
+      return [{ axis, each: shape[axis]! / count }];
+    },
+    summands: (node, _, of) => reshape(of.summands(node.ins[0]!), [of.count, ...node.attrs.shape]),
+    sampleNorm: (node, _, of) => of.squares(node.ins[0]!),
+  },
   samples: () => [
     { ins: [f32(6)], attrs: { shape: [2, 3] } },
     { ins: [f32(1, 1)], attrs: { shape: [] } },
@@ -114,6 +130,11 @@ export const TRANSPOSE: OpDef<TransposeAttrs> = copyOp<TransposeAttrs>(
     },
     vjp: (node, [dy]) => [dy ? transpose(dy, { axes: node.attrs.axes.map((_, i) => node.attrs.axes.indexOf(i)) }) : null],
     onnx: asNode('Transpose', ({ axes }) => ({ perm: axes })),
+    samplesOf: {
+      lies: ({ attrs }, [lies = null]) => [isRows(lies) ? { ...lies, axis: attrs.axes.indexOf(lies.axis) } : lies],
+      summands: ({ ins: [x], attrs }, _, of) => transpose(of.summands(x!), { axes: [0, ...attrs.axes.map((axis) => axis + 1)] }),
+      sampleNorm: ({ ins: [x] }, _, of) => of.squares(x!),
+    },
     samples: () => [
       { ins: [f32(3, 5)], attrs: { axes: [1, 0] } },
       { ins: [f32(37, 21)], attrs: { axes: [1, 0] } },
@@ -187,6 +208,21 @@ export const BROADCAST_TO: OpDef<BroadcastToAttrs> = {
       },
       // Summed to the shape of the input.
       vjp: (_, [dy]) => [dy ?? null],
+      samplesOf: {
+        lies(node, ins) {
+          const [lies = null] = ins;
+          if (lies === 'sum') return [lies];
+          const [to] = byElement(node as Node, ins);
+          if (isRows(lies) && isRows(to) && node.ins[0]!.shape[lies.axis] !== node.attrs.shape[to.axis])
+            throw mixes(node as Node);
+          return [to ?? null];
+        },
+        summands({ ins: [x], attrs: { shape } }, _, of) {
+          const [count, ...own] = of.summands(x!).shape as [number, ...number[]];
+          const lead = Array.from({ length: shape.length - own.length }, () => 1);
+          return broadcastTo(reshape(of.summands(x!), [count, ...lead, ...own]), [count, ...shape]);
+        },
+      },
       onnx(node, b) {
         const shape = b.allAcross(node, ({ attrs }) => attrs.shape);
         return [b.node('Expand', [b.value(node.ins[0]!), b.sizes(shape)])];

@@ -1,12 +1,20 @@
 // slice.ts: slice and pad, each of which is the other's gradient. Kernels: `copy` in shape.h, `concat` in concat.h.
+
 import { ShapeError } from '../../errors.ts';
-import type { Tensor, TensorLike } from '../../ir/graph.ts';
+import type { Node, Tensor, TensorLike } from '../../ir/graph.ts';
 import { type OnnxValue, plus, type Size, times } from '../../ir/onnx.ts';
 import { f32, type OpDef, type RefArray, sizeOf, type TensorType } from '../../ir/op.ts';
+import { besides, type SampleRules } from '../../ir/samples.ts';
 import { options, signature, whole } from '../../options/index.ts';
 import { axis, tensor } from '../args.ts';
 import { moved, resolveAxis, span, stridesOf } from './axes.ts';
 import { concatInts, copyOp, type Part } from './copy.ts';
+
+/** What acts along one axis, and is linear. */
+const alongAxis = <A extends { readonly axis: number }>(again: (x: Tensor, attrs: A) => Tensor): SampleRules<A> => ({
+  lies: (node, ins) => (ins[0] === 'sum' ? ['sum'] : besides(node as Node, ins, (axis) => axis === node.attrs.axis)),
+  summands: (node, _, of) => again(of.summands(node.ins[0]!), node.attrs),
+});
 
 // ---- slice -------------------------------------------------------------------------------------------------------
 export interface SliceAttrs {
@@ -48,6 +56,7 @@ export const SLICE: OpDef<SliceAttrs> = copyOp<SliceAttrs>(
       const end = b.across(node, ({ attrs }) => attrs.end);
       return [b.slice(b.value(node.ins[0]!), axis, start, end, step)];
     },
+    samplesOf: alongAxis((x, { axis, ...attrs }) => x.graph.add(SLICE, [x], { ...attrs, axis: axis + 1 }).out),
     samples: () => [
       { ins: [f32(7)], attrs: { axis: 0, start: 2, end: 6, step: 1 } },
       { ins: [f32(7)], attrs: { axis: 0, start: 1, end: 7, step: 3 } },
@@ -170,6 +179,11 @@ export const PAD: OpDef<PadAttrs> = {
       const k = Math.floor(i / inner) % n;
       (y as RefArray)[o * row + (before + k * step) * inner + (i % inner)] = (x as RefArray)[i] as number;
     }
+  },
+  samplesOf: {
+    ...alongAxis<PadAttrs>((x, { axis, ...attrs }) => x.graph.add(PAD, [x], { ...attrs, axis: axis + 1 }).out),
+    // Zeros add nothing.
+    sampleNorm: (node, _, of) => of.squares(node.ins[0]!),
   },
   samples: () => [
     { ins: [f32(3)], attrs: { axis: 0, before: 2, after: 1, step: 1 } },

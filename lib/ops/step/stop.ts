@@ -1,7 +1,9 @@
 // stop.ts: where gradients end (stopGradient), and where they pass by what has none (straightThrough). No instruction is made.
+
 import { ShapeError } from '../../errors.ts';
 import type { Tensor, TensorLike } from '../../ir/graph.ts';
 import { f32, f64, i32, type OpDef, type RefArray, sameType, typeName } from '../../ir/op.ts';
+import { byElement } from '../../ir/samples.ts';
 import { signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
 
@@ -16,6 +18,7 @@ export const STOP: OpDef<NoAttrs> = {
   onnx: ({ ins: [x] }, b) => [b.value(x!)],
   cost: () => ({ flops: 0, bytes: 0 }),
   ref: ([y], [x]) => (y as RefArray).set(x as RefArray),
+  samplesOf: { lies: byElement },
   samples: () => [
     { ins: [f32(3, 5)], attrs: {}, noGradient: true },
     { ins: [f64()], attrs: {}, noGradient: true },
@@ -36,6 +39,7 @@ export const STRAIGHT: OpDef<NoAttrs> = {
   onnx: ({ ins: [value] }, b) => [b.value(value!)],
   cost: () => ({ flops: 0, bytes: 0 }),
   ref: ([y], [value]) => (y as RefArray).set(value as RefArray),
+  samplesOf: { lies: byElement },
   samples: () => [
     { ins: [f32(3, 5), f32(3, 5)], attrs: {}, noGradient: true },
     { ins: [f64(), f64()], attrs: {}, noGradient: true },

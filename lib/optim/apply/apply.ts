@@ -1,7 +1,7 @@
 // apply.ts: clip, update and report as nodes of a graph: what the trainer and a standalone optimizer have in common.
 
 import { buildPolicy } from '../../clip/build.ts';
-import type { ClipColumns, ClipPolicy, Clipped } from '../../clip/clip.ts';
+import type { ClipColumns, ClipPolicy, Clipped, SampleTotals } from '../../clip/clip.ts';
 import type { Column } from '../../compile/program.ts';
 import { GraphError, OptionError, ShapeError } from '../../errors.ts';
 import { type Graph, inSection, isLeaf, type State, type Tensor } from '../../ir/graph.ts';
@@ -57,6 +57,8 @@ export interface ApplyOptions {
   /** Per parameter: the lookups that its gradient is made of, where only those rows are to be updated. Default: none. */
   readonly lookups?: readonly (Lookups | null)[];
   readonly policy: ClipPolicy;
+  /** Of gradients that are sums over samples by weights: what became of the samples. */
+  readonly samples?: SampleTotals | null;
   /** f64 scalar, for policies that look at it. */
   readonly loss?: Tensor;
   /** f64 scalar, a power of two: what gradients are to be multiplied by before anything else. */
@@ -111,6 +113,7 @@ export function buildApply(options: ApplyOptions): Apply {
       names: params.map((p) => p.name),
       ...(options.allNames && { allNames: params.map((p) => options.allNames!.get(p) ?? [p.name]) }),
       loss: options.loss ?? null,
+      ...(options.samples && { samples: options.samples }),
       stages: first,
       perStep: (name, value) => perStep(`clip.${name}`, value),
       state: (name, type, init) => states.of(`clip.${name}`, type, init),

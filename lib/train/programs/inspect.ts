@@ -1,5 +1,5 @@
 // inspect.ts: one batch forward and backward, and what each module gets and gives, and its gradients.
-import { backward } from '../../autodiff.ts';
+import { backward } from '../../autodiff/grad.ts';
 import { printAs } from '../../errors/inspect.ts';
 import { OptionError } from '../../errors.ts';
 import type { Graph, Tensor } from '../../ir/graph.ts';

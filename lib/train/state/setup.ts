@@ -22,7 +22,7 @@ import {
 } from '../../nn/module/module.ts';
 import { type Values, valuesOf } from '../../nn/module/values.ts';
 import { type Apply, type ApplyGroup, ApplyStates, buildApply, searchStatesOf } from '../../optim/apply/apply.ts';
-import type { StepColumns } from '../../optim/apply/columns.ts';
+import { StepColumns } from '../../optim/apply/columns.ts';
 import { Finishing } from '../../optim/apply/finishing.ts';
 import { checkShared } from '../../optim/apply/shared-parts.ts';
 import { buildEma, emaWeight } from '../../optim/weights/ema.ts';
@@ -52,6 +52,7 @@ import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
+import { totalsOfNone } from '../step/per-sample.ts';
 import { type Probing, traceProbe } from '../step/probing.ts';
 import {
   type Output,
@@ -667,9 +668,24 @@ export class Setup {
       ...(plateau && { rate: (lr: number) => plateau.rate(lr) }),
       onRate: (...rate: Parameters<Heard['rate']>) => this.#heard?.rate(...rate),
     };
+    const columns = new StepColumns(graph);
+    const samples = policy.perSample ? totalsOfNone(graph, policy.perSample, grads.length, columns, states) : null;
     const apply =
       grads.length > 0
-        ? buildApply({ graph, groups, allNames, states, grads, policy, loss, finishing, ema: this.#ema, ...rates })
+        ? buildApply({
+            graph,
+            groups,
+            allNames,
+            states,
+            grads,
+            policy,
+            loss,
+            finishing,
+            columns,
+            samples,
+            ema: this.#ema,
+            ...rates,
+          })
         : null;
     return { apply, key: graphKey(graph), states: graph.states };
   }

@@ -1,5 +1,5 @@
 // accumulation.ts: one step of several micro-batches: sums over them, each weighed by what counts in it, divided once at the end.
-import { type Backward, backward } from '../../autodiff.ts';
+import { type Backward, backward } from '../../autodiff/grad.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type State, type Tensor } from '../../ir/graph.ts';
 import { bytesOf, type Precision, type TensorType } from '../../ir/op.ts';

@@ -1,5 +1,5 @@
 // penalties.ts: what a trainer's regularization adds to the gradients of its loss.
-import { backward, grad } from '../../autodiff.ts';
+import { backward, grad } from '../../autodiff/grad.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
 import { type Module, matchParameters, type Parameter } from '../../nn/module/module.ts';

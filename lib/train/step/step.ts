@@ -1,7 +1,7 @@
 // step.ts: how a model becomes a program. Read this first: trace -> grad -> clip -> update -> compile, in these few lines.
 
-import { type Backward, backward, endOf, zerosLike } from '../../autodiff.ts';
-import type { ClipPolicy } from '../../clip/clip.ts';
+import { type Backward, backward, endOf, zerosLike } from '../../autodiff/grad.ts';
+import type { ClipPolicy, SampleTotals } from '../../clip/clip.ts';
 import { Keeping } from '../../compile/keep.ts';
 import { liveNodes } from '../../compile/simplify.ts';
 import { OptionError } from '../../errors.ts';
@@ -14,6 +14,7 @@ import { unscale as stage } from '../../ops/gradient/stage.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
 import { type ApplyGroup, type ApplyStates, buildApply } from '../../optim/apply/apply.ts';
+import { StepColumns } from '../../optim/apply/columns.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
 import { denseOf, lookupsOf } from '../../optim/apply/lookups.ts';
 import { LAYER_NORMS } from '../../optim/apply/report.ts';
@@ -25,6 +26,7 @@ import type { LossScale } from './loss-scale.ts';
 import { checkTraced, measure, scalar, type TracedMetric } from './measure.ts';
 import { ofBatch } from './objective.ts';
 import { type Penalties, penalize } from './penalties.ts';
+import { lossBySamples, type Weighing, weighingOf } from './per-sample.ts';
 
 /** A loss or metric over one batch: a scalar. `N` are the names of the batch's tensors. */
 export type Objective<M, N extends string = string> = (batch: Batch<N>, model: M) => Tensor;
@@ -113,6 +115,8 @@ export interface LossOfStep {
   readonly lookups: readonly (Lookups | null)[];
   readonly unreached: readonly Unreached[];
   readonly sums: Sums | null;
+  /** What became of samples that are weighed one by one; null: they are not. */
+  readonly samples: SampleTotals | null;
 }
 
 /**
@@ -125,15 +129,17 @@ export function differentiate(
   rows: number,
   { trained, accumulators, penalties }: Pick<LossSpec<Module>, 'trained' | 'accumulators' | 'penalties'>,
   seed: Tensor | null,
+  weighing: Weighing | null = null,
 ): LossOfStep {
   const { graph } = loss;
   const params = trained.map((p) => graph.state(p.state));
   const sums = accumulators?.of(graph, rows) ?? null;
   const names = trained.map((p) => p.name);
   const byRows = trained.map((p) => p.sparse);
-  const found = sums
-    ? sums.loss(loss, names, params, seed, byRows)
-    : { total: loss, ...backward(loss, params, seed ? { seed } : {}) };
+  const ofSamples = weighing && lossBySamples(loss, rows, names, params, weighing, sums);
+  const found =
+    ofSamples ??
+    (sums ? sums.loss(loss, names, params, seed, byRows) : { total: loss, ...backward(loss, params, seed ? { seed } : {}) });
   const unreached = unreachedOf(trained, params, found);
   const { total } = found;
   const gradients = found.gradients.map((g, i) => g ?? zerosLike(params[i]!));
@@ -148,7 +154,7 @@ export function differentiate(
   inSection(graph, 'apply', () => graph.output('loss', total));
   const penalized = penalties.length > 0 ? penalize(graph, penalties, trained, gradients, seed) : null;
   if (penalized) graph.output('penalty', penalized.penalty);
-  return { total, grads: penalized?.grads ?? gradients, lookups, unreached, sums };
+  return { total, grads: penalized?.grads ?? gradients, lookups, unreached, sums, samples: ofSamples?.samples ?? null };
 }
 
 /** The graph of one training step on batches of `rows` rows that `trace` declares. */
@@ -159,12 +165,16 @@ export function traceTrain<M extends Module>(
 ): { graph: Graph; extra: TracedStep } {
   const graph = graphOf('train', spec.precision);
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
+  const columns = new StepColumns(graph);
+  const weighing = policy.perSample ? weighingOf(policy.perSample, columns, states) : null;
+  // The gradient of a sample is of its own rows, not of those of a table that many look up.
+  graph.forAnyRows = weighing !== null;
   const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.binding(graph, rows));
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
   const seed = scaling?.seed(graph) ?? null;
   const trained = groups.flatMap((g) => g.params);
-  const { total, grads, lookups, unreached, sums } = differentiate(loss, rows, { ...spec, trained }, seed);
+  const { total, grads, lookups, unreached, sums, samples } = differentiate(loss, rows, { ...spec, trained }, seed, weighing);
   const overflow = scaling?.overflow(graph, grads) ?? null;
   const unscale = scaling?.inverse(graph) ?? null;
   const stages = unscale ? [stage(unscale)] : [];
@@ -183,6 +193,8 @@ export function traceTrain<M extends Module>(
     skip,
     unscale,
     lookups,
+    columns,
+    samples,
   };
   graph.precision = 'f32';
   buildApply(shared);

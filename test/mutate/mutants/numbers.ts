@@ -3,7 +3,7 @@ import type { Mutants } from '../mutant.ts';
 
 export const NUMBERS: Mutants = {
   'a tensor that is used twice has the gradient of its first use alone': {
-    file: 'lib/autodiff.ts',
+    file: 'lib/autodiff/grad.ts',
     before: 'gradients.set(input, sum ? add(sum, dx) : dx);',
     after: 'gradients.set(input, dx);',
     tests: ['test/compile/program.test.ts'],

@@ -1,6 +1,6 @@
 // attention.test.ts: what attention promises beyond the table of ops: layouts agree, queries that see nothing, masks against causal.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../lib/autodiff.ts';
+import { grad } from '../../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../../lib/ir/graph.ts';
 import { attention, headsAttention, mul, reshape, slice, sum, transpose } from '../../../lib/ops/index.ts';
 import { runGraph } from '../../run-graph.ts';

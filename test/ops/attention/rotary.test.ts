@@ -1,6 +1,6 @@
 // rotary.test.ts: rotary positions against turns of complex numbers, and what they are for.
 import { describe, expect, it } from 'vitest';
-import { grad } from '../../../lib/autodiff.ts';
+import { grad } from '../../../lib/autodiff/grad.ts';
 import { Graph, type Tensor } from '../../../lib/ir/graph.ts';
 import { mul, type RotaryOptions, rotary, sum } from '../../../lib/ops/index.ts';
 import { runGraph } from '../../run-graph.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { grad } from '../../../lib/autodiff.ts';
+import { grad } from '../../../lib/autodiff/grad.ts';
 import { compile } from '../../../lib/compile/compile.ts';
 import { clip, guard, IndexError, loss, nn, ops, optim, regularize, rows, type Source } from '../../../lib/index.ts';
 import { Graph, type Tensor } from '../../../lib/ir/graph.ts';

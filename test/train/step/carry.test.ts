@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { grad } from '../../../lib/autodiff.ts';
+import { grad } from '../../../lib/autodiff/grad.ts';
 import { DataError, loss, nn, OptionError, optim, ShapeError, type Tensor, Trainer, windows } from '../../../lib/index.ts';
 import { Graph, type State } from '../../../lib/ir/graph.ts';
 import { bindParameters } from '../../../lib/nn/module/module.ts';

@@ -1,12 +1,12 @@
-// autodiff.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
-import { GraphError, ShapeError } from './errors.ts';
-import { type Node, Tensor } from './ir/graph.ts';
-import { sameType, typeName } from './ir/op.ts';
-import { originalOf, Recomputed } from './ir/recompute.ts';
-import { add } from './ops/elementwise/elementwise.ts';
-import { sumTo } from './ops/reduce/reduce.ts';
-import { broadcastTo } from './ops/shape/shape.ts';
-import { either, type Field, instance, list, number, options, signature } from './options/index.ts';
+// grad.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
+import { GraphError, ShapeError } from '../errors.ts';
+import { type Node, Tensor } from '../ir/graph.ts';
+import { sameType, typeName } from '../ir/op.ts';
+import { originalOf, Recomputed } from '../ir/recompute.ts';
+import { add } from '../ops/elementwise/elementwise.ts';
+import { sumTo } from '../ops/reduce/reduce.ts';
+import { broadcastTo } from '../ops/shape/shape.ts';
+import { either, type Field, instance, list, number, options, signature } from '../options/index.ts';
 
 const given: Field<Tensor> = instance('a Tensor', Tensor);
 const readGrad = signature(
@@ -44,8 +44,25 @@ export interface Backward {
   readonly ends: readonly Node[];
 }
 
+/** What a backward pass reads in place of what there was. */
+export interface Reading {
+  /**
+   * @param isShared whether an operand that is the same for all samples gets a gradient
+   * @returns the node with other operands and outputs, and the gradients of its outputs
+   */
+  of(
+    node: Node,
+    dys: readonly (Tensor | null)[],
+    isShared: (t: Tensor) => boolean,
+  ): { node: Node; dys: readonly (Tensor | null)[] };
+}
+
 /** As `grad`, but with null for what the loss does not lead to. */
-export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOptions = {}): Backward {
+export function backward(
+  loss: Tensor,
+  wrt: readonly Tensor[],
+  options: GradOptions & { readonly reading?: Reading } = {},
+): Backward {
   if (loss.shape.length !== 0 || (loss.dtype !== 'f32' && loss.dtype !== 'f64')) {
     throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
   }
@@ -80,10 +97,11 @@ export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOpti
     if (saved !== undefined)
       throw new GraphError(`grad: output ${saved} of ${node.op.name} has no gradient`, { op: node.op.name });
     if (!node.op.vjp) throw withoutGradient(node);
-    const read = recomputed.of(node);
     graph.gradientOf = node;
     graph.layer = node.layer;
-    const given = node.op.vjp(read, dys);
+    const read = { node: recomputed.of(node), dys };
+    const { node: reads, dys: gives } = options.reading?.of(read.node, dys, leadsOn) ?? read;
+    const given = node.op.vjp(reads, gives);
     const dxs = node.op.broadcasts ? given.map((dx, i) => dx && sumTo(dx, node.ins[i]!.shape)) : given;
     for (let i = 0; i < dxs.length; i++) {
       const dx = dxs[i]!;

@@ -1,0 +1,15 @@
+// row-squares.ts: the square of the 2-norm of each sample's summand.
+import type { Tensor } from '../../ir/graph.ts';
+import { sizeOf } from '../../ir/op.ts';
+import { mul } from '../elementwise/elementwise.ts';
+import { sum } from '../reduce/reduce.ts';
+import { reshape } from '../shape/shape.ts';
+import { unitStatistic } from './unit-statistic.ts';
+
+/** x [samples, ...] -> f64 [samples], summed in f64. */
+export function rowSquares(x: Tensor): Tensor {
+  const [count, ...rest] = x.shape as [number, ...number[]];
+  if (x.dtype === 'f32') return unitStatistic([x], { kind: 'sumSquares', axis: 'rows' }).each;
+  const rows = reshape(x, [count, sizeOf(rest)]);
+  return sum(mul(rows, rows), { axes: [1], dtype: 'f64' });
+}

@@ -1,0 +1,137 @@
+// per-sample.ts: the gradients of a step as sums of those of samples by weights: a backward pass that only measures, the weights, and one that sums.
+import { type Backward, backward } from '../../autodiff/grad.ts';
+import { Leaving, SamplesOf } from '../../autodiff/samples.ts';
+import type { PerSampleRule, SampleContext, SampleTotals } from '../../clip/clip.ts';
+import { OptionError } from '../../errors.ts';
+import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
+import { add, div, equal, mul, where } from '../../ops/elementwise/elementwise.ts';
+import { castTo } from '../../ops/elementwise/map.ts';
+import { sum } from '../../ops/reduce/reduce.ts';
+import { stopGradient } from '../../ops/step/stop.ts';
+import type { ApplyStates } from '../../optim/apply/apply.ts';
+import type { StepColumns } from '../../optim/apply/columns.ts';
+import type { Sums } from './accumulation.ts';
+import { partsOf } from './weighing.ts';
+
+/** What weighs the samples, and what it is given. */
+export interface Weighing extends Pick<SampleContext, 'perStep' | 'state' | 'counts'> {
+  readonly rule: PerSampleRule;
+  /** The samples that a batch is expected to have, an f64 scalar; null: those that it has. */
+  readonly expected: Tensor | null;
+}
+
+/** As `Sums.loss`, and what became of the samples. */
+export interface LossOfSamples extends Backward {
+  readonly total: Tensor;
+  readonly samples: SampleTotals;
+}
+
+/**
+ * What each sample loses: the loss of a batch of it alone, f64 [rows].
+ * @throws GraphError where what a sample loses depends on others
+ */
+export function lossesOf(loss: Tensor, samples: SamplesOf): Tensor {
+  const each = partsOf(loss).map((part) => {
+    if (!part.count) return mul(ofEach(part.mean, samples), samples.count);
+    const own = ofEach(part.total, samples);
+    if (samples.lies(part.count) !== 'sum') return mul(own, div(samples.count, part.count));
+    const counts = samples.summands(part.count);
+    return div(own, add(counts, equal(counts, 0)));
+  });
+  return castTo(
+    each.reduce((a, b) => add(a, b)),
+    'f64',
+  );
+}
+
+function ofEach(t: Tensor, samples: SamplesOf): Tensor {
+  if (samples.lies(t) === 'sum') return samples.summands(t);
+  const text = 'Trainer: option clip: clip.perSample: expected a loss that is a mean over the rows of the batch';
+  throw new OptionError(`${text}; what is the same for all of them (a penalty on weights) is of option regularize`, {
+    option: 'clip',
+  });
+}
+
+/**
+ * The mean of the losses of all samples of a step, and the sum of their gradients by weights, divided by how many are expected.
+ * @param loss of a micro-batch of `rows` rows
+ * @param names of `wrt`
+ */
+export function lossBySamples(
+  loss: Tensor,
+  rows: number,
+  names: readonly string[],
+  wrt: readonly Tensor[],
+  { rule, counts, expected, ...memory }: Weighing,
+  sums: Sums | null,
+): LossOfSamples {
+  const { graph } = loss;
+  const samples = new SamplesOf(rows);
+  const losses = lossesOf(loss, samples);
+  const measured = backward(sum(losses), wrt);
+  const reached = measured.gradients.filter((g) => g !== null);
+  const squares = reached.map((g) => samples.squares(g));
+  const total = (name: string, value: Tensor): Tensor => (sums ? sums.sum(name, value) : value);
+  const decided = rule.weigh({ graph, squares, counts, sum: total, ...memory });
+  const weights = decided.weights.map((w) => stopGradient(w));
+  const has = counts ? sum(counts, { dtype: 'f64' }) : graph.scalar(rows, 'f64');
+  const all = total('samples', has);
+  const divisor = expected ?? all;
+  const early = sums === null;
+  const by = (w: Tensor): Tensor => (early ? div(w, divisor) : w);
+  const late = (g: Tensor, name: string): Tensor => {
+    if (early) return g;
+    const whole = total(`gradient ${name}`, g);
+    return inSection(graph, 'apply', () => mul(whole, castTo(div(1, divisor), 'f32')));
+  };
+  const summed = summedBy(weights.map(by), { measured, wrt, losses, samples });
+  const gradients = summed.map((g, i) => g && late(g, names[i]!));
+  const known = counts ? where(counts, losses, 0) : losses;
+  const lost = total('loss', sum(known));
+  const mean = inSection(graph, sums ? 'apply' : 'micro', () => div(lost, add(all, equal(all, 0))));
+  return { total: mean, gradients, ends: measured.ends, samples: { ...decided.totals, expected: divisor } };
+}
+
+interface Measured {
+  readonly measured: Backward;
+  readonly wrt: readonly Tensor[];
+  readonly losses: Tensor;
+  readonly samples: SamplesOf;
+}
+
+/** One weight for all gradients of a sample: a second pass from the losses. One for each gradient: the sums alone are taken once more. */
+function summedBy(weights: readonly Tensor[], { measured, wrt, losses, samples }: Measured): readonly (Tensor | null)[] {
+  const [only] = weights;
+  if (weights.length === 1) {
+    return backward(sum(mul(losses, only!)), wrt, { reading: new Leaving(samples, only!) }).gradients;
+  }
+  let at = 0;
+  return measured.gradients.map((g) => g && samples.weighed(g, weights[at++]!));
+}
+
+/** How the samples of a batch are weighed. */
+export function weighingOf(rule: PerSampleRule, columns: StepColumns, states: ApplyStates): Weighing {
+  return {
+    rule,
+    counts: null,
+    expected: null,
+    perStep: (name, value) =>
+      columns.of(`clip.${name}`, [], (step, out) => {
+        out[0] = value(step);
+      }),
+    state: (name, type, init) => states.of(`clip.${name}`, type, init),
+  };
+}
+
+/** What `build` of a policy is given where there is no batch: what it declares is what it declares of one. */
+export function totalsOfNone(
+  graph: Graph,
+  rule: PerSampleRule,
+  parameters: number,
+  columns: StepColumns,
+  states: ApplyStates,
+): SampleTotals {
+  const squares = Array.from({ length: parameters }, (_, i) => graph.input(`squares ${i}`, { dtype: 'f64', shape: [1] }, 'feed'));
+  const { totals } = rule.weigh({ graph, squares, sum: (_, value) => value, ...weighingOf(rule, columns, states) });
+  return { ...totals, expected: graph.scalar(1, 'f64') };
+}
