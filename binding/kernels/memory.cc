@@ -7,6 +7,7 @@
 #include "step/rows_of_step.h"
 #include "step/sync.h"
 #include "rows/gather.h"
+#include "rows/hide_samples.h"
 #include "random.h"
 #include "rows/scatter_rows.h"
 #include "shape/shape.h"

@@ -2,9 +2,10 @@
 import { GraphError } from '../errors.ts';
 import { type Graph, INPUT, isLeaf, isOp, type Node, type Tensor } from '../ir/graph.ts';
 import { isRows, type Lies, type Samples } from '../ir/samples.ts';
-import { mul, where } from '../ops/elementwise/elementwise.ts';
+import { mul } from '../ops/elementwise/elementwise.ts';
 import { castTo } from '../ops/elementwise/map.ts';
 import { rowSquares } from '../ops/gradient/row-squares.ts';
+import { hideSamples } from '../ops/rows/hide-samples.ts';
 import { reshape } from '../ops/shape/shape.ts';
 import { across } from '../ops/summands.ts';
 import type { Reading } from './grad.ts';
@@ -109,8 +110,7 @@ export class SamplesOf implements Samples {
   hidden(x: Tensor, weights: Tensor): Tensor {
     const lies = this.lies(x);
     if (!isRows(lies) || (x.dtype !== 'f32' && x.dtype !== 'f64')) return x;
-    const cut = across(x, lies, castTo(weights, x.dtype));
-    return reshape(where(cut.of, cut.x, 0), x.shape);
+    return hideSamples(x, lies, weights);
   }
 }
 

@@ -35,19 +35,18 @@ interface Epilogue {
   readonly product: Node;
   readonly bias: Tensor | null;
   readonly act: string | null;
-  /** The gradient of `act`: it becomes a multiplication with a slope that the product leaves behind. */
-  readonly gradient: Node | null;
+  /** The gradients of `act`: each becomes a multiplication with a slope that the product leaves behind. */
+  readonly gradients: readonly Node[];
   /** Of the shape of the product: added to it or multiplied with it at the end. Null: the slope that another product leaves behind. */
   readonly last: { readonly op: 'add' | 'mul'; readonly other: Tensor | null } | null;
 }
 
-/** The nodes that apply an activation to a tensor and differentiate it, if these are all that read the tensor. */
-function slopedPair(t: Tensor, readers: Readers): [Node, Node] | null {
-  if (readers.uses(t) !== 2) return null;
-  const both = readers.of(t);
-  const act = both.find((n) => n.op.map && SLOPED.includes(n.op.map));
-  const gradient = both.find((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
-  return act && gradient ? [act, gradient] : null;
+/** The nodes that apply an activation to a tensor and differentiate it, in each backward pass, if these are all that read the tensor. */
+function sloped(t: Tensor, readers: Readers): { readonly act: Node; readonly gradients: readonly Node[] } | null {
+  const all = readers.of(t);
+  const act = all.find((n) => n.op.map && SLOPED.includes(n.op.map));
+  const gradients = all.filter((n) => act && n.op.map === `${act.op.map}Grad` && n.ins[0] === t && n.ins[1] !== t);
+  return act && gradients.length > 0 && readers.uses(t) === 1 + gradients.length ? { act, gradients } : null;
 }
 
 /**
@@ -62,13 +61,13 @@ function epilogueOf(
   slopes: boolean,
 ): [Node, Epilogue] | null {
   const isMatrix = isOp(product, MATMUL);
-  let made: Epilogue = { product, bias: null, act: null, gradient: null, last: null };
+  let made: Epilogue = { product, bias: null, act: null, gradients: [], last: null };
   let last = product;
   let end = product;
   while (!made.last) {
-    const pair = slopes && isMatrix && !made.act ? slopedPair(last.out, readers) : null;
-    const node = pair ? pair[0] : readers.only(last.out);
-    if (!node || node.section !== product.section || (pair && pair[1].section !== node.section)) break;
+    const slope = slopes && isMatrix && !made.act ? sloped(last.out, readers) : null;
+    const node = slope ? slope.act : readers.only(last.out);
+    if (!node || node.section !== product.section || slope?.gradients.some((n) => n.section !== node.section)) break;
     if (node.op.alias && node.out.shape.at(-1) === product.out.shape.at(-1)) {
       last = node;
       continue;
@@ -85,7 +84,7 @@ function epilogueOf(
     } else if (isMatrix && gradients.has(node) && node.ins[1] === last.out && product.out.shape.length === 2 && !ends.has(node)) {
       made = { ...made, last: { op: 'mul', other: null } };
     } else if (map && ENDS.includes(map) && !made.act) {
-      made = { ...made, act: map, gradient: pair?.[1] ?? null };
+      made = { ...made, act: map, gradients: slope?.gradients ?? [] };
     } else break;
     last = node;
     end = node;
@@ -107,7 +106,7 @@ function fuseEpilogues(graph: Graph, leavesSlopes: boolean): Graph {
     const found = epilogueOf(node, readers, ends, gradients, leavesSlopes);
     if (!found) continue;
     ends.set(...found);
-    if (found[1].gradient) gradients.add(found[1].gradient);
+    for (const gradient of found[1].gradients) gradients.add(gradient);
   }
   if (ends.size === 0) return graph;
   const slopes = new Map<Node, Tensor>();
@@ -116,12 +115,12 @@ function fuseEpilogues(graph: Graph, leavesSlopes: boolean): Graph {
     const slope = slopes.get(node);
     const epilogue = ends.get(node);
     if (!epilogue) return slope ? [mul(moved(node.ins[1]!), like(slope, node.out))] : null;
-    const { product, bias, act, gradient, last } = epilogue;
+    const { product, bias, act, gradients, last } = epilogue;
     const operands = [...product.ins, ...(bias ? [bias] : [])].map(moved);
     if (last) operands.push(like(last.other ? moved(last.other) : slope!, product.out));
-    const extra = { ...(act && { act }), ...(gradient && { slope: true }), ...(last && { last: last.op }) };
+    const extra = { ...(act && { act }), ...(gradients.length > 0 && { slope: true }), ...(last && { last: last.op }) };
     const fused = target.add(product.op, operands, { ...(product as Node<object>).attrs, ...extra }).outs;
-    if (gradient) slopes.set(gradient, fused[1]!);
+    for (const gradient of gradients) slopes.set(gradient, fused[1]!);
     return [like(fused[0]!, node.out)];
   });
 }

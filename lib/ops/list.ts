@@ -39,6 +39,7 @@ import { SOFTMAXES } from './reduce/softmax.ts';
 import { PUT_ALONG, TAKE_ALONG } from './rows/along.ts';
 import { EMBEDDING_BAG, EMBEDDING_BAG_GRAD } from './rows/embedding-bag.ts';
 import { GATHER, SCATTER_ADD } from './rows/gather.ts';
+import { HIDE_SAMPLES } from './rows/hide-samples.ts';
 import { INDICES } from './rows/indices.ts';
 import { ONE_HOT } from './rows/one-hot.ts';
 import { SCATTER_ROWS } from './rows/scatter-rows.ts';
@@ -112,6 +113,7 @@ export const OPS: readonly OpDef<any>[] = [
   INDICES,
   GATHER,
   SCATTER_ADD,
+  HIDE_SAMPLES,
   ONE_HOT,
   WINDOWS,
   TAKE_ALONG,

@@ -1,5 +1,6 @@
 // norms.test.ts: the norm of each sample's gradient is that of a backward pass of it alone, in f64, for every layer and model.
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../../lib/ir/graph.ts';
 import * as models from '../../lib/models/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import * as loss from '../../lib/nn/loss/index.ts';
@@ -13,7 +14,8 @@ function regress(model: nn.Module & { forward(x: never): unknown }, x: Case['bat
   return {
     model: model.initialize(5),
     batch: { x },
-    loss: ({ x: t }, m) => ops.mean(ops.square(ops.add((m as typeof model).forward(t as never) as never, 0.3)), { dtype: 'f64' }),
+    loss: ({ x: t }, m) =>
+      ops.mean(ops.square(ops.add((m as typeof model).forward(t as never) as Tensor, 0.3)), { dtype: 'f64' }),
   };
 }
 /** The output of a recurrent layer. */
@@ -69,7 +71,7 @@ const CASES: Record<string, () => Case> = {
   }),
   CharRNN: () => ({
     model: new models.CharRNN(11, { embedding: 5, hidden: 8, kind: 'lstm' }).initialize(1),
-    batch: { x: indices(11, B, 6), y: indices(11, B, 6) },
+    batch: { x: indices(11, B, 30), y: indices(11, B, 30) },
     loss: ({ x, y }, m) => loss.crossEntropy((m as models.CharRNN).forward(x!), y!),
   }),
   'GPT, tied': () => ({

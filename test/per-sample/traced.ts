@@ -29,7 +29,6 @@ const rowsOf = ({ batch }: Case): number => Object.values(batch)[0]!.shape[0]!;
 
 function traced(of: Case, rows: number): { graph: Graph; loss: Tensor; params: readonly Parameter[] } {
   const graph = new Graph('train');
-  graph.forAnyRows = true;
   const trace = (g: Graph): Record<string, Tensor> =>
     Object.fromEntries(
       Object.entries(of.batch).map(([name, { dtype, shape }]) => [

@@ -144,20 +144,32 @@ const productSamples: SampleRules<MatmulAttrs> = {
     throw mixes(node as Node);
   },
   summands(node, _, of) {
-    const { graph } = node.outs[0]!;
-    return graph.add(MATMUL, operandsOfSamples(node, of), node.attrs).outs[0]!;
+    const [a, b] = node.ins as [Tensor, Tensor];
+    const { transA = false, transB = false } = node.attrs;
+    if (of.lies(a) === 'sum' && of.lies(b) === null && !transA && b.shape.length === 2) {
+      // One product of the rows of all.
+      const rows = of.summands(a);
+      const flat = reshape(rows, [sizeOf(rows.shape.slice(0, -1)), rows.shape.at(-1)!]);
+      return reshape(matmul(flat, b, { transB }), [of.count, ...node.outs[0]!.shape]);
+    }
+    return a.graph.add(MATMUL, operandsOfSamples(node, of), node.attrs).outs[0]!;
   },
   // One outer product of each sample, or, of more, products of all pairs of positions, where these are less work than the summands.
   sampleNorm(node, _, of) {
     const { m, n, k } = nodeSizes(node);
-    const each = k / of.count;
+    const [a, b] = node.ins as [Tensor, Tensor];
     const { transA = false, transB = false } = node.attrs;
-    const isSum = (t: Tensor): boolean => of.lies(t) === 'sum';
-    if (node.ins.some(isSum) || (each > 1 && each * (m + n) >= m * n)) return null;
-    const [a, b] = operandsOfSamples(node, of);
-    if (each === 1) return mul(rowSquares(a), rowSquares(b));
+    const lies: readonly Lies[] = [of.lies(a), of.lies(b)];
+    if (a.shape.length > 2) return null;
+    const each = lies.includes('sum') ? k : k / of.count;
+    // What all samples have alike, they have the pairs of alike.
+    const work = (width: number, i: 0 | 1): number => (lies.includes('sum') && lies[i] !== 'sum' ? 0 : width);
+    if (each > 1 && each * (work(m, 0) + work(n, 1)) >= m * n) return null;
+    const side = (t: Tensor, i: 0 | 1): Tensor => (lies.includes('sum') && lies[i] === null ? t : ownRows(node, of, i));
+    const [x, y] = [side(a, 0), side(b, 1)];
+    if (each === 1 && !lies.includes('sum')) return mul(rowSquares(x), rowSquares(y));
     const pairs = (t: Tensor, positionsLast: boolean): Tensor => matmul(t, t, { transA: positionsLast, transB: !positionsLast });
-    return sum(mul(pairs(a, !transA), pairs(b, transB)), { axes: [1, 2], dtype: 'f64' });
+    return sum(mul(pairs(x, !transA), pairs(y, transB)), { axes: [1, 2], dtype: 'f64' });
   },
   weighs: 0,
 };
@@ -166,18 +178,19 @@ function overLead(node: Node<MatmulAttrs>): never {
   throw mixes(node as Node);
 }
 
-/** Both operands with the samples in front. */
-function operandsOfSamples(node: Node<MatmulAttrs>, of: Samples): [Tensor, Tensor] {
-  const [a, b] = node.ins as [Tensor, Tensor];
-  const lies: readonly Lies[] = [of.lies(a), of.lies(b)];
-  const rows = lies.find(isRows);
+/** An operand with the samples in front. */
+function ownRows(node: Node<MatmulAttrs>, of: Samples, i: 0 | 1): Tensor {
+  const t = node.ins[i]!;
+  const rows = node.ins.map((x) => of.lies(x)).find(isRows);
   const { ka, kb } = axesOf(node);
-  const own = (t: Tensor, i: 0 | 1): Tensor => {
-    if (rows) return apart(t, { axis: [ka, kb][i]!, each: rows.each } satisfies Rows, of.count);
-    return lies[i] === 'sum' ? of.summands(t) : broadcastTo(t, [of.count, ...t.shape]);
-  };
-  return [own(a, 0), own(b, 1)];
+  if (rows) return apart(t, { axis: [ka, kb][i]!, each: rows.each }, of.count);
+  return of.lies(t) === 'sum' ? of.summands(t) : broadcastTo(t, [of.count, ...t.shape]);
 }
+
+const operandsOfSamples = (node: Node<MatmulAttrs>, of: Samples): [Tensor, Tensor] => [
+  ownRows(node, of, 0),
+  ownRows(node, of, 1),
+];
 
 export const MATMUL: OpDef<MatmulAttrs> = {
   name: 'matmul',

@@ -167,8 +167,6 @@ export function traceTrain<M extends Module>(
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
   const columns = new StepColumns(graph);
   const weighing = policy.perSample ? weighingOf(policy.perSample, columns, states) : null;
-  // The gradient of a sample is of its own rows, not of those of a table that many look up.
-  graph.forAnyRows = weighing !== null;
   const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.binding(graph, rows));
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
