@@ -5,7 +5,7 @@ import type { Data, DType } from '../lib/ir/op.ts';
 import * as stage from '../lib/ops/gradient/stage.ts';
 import { MAX_POOL_GRAD } from '../lib/ops/image/max-pool.ts';
 import * as ops from '../lib/ops/index.ts';
-import { softmaxCrossEntropy, statistic, update } from '../lib/ops/list.ts';
+import { gaussianNoise, softmaxCrossEntropy, statistic, update } from '../lib/ops/list.ts';
 import { CONV2D_GRAD_INPUT, CONV2D_GRAD_WEIGHT } from '../lib/ops/product/conv.ts';
 import { RNN_GRAD } from '../lib/ops/recurrent/rnn.ts';
 import { SOFTMAX_CROSS_ENTROPY_GRAD } from '../lib/ops/reduce/cross-entropy.ts';
@@ -164,6 +164,14 @@ const table = (f: (input: Input, indices: Tensor) => Tensor): KernelCase => {
   return { stream: 'copy', tolerance: 1e-5, build };
 };
 
+const noised = (secret: boolean): KernelCase => ({
+  stream: 'copy',
+  build: (input) => {
+    const std = input([], { dtype: 'f64', values: [0.5] });
+    return gaussianNoise(input([1024, 1024]), { std, key: secret ? input([8], { dtype: 'i32', high: 1 << 30 }) : null });
+  },
+});
+
 const POOL = { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil: false, relu: true } as const;
 const pooled = (gradient: boolean): KernelCase => ({
   stream: 'copy',
@@ -201,6 +209,8 @@ export const KERNEL_CASES: Readonly<Record<string, KernelCase>> = {
   'crossEntropy/64x10': rows(64, 10, false),
   'crossEntropy/2048x65': rows(2048, 65, false),
   'crossEntropyGrad/2048x65': rows(2048, 65, true),
+  'gaussianNoise/1M': noised(false),
+  'gaussianNoise/1M-secret': noised(true),
   'gather/1024-of-50000x64': table((input, indices) => ops.gather(input([50_000, 64]), indices)),
   'scatterAdd/1024-to-50000x64': table((input, indices) => ops.scatterAdd(input([1024, 64]), indices, { rows: 50_000 })),
   'scatterRows/1024-to-50000x64': table((input, indices) => {

@@ -17,6 +17,10 @@ export interface RunOptions {
   readonly states?: (state: State) => RefArray | undefined;
   /** Run this many steps on the same inputs; outputs are those of the last. */
   readonly steps?: number;
+  /** Micro-batches of a step, all of the same inputs. Default 1. */
+  readonly micros?: number;
+  /** Of these, those that are run: up to the last one. Default: all. */
+  readonly first?: number;
 }
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
@@ -28,7 +32,7 @@ export function typed(dtype: DType, buffer: ArrayBuffer, offset: number, length:
 
 /** Outputs by name, after one run. States start with their `init`. */
 export function runGraph(graph: Graph, options: RunOptions): Map<string, Data> {
-  const { inputs, isa, threads = 1, seed = 0n, attempt = 0, steps = 1 } = options;
+  const { inputs, isa, threads = 1, seed = 0n, attempt = 0, steps = 1, micros = 1, first = 0 } = options;
   const layout: Layout = defaultLayout(graph);
   const program = compile(graph, { ...target(), layout, fuse: options.fuse ?? true });
   const blocks = layout.blocks.map((b) => allocate(Math.max(1, b.bytes)));
@@ -51,17 +55,18 @@ export function runGraph(graph: Graph, options: RunOptions): Map<string, Data> {
     if (!isOp(t.node, INPUT) || t.node.attrs.role !== 'data') continue;
     blocks[layout.data.get(t.node.attrs.name)!]!.write(0, inputs[t.node.attrs.name] as Data);
   }
-  const repeat = (row: Uint8Array): Uint8Array => {
-    const all = new Uint8Array(row.length * steps);
-    for (let i = 0; i < steps; i++) all.set(row, i * row.length);
+  const repeat = (row: Uint8Array, times: number): Uint8Array => {
+    const all = new Uint8Array(row.length * times);
+    for (let i = 0; i < times; i++) all.set(row, i * row.length);
     return all;
   };
   const bound = new CompiledProgram(program, isa).bind(blocks);
   const result = bound.runSync({
     steps,
-    micros: 1,
-    feed: repeat(rowOf(program.feed)),
-    step: repeat(rowOf(program.step)),
+    micros,
+    part: { first, end: micros },
+    feed: repeat(rowOf(program.feed), steps * (micros - first)),
+    step: repeat(rowOf(program.step), steps),
     seed,
     attempt,
     stepCount: 0,

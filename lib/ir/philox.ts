@@ -2,8 +2,8 @@
 // Counter-based: a word is a function of the seed and of where it is used, so neither threads nor order matter. Of the four
 // counter words the third tells the uses apart: it is a tag of four letters.
 
-/** Third counter words. random.h has the same for dropout, noise, random numbers and single ones, augment.h and stage.h for their own, mixed with the upper half of `attempt`. */
-type Use = 'dropout' | 'permutation' | 'init' | 'round' | 'uniform' | 'noise' | 'augment' | 'random';
+/** Third counter words. random.h has the same for dropout, noise, random numbers and single ones, augment.h, stage.h and gaussian_noise.h for their own, mixed with the upper half of `attempt`. */
+type Use = 'dropout' | 'permutation' | 'init' | 'round' | 'uniform' | 'noise' | 'augment' | 'random' | 'gaussian';
 export const PHILOX_TAG: Readonly<Record<Use, number>> = {
   dropout: 0x64726f70,
   permutation: 0x7065726d,
@@ -13,6 +13,7 @@ export const PHILOX_TAG: Readonly<Record<Use, number>> = {
   noise: 0x6e6f6973,
   augment: 0x6175676d,
   random: 0x72616e64,
+  gaussian: 0x67617573,
 };
 
 /** The key of a seed: its low 64 bits as two words. */

@@ -6,6 +6,7 @@ import { MAPS } from './elementwise/maps.ts';
 import { NARROW, WIDEN } from './elementwise/narrow.ts';
 import { ANALYZE } from './gradient/analyze.ts';
 import { DECIDE } from './gradient/decide.ts';
+import { GAUSSIAN_NOISE } from './gradient/gaussian-noise.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './gradient/lists.ts';
 import { RESIDUAL } from './gradient/residual.ts';
@@ -59,6 +60,7 @@ import { UPDATE_CHAIN } from './update/own-update.ts';
 import { PROJECT } from './update/project.ts';
 import { PRUNE_MAGNITUDE, PRUNE_ROWS } from './update/pruning.ts';
 
+export { drawSecretKey, gaussianNoise, SECRET_KEY } from './gradient/gaussian-noise.ts';
 export { historyMoments, historyPush, historyQuantile } from './gradient/history.ts';
 export { greedyBudget, sumSegments } from './gradient/lists.ts';
 export { residual } from './gradient/residual.ts';
@@ -107,6 +109,7 @@ export const OPS: readonly OpDef<any>[] = [
   NOISE,
   UNIFORM,
   RANDOM,
+  GAUSSIAN_NOISE,
   AUGMENT,
   ...REDUCTIONS,
   ...SCANS,

@@ -96,6 +96,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
       print: 'gives back what it is given',
       ...Object.fromEntries(['accumulate', 'carry', 'leave'].map((n) => [n, micro])),
       augment: random,
+      gaussianNoise:
+        'drawn: ChaCha20 gives the words of RFC 8439 and OpenSSL (gaussian-noise.test.ts), and the law is tested there',
+      drawSecretKey: 'bits of the system',
       ...Object.fromEntries(['bernoulli', 'categorical', 'randn'].map((n) => [n, random])),
       ...Object.fromEntries(['stopGradient', 'straightThrough'].map((n) => [n, 'gives back what it is given'])),
     },

@@ -8,7 +8,7 @@ import { checkOf, evaluated, normwise, sampleCheck, samplesOf } from './kit.ts';
 /** Without one: what gradients, optimizers, policies and losses are made of, what the compiler makes, what is random, and what keeps states. */
 const NONE = `
 map scalars narrow widen
-dropout noise uniform random augment
+dropout noise uniform random gaussianNoise augment
 recur
 reluGrad geluGrad geluTanhGrad siluGrad expUnitGrad mishGrad logSigmoidGrad
 windows scatterRows lookupRows takeRows putRows embeddingBagGrad

@@ -1,5 +1,5 @@
 // layout.ts: cases of ops that move elements, draw them at random or move images about.
-import { type DType, f32, f64, type TensorType } from '../../lib/ir/op.ts';
+import { type DType, f32, f64, i32, type TensorType } from '../../lib/ir/op.ts';
 import type { Case, Draw, FillOf, Generator } from './draw.ts';
 
 const FILLS: Readonly<Record<DType, FillOf>> = { f32: 'normal', f64: 'normal', i32: [-9, 9], u8: [0, 255] };
@@ -70,6 +70,11 @@ export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
   ...{ reshape, head, transpose, broadcastTo, slice, concat, pad, augment },
   dropout: random((d) => ({ rate: d.pick(0.1, 0.5, 0.9) })),
   noise: random((d) => ({ std: d.pick(0.1, 1, 2) })),
+  gaussianNoise: (d) => ({
+    ins: [f32(...d.sizes(d.int(0, 3))), f64(), ...(d.flag() ? [i32(8)] : [])],
+    attrs: { key: d.int(0, 2 ** 31 - 1) },
+    fill: ['normal', d.pick<FillOf>('positive', [0, 1000], [0, 1e-30]), [-(2 ** 31), 2 ** 31]],
+  }),
   random: (d) => ({
     ins: [],
     attrs: { shape: d.sizes(d.int(0, 3)), key: d.int(0, 2 ** 31 - 1), normal: d.flag() },
