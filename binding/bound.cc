@@ -141,7 +141,7 @@ struct Loop {
     int64_t at, tried, slept;
   } told{now_ns(), 0, crew ? crew->slept() : 0};   // what `sizing` knows of this run
 
-  enum Then { kGoOn, kNextMicro, kFirstMicro, kNextStep, kEndOfPart };
+  enum Then { kGoOn, kNextMicro, kFirstMicro, kOnce, kNextStep, kEndOfPart };
 
   static void enter(void* arg, Member& member) { static_cast<Loop*>(arg)->thread(member); }
 
@@ -185,7 +185,7 @@ struct Loop {
       const Then next = s + 1 < request.to ? kFirstMicro : s + 1 < int64_t(stages.size()) ? kEndOfPart : kNextStep;
       // There may be none: others may have all micro-batches of a step.
       for (int64_t m = request.first; m < request.end; m++) {
-        const Then then = m + 1 < request.end ? kNextMicro : whole ? kGoOn : kEndOfPart;
+        const Then then = m + 1 < request.end ? kNextMicro : whole ? kOnce : kEndOfPart;
         if (!section(stages[size_t(s)].each, then, member)) return false;
       }
       if (!section(stages[size_t(s)].once, next, member)) return false;
@@ -303,6 +303,8 @@ struct Loop {
       enter(b.context_.micro + 1);
     } else if (then == kFirstMicro) {
       enter(request.first);
+    } else if (then == kOnce) {
+      once();
     }
   }
 
@@ -353,6 +355,11 @@ struct Loop {
     b.context_.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros) + uint64_t(m);
     b.lane_ = b.program_->keeps_arenas() ? size_t(m - request.first) : 0;
     Bound::move(b.lane(), b.feed_, feed_row());
+    if (m == request.end) once();   // others have all micro-batches of the step
+  }
+  // What comes once has the counter of the step's last micro-batch, whichever of them are this process's: what it draws is the same in all of a group.
+  void once() {
+    b.context_.attempt = request.attempt + uint64_t(result.tried) * uint64_t(request.micros) + uint64_t(request.micros - 1);
   }
 
   uint8_t* feed_row() const {

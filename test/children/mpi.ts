@@ -144,6 +144,8 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
   ],
   large: () => [make({ model: new Large() }), single],
   wire: () => [make({ model: new Large(), wire: 'bf16' }), single],
+  // What is drawn once a step is the same in all processes.
+  drawn: () => [make({ model: new Mlp(), clip: clip.qsgd({ levels: 4 }) }), plain],
   // Rows that count for nothing, and others by weights of their own.
   weighted: () => [
     make({
