@@ -95,9 +95,8 @@ void gaussianNoise(const Args& a, const Team& team) {
   const D std = dset1(*(const double*)a.in[1]);
   const uint32_t* secret = a.n_in == 3 ? (const uint32_t*)a.in[2] : nullptr;
   float* y = (float*)a.out[0];
-  // Of the step: the first of its micro-batches. Which was the last, each process of a group knows of its own only.
-  const uint64_t step = a.ctx->attempt - (uint64_t)(int64_t)a.ctx->micro;
-  const uint32_t key = (uint32_t)a.i[kGaussianKey], nonce[3] = {(uint32_t)step, (uint32_t)(step >> 32), key};
+  const uint64_t attempt = a.ctx->attempt;
+  const uint32_t key = (uint32_t)a.i[kGaussianKey], nonce[3] = {(uint32_t)attempt, (uint32_t)(attempt >> 32), key};
   int32_t lanes[L];
   for (int k = 0; k < L; k++) lanes[k] = k;
   const I lane = iload(lanes);

@@ -38,15 +38,15 @@ export type NoiseBlocks = (out: Uint32Array, counter: number) => void;
 
 /**
  * The blocks that a tensor's noise is made of: of ChaCha20, 16 words each, where there is a secret key, else of Philox, 4 words. No two steps,
- * tensors or counters have a block in common: the step goes by the first of its micro-batches, skipped or not, which all processes of a group know.
+ * tensors or counters have a block in common: a step goes by its last attempt, which is the same in all processes of a group, whether it is skipped
+ * or not.
  */
 export function noiseBlocks(
   key: number,
   secret: ArrayLike<number> | null,
-  { seed, attempt, micro }: Pick<RefContext, 'seed' | 'attempt' | 'micro'>,
+  { seed, attempt }: Pick<RefContext, 'seed' | 'attempt'>,
 ): NoiseBlocks {
-  const step = attempt - micro;
-  const [low, high] = [step >>> 0, Math.floor(step / 2 ** 32)];
+  const [low, high] = [attempt >>> 0, Math.floor(attempt / 2 ** 32)];
   if (secret) return (out, counter) => chacha20(out, secret, counter, [low, high, key]);
   const [k0, k1] = philoxKey(seed);
   return (out, counter) => philox4x32(out, counter, low, PHILOX_TAG.gaussian ^ high, key, k0, k1);
