@@ -101,7 +101,7 @@ export interface ClipContext {
    */
   perStep(name: string, value: (step: number) => number): Tensor;
   /** Memory of the policy's own. Assign its next value with `graph.assign`: a skipped step leaves it alone. */
-  state(name: string, type: TensorType, init?: (out: Data) => void): State;
+  state(name: string, type: TensorType, init?: (out: Data) => void, options?: Pick<State, 'scratch'>): State;
 }
 
 /** What a policy has decided. */

@@ -48,6 +48,7 @@ const CASES: Record<string, () => Case> = {
   GroupNorm: () => regress(new nn.GroupNorm(2, 6), floats(B, 6, 4, 3)),
   InstanceNorm2d: () => regress(new nn.InstanceNorm2d(3, { affine: true }), floats(B, 3, 4, 5)),
   PReLU: () => regress(new nn.PReLU({ numParameters: 3 }), floats(B, 3, 5)),
+  'PReLU of one slope': () => regress(new nn.PReLU(), floats(B, 3, 5)),
   RNN: () => regress(new States(new nn.RNN(4, 6)), floats(B, 7, 4)),
   LSTM: () => regress(new States(new nn.LSTM(4, 6)), floats(B, 7, 4)),
   'LSTM both ways, two layers': () =>

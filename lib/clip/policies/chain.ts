@@ -39,7 +39,7 @@ export function chain(...policies: readonly ClipPolicy[]): ClipPolicy {
           grads,
           stages: replaced ? stages : [...context.stages, ...stages],
           perStep: (name, value) => context.perStep(`${i}.${name}`, value),
-          state: (name, type, init) => context.state(`${i}.${name}`, type, init),
+          state: (name, type, init, options) => context.state(`${i}.${name}`, type, init, options),
         });
         parts.push(part);
         stages = part.grads ? part.stages : [...stages, ...part.stages];

@@ -15,10 +15,12 @@ import {
   sub,
   where,
 } from '../../ops/elementwise/elementwise.ts';
+import { drawSecretKey, gaussianNoise, SECRET_KEY } from '../../ops/gradient/gaussian-noise.ts';
+import { staged } from '../../ops/gradient/staged.ts';
 import { statistic } from '../../ops/gradient/statistics.ts';
 import { sum } from '../../ops/reduce/reduce.ts';
 import { bool, choice, number, options, type PerStep, signature } from '../../options/index.ts';
-import type { ClipPolicy, PerSampleRule, SampleContext, SampleTotals, SampleWeights } from '../clip.ts';
+import type { ClipContext, ClipPolicy, PerSampleRule, SampleContext, SampleTotals, SampleWeights } from '../clip.ts';
 import { type Limit, limit } from '../fields.ts';
 
 /** Options of `clip.perSample`. */
@@ -72,17 +74,27 @@ export function perSample(threshold?: PerStep, options: PerSampleOptions = {}): 
     thresholds: limit.columns,
     perSample: rule,
     build(context) {
-      const { samples, grads } = context;
+      const { samples, graph, stages } = context;
       if (!samples) throw new OptionError('clip.perSample: gradients of samples are what a Trainer has: train with one');
-      const after = sqrt(statistic(grads, { kind: 'sumSquares', stages: context.stages }).total);
-      return {
-        stages: context.stages.slice(0, 0),
-        skip: null,
-        measure: false,
-        report: { ...reportOf(samples), normAfter: after },
-      };
+      const summed = stages.length > 0 ? staged(graph, context.grads, stages) : context.grads;
+      const grads = noise > 0 ? noisy(context, summed, rule, samples) : summed;
+      const after = sqrt(statistic(grads, { kind: 'sumSquares' }).total);
+      return { stages: [], grads, skip: null, measure: false, report: { ...reportOf(samples), normAfter: after } };
     },
   };
+}
+
+/** Each element with noise of its own: the sum is of vectors of a norm of the threshold at most, and so is what one sample changes in it. */
+function noisy(
+  context: ClipContext,
+  grads: readonly Tensor[],
+  { noise, secure }: PerSampleRule,
+  { threshold, expected }: SampleTotals,
+): Tensor[] {
+  const { graph } = context;
+  const std = div(mul(threshold, noise), expected);
+  const key = secure ? graph.state(context.state('noiseKey', SECRET_KEY, drawSecretKey, { scratch: true })) : null;
+  return grads.map((g) => gaussianNoise(g, { std, key }));
 }
 
 interface Weighing {

@@ -9,7 +9,8 @@ import { unitStatistic } from './unit-statistic.ts';
 /** x [samples, ...] -> f64 [samples], summed in f64. */
 export function rowSquares(x: Tensor): Tensor {
   const [count, ...rest] = x.shape as [number, ...number[]];
-  if (x.dtype === 'f32') return unitStatistic([x], { kind: 'sumSquares', axis: 'rows' }).each;
+  // A number of each sample is a row of its own.
+  if (x.dtype === 'f32') return unitStatistic([reshape(x, [count, sizeOf(rest)])], { kind: 'sumSquares', axis: 'rows' }).each;
   const rows = reshape(x, [count, sizeOf(rest)]);
   return sum(mul(rows, rows), { axes: [1], dtype: 'f64' });
 }

@@ -116,7 +116,7 @@ export function buildApply(options: ApplyOptions): Apply {
       ...(options.samples && { samples: options.samples }),
       stages: first,
       perStep: (name, value) => perStep(`clip.${name}`, value),
-      state: (name, type, init) => states.of(`clip.${name}`, type, init),
+      state: (name, type, init, options) => states.of(`clip.${name}`, type, init, options),
     });
     // An update that counts what the stages change must not count the first; gradients that the policy replaced have it in them.
     const apart = by !== null && clipped.measure && !clipped.grads;
