@@ -54,7 +54,7 @@ export class SamplesOf implements Samples {
       const rules = t.node.op.samplesOf;
       if (this.lies(t) !== 'sum' || !rules?.summands) throw withoutRule(t.node);
       found = inLayer(t.node, () => rules.summands!(t.node, t.index, this));
-      this.#inFront(found);
+      this.inFront(found);
       this.#summands.set(t, found);
     }
     return found;
@@ -66,14 +66,14 @@ export class SamplesOf implements Samples {
       const rules = t.node.op.samplesOf;
       if (this.lies(t) !== 'sum') throw withoutRule(t.node);
       found = inLayer(t.node, () => rules?.sampleNorm?.(t.node, t.index, this) ?? rowSquares(this.summands(t)));
-      this.#inFront(found);
+      this.inFront(found);
       this.#squares.set(t, found);
     }
     return found;
   }
 
   /** Made of all samples, and has them in front: what is made of it is asked no further. */
-  #inFront({ node }: Tensor): void {
+  inFront({ node }: Tensor): void {
     if (!this.#lies.has(node))
       this.#lies.set(
         node,

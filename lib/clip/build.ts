@@ -4,7 +4,7 @@ import { Tensor } from '../ir/graph.ts';
 import { sameType, sizeOf, typeName } from '../ir/op.ts';
 import { checkStageList } from '../ops/gradient/stage.ts';
 import { custom, type Field, nearest, Place, perStep, show, whole } from '../options/index.ts';
-import type { ClipColumns, ClipContext, ClipPolicy, Clipped } from './clip.ts';
+import type { ClipColumns, ClipContext, ClipPolicy, Clipped, PerSampleRule } from './clip.ts';
 
 const COLUMNS: Readonly<Record<keyof ClipColumns, true>> = {
   norm: true,
@@ -52,7 +52,10 @@ export function firstUnbounded(policies: readonly ClipPolicy[]): Pick<ClipPolicy
  * Of several policies together: their thresholds, in columns that begin with their numbers, and who of them finds its own.
  * @throws OptionError where several do
  */
-export function togetherOf(where: string, policies: readonly ClipPolicy[]): Pick<ClipPolicy, 'thresholds' | 'auto'> {
+export function togetherOf(
+  where: string,
+  policies: readonly ClipPolicy[],
+): Pick<ClipPolicy, 'thresholds' | 'auto' | 'perSample'> {
   const autos = policies.flatMap(({ auto }) => auto ?? []);
   if (autos.length > 1) {
     throw new OptionError(
@@ -60,7 +63,34 @@ export function togetherOf(where: string, policies: readonly ClipPolicy[]): Pick
     );
   }
   const thresholds = policies.flatMap(({ thresholds = [] }, i) => thresholds.map((name) => `${i}.${name}`));
-  return { thresholds, ...(autos[0] && { auto: autos[0] }) };
+  const perSample = samplesFirst(where, policies);
+  return { thresholds, ...(autos[0] && { auto: autos[0] }), ...(perSample && { perSample }) };
+}
+
+/** Of a chain: samples are weighed before anything else, by the first policy; and what follows noise goes by no norms of the gradients that it hides. */
+function samplesFirst(where: string, policies: readonly ClipPolicy[]): PerSampleRule | null {
+  const at = policies.findIndex((p) => p.perSample);
+  if (at < 0) return null;
+  const [{ perSample: rule }] = [policies[at]!] as [Required<ClipPolicy>];
+  if (at > 0 || where !== 'clip.chain' || policies.filter((p) => p.perSample).length > 1) {
+    throw new OptionError(
+      `${where}: clip.perSample weighs the gradients of samples before they are summed: it is alone, or first in a chain`,
+    );
+  }
+  const reads = policies.find((p) => p.auto || p.followsNorms);
+  if (rule.noise > 0 && reads) {
+    const text = `${where}: ${reads.name} has its threshold from norms of steps before, which the noise of clip.perSample is to hide: give a threshold`;
+    throw new OptionError(text, { policy: reads.name });
+  }
+  return {
+    ...rule,
+    weigh: (context) =>
+      rule.weigh({
+        ...context,
+        perStep: (name, value) => context.perStep(`0.${name}`, value),
+        state: (name, type, init) => context.state(`0.${name}`, type, init),
+      }),
+  };
 }
 
 /** @throws OptionError for a policy whose threshold is found while a fit is on, where there is none */
@@ -79,9 +109,10 @@ export function buildPolicy(policy: ClipPolicy, context: ClipContext): Clipped {
   const given = policy.build({
     ...context,
     perStep: (name, give) => context.perStep(name, anyPerStep.read(give, new Place(where, 'option', name))),
-    state(name, type, init) {
-      const state = context.state(name, type, init);
-      states.push({ name, state });
+    state(name, type, init, options) {
+      const state = context.state(name, type, init, options);
+      // A secret is drawn, not computed.
+      if (!options?.secret) states.push({ name, state });
       return state;
     },
   });

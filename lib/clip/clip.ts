@@ -101,7 +101,7 @@ export interface ClipContext {
    */
   perStep(name: string, value: (step: number) => number): Tensor;
   /** Memory of the policy's own. Assign its next value with `graph.assign`: a skipped step leaves it alone. */
-  state(name: string, type: TensorType, init?: (out: Data) => void, options?: Pick<State, 'scratch'>): State;
+  state(name: string, type: TensorType, init?: (out: Data) => void, options?: Pick<State, 'secret'>): State;
 }
 
 /** What a policy has decided. */
@@ -163,6 +163,8 @@ export interface ClipPolicy {
   readonly maxSkips: number;
   /** Its threshold comes from steps before and has no other bound: what would bound it from the first step on. A run that dies young gets a warning with it. */
   readonly unboundedAtFirst?: string;
+  /** Its threshold, or what it skips, comes from norms of steps before. */
+  readonly followsNorms?: boolean;
   /** Names by which it asks `perStep` for its thresholds, the one that it reports first: what `clip.auto` multiplies. Absent or empty: it has none, or only measures. */
   readonly thresholds?: readonly string[];
   /** Who moves its threshold while a fit is on: of `clip.auto`, and of what holds one. Absent: nobody does. */

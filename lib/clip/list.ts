@@ -1,5 +1,5 @@
 // list.ts: every policy by its name, as tests and benchmarks make it: what enumerates policies starts here. It follows from what index.ts
-// exports and from the samples beside each. Of clip.auto only a fit makes anything: it is not among them.
+// exports and from the samples beside each. Of clip.auto only a fit makes anything, of clip.perSample only a trainer: they are not among them.
 import { signatures } from '../options/index.ts';
 import type { ClipPolicy } from './clip.ts';
 import * as clip from './index.ts';
@@ -11,9 +11,13 @@ function usual(name: string, make: (...args: readonly unknown[]) => ClipPolicy):
   return [[name, (given) => make(...before, given)]];
 }
 
+const APART: readonly string[] = ['auto', 'perSample'];
+
 function all(): [string, Sample][] {
   const found = Object.entries(clip as unknown as Readonly<Record<string, (...args: readonly unknown[]) => ClipPolicy>>);
-  const policies = found.filter(([name, f]) => typeof f === 'function' && signatures.has(`clip.${name}`) && name !== 'auto');
+  const policies = found.filter(
+    ([name, f]) => typeof f === 'function' && signatures.has(`clip.${name}`) && !APART.includes(name),
+  );
   // Each way of loading modules lists what they export in an order of its own.
   const sorted = policies.sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.flatMap(([name, make]) => {

@@ -40,7 +40,7 @@ export const cap: Field<number, number, false> = number({ min: 1, infinite: true
 
 /** A bound of thresholds that are made of what was. */
 export interface Bound {
-  readonly first: Pick<ClipPolicy, 'unboundedAtFirst'>;
+  readonly first: Pick<ClipPolicy, 'unboundedAtFirst' | 'followsNorms'>;
   /**
    * The bounds after so many `steps`, scalars; null: there is none.
    * @shape steps scalar -> scalars
@@ -60,7 +60,7 @@ export interface Bounds {
 export function boundOf(name: string, { warmup, absolute, max }: Required<YoungOptions>): Bound {
   const early = warmup > 0 && absolute < Infinity;
   return {
-    first: early || max < Infinity ? {} : { unboundedAtFirst: `option max of ${name}` },
+    first: { followsNorms: true, ...(early || max < Infinity ? {} : { unboundedAtFirst: `option max of ${name}` }) },
     at(c, steps) {
       const most = max < Infinity ? c.graph.scalar(max, 'f64') : null;
       if (!early) return { young: null, all: most };

@@ -142,6 +142,11 @@ export interface State {
   readonly replaces?: State;
   /** Means nothing between steps, though it lies with what does: it is in no checkpoint. */
   readonly scratch?: boolean;
+  /**
+   * Random bits of the system, which `init` draws: in no checkpoint and no copy. It has new ones wherever a trainer goes back to where it was, and in a
+   * group those of process 0.
+   */
+  readonly secret?: boolean;
   /** It holds some elements of a larger tensor, from one on: the other processes of the group hold the others. */
   readonly part?: { readonly whole: TensorType; readonly from: number };
   /** A table whose gradient must stay rows that were looked up: it is not multiplied in their place. */

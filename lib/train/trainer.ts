@@ -1,4 +1,5 @@
 // trainer.ts: the object users hold: a model with its optimizer, policy and state, and what can be done with them.
+
 import type { Share } from '../data/arrays.ts';
 import type { TableRow } from '../data/table/cells.ts';
 import type { RowPrediction } from '../data/table/schema.ts';
@@ -68,6 +69,7 @@ import { withoutPrunedRows } from './state/smaller.ts';
 import type { Snapshot } from './state/snapshot.ts';
 import { Standing } from './state/standing.ts';
 import type { WeightValues, WriteOptions } from './state/transfer.ts';
+import { checkHidden } from './step/per-sample.ts';
 import type { Output } from './step/step.ts';
 
 /**
@@ -686,6 +688,7 @@ export class Trainer<M extends Module, K extends string = never, N extends strin
   advise(options: AdviseOptions = {}): Advice {
     readMethod.advise(arguments);
     const { log, seed, running } = this.#standing;
+    checkHidden(this.#setup.policy, 'Trainer.advise: it goes by norms of steps, which are');
     return advise(
       log.history(() => this.#setup.header(seed, this.#current.batchSize, false, running === null)),
       options,

@@ -85,7 +85,7 @@ export function normsOneByOne(of: Case): { all: number[]; each: Record<string, n
     };
     const values = interpret(graph, { inputs, states, f64: true });
     for (const [i, g] of gradients.entries()) {
-      if (g) (each[params[i]!.name] ??= []).push(lengthOf(values.get(g)!));
+      if (g) each[params[i]!.name] = [...(each[params[i]!.name] ?? []), lengthOf(values.get(g)!)];
     }
   }
   const all = Array.from({ length: rows }, (_, i) => Math.hypot(...Object.values(each).map((v) => v[i]!)));

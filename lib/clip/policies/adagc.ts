@@ -44,6 +44,7 @@ export function adaGc(options: AdaGCOptions = {}): ClipPolicy {
   const rules = ruleOf(given);
   return {
     name: 'adaGc',
+    followsNorms: true,
     maxSkips: rules.maxSkips,
     build(context) {
       const m = measure(context, rules);

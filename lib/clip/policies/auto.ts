@@ -76,6 +76,14 @@ export function auto(options: AutoOptions = {}): ClipPolicy {
   const { thresholds = [] } = inner;
   if (inner.auto)
     throw new OptionError(`clip.auto: option policy: ${inner.name} finds its threshold already`, { policy: inner.name });
+  if (inner.perSample) {
+    throw new OptionError(
+      `clip.auto: option policy: ${inner.name} weighs samples by its threshold, whose trials would look at what it is to hide`,
+      {
+        policy: inner.name,
+      },
+    );
+  }
   if (thresholds.length === 0) {
     throw new OptionError(
       `clip.auto: option policy: expected a policy with a threshold, such as globalNorm, perTensorNorm, value or agc, and one that is not Infinity, got ${inner.name}`,

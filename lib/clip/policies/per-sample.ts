@@ -93,7 +93,7 @@ function noisy(
 ): Tensor[] {
   const { graph } = context;
   const std = div(mul(threshold, noise), expected);
-  const key = secure ? graph.state(context.state('noiseKey', SECRET_KEY, drawSecretKey, { scratch: true })) : null;
+  const key = secure ? graph.state(context.state('noiseKey', SECRET_KEY, drawSecretKey, { secret: true })) : null;
   return grads.map((g) => gaussianNoise(g, { std, key }));
 }
 
@@ -127,7 +127,7 @@ function weigh(context: SampleContext, { limit, layers, compat }: Weighing): Sam
     weights,
     totals: {
       threshold,
-      count: total('counted', counts ?? add(mul(all, 0), 1)),
+      count: context.sum('samples counted', counts ? sum(counts, { dtype: 'f64' }) : graph.scalar(all.shape[0]!, 'f64')),
       clipped: total('clipped', where(counted, clipped, 0)),
       bad: total('bad', bad),
       below: total('below', where(counted, lessEqual(sqrt(all), threshold), 0)),

@@ -54,6 +54,7 @@ export function zclip(options: ZClipOptions = {}): ClipPolicy {
   const adaptive = to === 'adaptive';
   return {
     name: 'zclip',
+    followsNorms: true,
     maxSkips: rules.maxSkips,
     build(context) {
       const m = measure(context, rules);

@@ -284,13 +284,14 @@ export class ApplyStates {
     name: string,
     type: TensorType,
     init?: (out: Data) => void,
-    { scratch = false, part }: Pick<State, 'scratch' | 'part'> = {},
+    { scratch = false, secret = false, part }: Pick<State, 'scratch' | 'secret' | 'part'> = {},
   ): State {
     const state = this.#known.get(name) ?? {
       name,
       type,
       ...(init && { init }),
       ...(scratch && { scratch }),
+      ...(secret && { secret }),
       ...(part && { part }),
     };
     if (typeName(state.type) !== typeName(type)) {

@@ -18,6 +18,7 @@ import type { Evaluation } from '../programs/evaluate.ts';
 import { Pace } from '../programs/pace.ts';
 import type { Use } from '../programs/sessions.ts';
 import type { Current } from '../state/current.ts';
+import { checkHidden } from '../step/per-sample.ts';
 import type { TracedStep } from '../step/step.ts';
 import { Tuning } from '../tuning/tuning.ts';
 import { followersOf, type RunFacts } from '../watch/callback.ts';
@@ -77,6 +78,7 @@ export class Training {
     const rates = new Rates(setup.groups, running.warnings);
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
     const perTensor = perLayer || isPerLayer(record) || callbacks.some((c) => c.needsLayerNorms === true);
+    if (perTensor) checkHidden(setup.policy, 'fit: option perLayer: norms of layers are');
     const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perTensor };
     this.#use = setup.steps(of, oversights);
     try {

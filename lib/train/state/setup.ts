@@ -52,7 +52,7 @@ import { Guarding } from '../step/guarding.ts';
 import { LossScale } from '../step/loss-scale.ts';
 import type { TracedMetric } from '../step/measure.ts';
 import { matchPenalties, type Penalties } from '../step/penalties.ts';
-import { totalsOfNone } from '../step/per-sample.ts';
+import { checkPerSample, totalsOfNone } from '../step/per-sample.ts';
 import { type Probing, traceProbe } from '../step/probing.ts';
 import {
   type Output,
@@ -178,6 +178,7 @@ export class Setup {
     checkSearch(options, this.carries);
     if (this.#applyStates.ranked) this.#groups.forEach(checkShared);
     const trained = this.groups.flatMap((g) => g.params);
+    checkPerSample(options, trained);
     const { ema, regularize, guards, constraints, prune, checkpointed } =
       trained.length > 0 ? options : ({} as Partial<typeof options>);
     this.#ema = ema ? emaWeight('Trainer: ema', ema) : null;

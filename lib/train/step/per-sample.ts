@@ -1,15 +1,17 @@
 // per-sample.ts: the gradients of a step as sums of those of samples by weights: a backward pass that only measures, the weights, and one that sums.
 import { type Backward, backward } from '../../autodiff/grad.ts';
 import { Leaving, SamplesOf } from '../../autodiff/samples.ts';
-import type { PerSampleRule, SampleContext, SampleTotals } from '../../clip/clip.ts';
+import type { ClipPolicy, PerSampleRule, SampleContext, SampleTotals } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
+import type { Module, Parameter } from '../../nn/module/module.ts';
 import { add, div, equal, mul, where } from '../../ops/elementwise/elementwise.ts';
 import { castTo } from '../../ops/elementwise/map.ts';
 import { sum } from '../../ops/reduce/reduce.ts';
 import { stopGradient } from '../../ops/step/stop.ts';
 import type { ApplyStates } from '../../optim/apply/apply.ts';
 import type { StepColumns } from '../../optim/apply/columns.ts';
+import type { TrainerOptions } from '../options.ts';
 import type { Sums } from './accumulation.ts';
 import { partsOf } from './weighing.ts';
 
@@ -67,8 +69,16 @@ export function lossBySamples(
 ): LossOfSamples {
   const { graph } = loss;
   const samples = new SamplesOf(rows);
+  for (const { state, value } of graph.assigns) {
+    if (samples.lies(value) === null) continue;
+    const text = `Trainer: option clip: clip.perSample: ${state.name} carries something of the samples of a batch to the next`;
+    throw new OptionError(text, { option: 'clip', name: state.name });
+  }
   const losses = lossesOf(loss, samples);
-  const measured = backward(sum(losses), wrt);
+  // What is alike for all samples is still each one's own.
+  const own = graph.constant(new Float64Array(rows).fill(1), [rows], 'f64');
+  samples.inFront(own);
+  const measured = backward(sum(mul(losses, own)), wrt);
   const reached = measured.gradients.filter((g) => g !== null);
   const squares = reached.map((g) => samples.squares(g));
   const total = (name: string, value: Tensor): Tensor => (sums ? sums.sum(name, value) : value);
@@ -86,9 +96,12 @@ export function lossBySamples(
   };
   const summed = summedBy(weights.map(by), { measured, wrt, losses, samples });
   const gradients = summed.map((g, i) => g && late(g, names[i]!));
-  const known = counts ? where(counts, losses, 0) : losses;
-  const lost = total('loss', sum(known));
-  const mean = inSection(graph, sums ? 'apply' : 'micro', () => div(lost, add(all, equal(all, 0))));
+  // One that is not finite says nothing of the others.
+  const finite = equal(mul(losses, 0), 0);
+  const known = counts ? mul(finite, counts) : finite;
+  const lost = total('loss', sum(where(known, losses, 0), { dtype: 'f64' }));
+  const of = total('losses', sum(known, { dtype: 'f64' }));
+  const mean = inSection(graph, sums ? 'apply' : 'micro', () => div(lost, add(of, equal(of, 0))));
   return { total: mean, gradients, ends: measured.ends, samples: { ...decided.totals, expected: divisor } };
 }
 
@@ -134,4 +147,30 @@ export function totalsOfNone(
   const squares = Array.from({ length: parameters }, (_, i) => graph.input(`squares ${i}`, { dtype: 'f64', shape: [1] }, 'feed'));
   const { totals } = rule.weigh({ graph, squares, sum: (_, value) => value, ...weighingOf(rule, columns, states) });
   return { ...totals, expected: graph.scalar(1, 'f64') };
+}
+
+/** @throws OptionError for what reads numbers of samples that the noise of a policy is to hide. @param what these are */
+export function checkHidden({ name, perSample }: ClipPolicy, what: string): void {
+  if (!perSample || perSample.noise === 0) return;
+  throw new OptionError(`${what} what the noise of ${name} is to hide; without noise (option noise: 0) it may be asked`, {
+    policy: name,
+  });
+}
+
+/** @throws OptionError for options of a trainer that do not go with gradients of samples */
+export function checkPerSample(
+  { clip, lossScale, guards = [] }: Pick<TrainerOptions<Module, string>, 'clip' | 'lossScale' | 'guards'>,
+  trained: readonly Parameter[],
+): void {
+  if (!clip?.perSample) return;
+  const { noise } = clip.perSample;
+  const sparse = trained.find((p) => p.sparse)?.name;
+  const found = {
+    lossScale: lossScale !== undefined && 'gradients of samples are not scaled',
+    guards: guards.length > 0 && noise > 0 && 'they look at what its noise is to hide',
+    [`sparse of ${sparse}`]: sparse !== undefined && 'a table gets a gradient in all rows',
+  };
+  for (const [option, why] of Object.entries(found)) {
+    if (why) throw new OptionError(`Trainer: option ${option}: ${clip.name}: ${why}`, { option, policy: clip.name });
+  }
 }
