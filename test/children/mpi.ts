@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, sequences, type Tensor, Trainer } from '../../lib/index.ts';
+import { drawSecretKey, SECRET_KEY } from '../../lib/ops/list.ts';
 
 const [, , name = '', folder = ''] = process.argv;
 const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
@@ -595,6 +596,31 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const callback = { onEpoch: (end: { epoch: number }, run: { stop(): void }) => void (end.epoch === 3 && run.stop()) };
     await trainer.fit(data, { epochs: 9, callbacks: [callback] });
     await trainer.save(file);
+  },
+  /** Gradients are scaled by random bits of the system, which are in no file: the weights would part at once. */
+  async secret() {
+    const key = { name: 'clip.key', type: SECRET_KEY, secret: true, init: drawSecretKey };
+    const secretly = {
+      ...{ name: 'secretly', maxSkips: 0 },
+      build({ graph }: Any) {
+        const by = ops.sigmoid(ops.div(ops.sum(ops.cast(graph.state(key), 'f64')), 2 ** 32));
+        return { stages: [clip.parts.stage.scale(by)], skip: null, measure: false, report: { threshold: by } };
+      },
+    };
+    const trainer = make({ model: new Mlp(), clip: secretly, compareEvery: 1 });
+    const keys: number[] = [];
+    const callbacks = [{ onSteps: (steps: Any) => void keys.push(...Array.from(steps, ({ threshold }: Any) => threshold)) }];
+    await trainer.fit(plain, { epochs: 1, callbacks });
+    trainer.fitSync(plain, { epochs: 1, callbacks });
+    const went = new Set(keys).size;
+    await trainer.save(file);
+    await trainer.load(group.rank === 0 ? file : 'elsewhere');
+    const batch = { x: rows(16, 6), y: labels(16, 4) };
+    for (let step = 0; step < 3; step++) keys.push((await trainer.step(batch)).threshold);
+    trainer.restoreSync(trainer.snapshotSync());
+    for (let step = 0; step < 3; step++) keys.push(trainer.stepSync(batch).threshold);
+    await trainer.fit(plain, { epochs: 2, callbacks });
+    report({ went, all: new Set(keys).size, keys });
   },
   async refused() {
     await sleep(0);

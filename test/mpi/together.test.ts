@@ -63,6 +63,12 @@ describe.each(installed)('$library', (launcher) => {
     expect(new Set(wholes).size).toBe(1);
   });
 
+  it('has the secret bits of process 0 in all, and new ones where they go back', async () => {
+    const [first, second] = byRank<{ went: number; all: number; keys: number[] }>(await run(2, 'secret'));
+    expect(first).toMatchObject({ went: 1, all: 3 });
+    expect(second!.keys).toEqual(first!.keys);
+  });
+
   it('goes on without a group within an epoch, and the other way round', async () => {
     for (const { said, refused } of byRank<{ said: readonly { off: number; rows: number; epoch: number }[]; refused: unknown }>(
       await run(2, 'alone'),

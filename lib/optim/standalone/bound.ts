@@ -223,11 +223,16 @@ export class BoundOptimizer {
     return Object.fromEntries(this.#averages.map((state, i) => [this.#names[i]!, this.#read(state) as Float32Array]));
   }
 
+  /** Those that a copy of them all has. */
+  get #lasting(): readonly State[] {
+    return this.#states.filter(({ secret }) => !secret);
+  }
+
   /** A copy of slots, policy state and counters. */
   state(): OptimizerState {
     readState(arguments);
     this.#check();
-    const tensors = Object.fromEntries(this.#states.map((state) => [state.name, this.#read(state)]));
+    const tensors = Object.fromEntries(this.#lasting.map((state) => [state.name, this.#read(state)]));
     return { ...this.#counters, tensors };
   }
 
@@ -239,8 +244,8 @@ export class BoundOptimizer {
     this.#check();
     const where = `${this.#where}.load`;
     const { step, attempt, skips, tensors } = readLoad(arguments);
-    checkStates(where, this.#states, tensors);
-    for (const state of this.#states) this.#write(state, tensors[state.name]!);
+    checkStates(where, this.#lasting, tensors);
+    for (const state of this.#states) this.#write(state, state.secret ? filled(state) : tensors[state.name]!);
     this.#counters = { step, attempt, skips };
   }
 

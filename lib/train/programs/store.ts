@@ -38,6 +38,8 @@ export class Store {
   readonly memories: readonly Memory[];
   /** Those that lie in the trainer's own block. */
   readonly own: readonly State[];
+  /** Secret ones whose bits no other process of a group has. */
+  readonly unshared: Set<State> = new Set();
   readonly #given: readonly Given[];
   readonly #layout: Layout;
 
@@ -59,12 +61,18 @@ export class Store {
     this.blocks = [block, ...this.memories.map((m) => m.block)];
   }
 
+  /** Those that a copy of them all has. */
+  get lasting(): readonly State[] {
+    return this.states.filter(({ scratch, secret }) => !scratch && !secret);
+  }
+
   /** Give states their first values again. */
   reset(states: readonly State[], blocks: readonly NativeBlock[] = this.blocks): void {
     for (const state of states) {
       const data = allocate(state.type.dtype, sizeOf(state.type.shape));
       state.init?.(data);
       this.write(state, data, blocks);
+      if (state.secret) this.unshared.add(state);
     }
   }
 

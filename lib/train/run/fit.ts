@@ -19,6 +19,7 @@ import type { Running } from '../flow/running.ts';
 import { TimeLimit } from '../flow/time-limit.ts';
 import { Warnings } from '../flow/warnings.ts';
 import { checkFitOptions, type FitFiles } from '../given.ts';
+import { shareSecrets } from '../group/secrets.ts';
 import { checkBatch, checkCheckpoints, checkFitTogether, rankedOf, shardsOf } from '../group/sharing.ts';
 import type { FitOptions } from '../options.ts';
 import { digest } from '../programs/digest.ts';
@@ -132,6 +133,7 @@ export class Fit {
         if (together) {
           yield* together.alike(this.#facts(feeder));
           yield* together.compare();
+          yield* shareSecrets(together.group, this.#where, setup.store, (task) => access.inTurn(task));
           if (sharded) yield* sharded.begin();
         }
         training = new Training(this.#current, running, feeder, this.#options, writers, together);

@@ -10,6 +10,7 @@ import type { Came } from '../feed/batches.ts';
 import { batchesOf, type Chunk, chunkOfBatches } from '../feed/feeder.ts';
 import { drive, driveSync, type Loop, perform } from '../flow/effect.ts';
 import type { Warnings } from '../flow/warnings.ts';
+import { inThisTurn, shareSecrets } from '../group/secrets.ts';
 import { shardsOf } from '../group/sharing.ts';
 import { digest } from '../programs/digest.ts';
 import { located } from '../programs/located.ts';
@@ -77,7 +78,10 @@ export class Stepping implements Heard {
     const chunk = group
       ? cutStep(where, batches, this.#current.rowsOfMicro(this.#current.batchSize), shardsOf(options))
       : chunkOfBatches(batches, batches.length, of);
-    if (group) yield* this.#alike(group, where, batches);
+    if (group) {
+      yield* this.#alike(group, where, batches);
+      if (setup.store.unshared.size > 0) yield* shareSecrets(group, where, setup.store, inThisTurn);
+    }
     const { programs, release } = this.#useOf(setup).hold(chunk.parts.map(({ shape }) => shape));
     try {
       for (const { extra } of programs) this.traced(extra);

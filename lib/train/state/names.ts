@@ -43,8 +43,7 @@ export class Names {
         );
       }
     }
-    const lasting = store.states.filter(({ scratch }) => !scratch);
-    return stateNames(lasting, new Set(weights), (state) => known.get(state) ?? [state.name]);
+    return stateNames(store.lasting, new Set(weights), (state) => known.get(state) ?? [state.name]);
   }
 
   /** Of the weights in a file. */

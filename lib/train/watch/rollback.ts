@@ -26,7 +26,7 @@ export const rollback: Field<RollbackOptions, Required<RollbackOptions>> = optio
 
 /** All of a trainer's state, and how it is put back. */
 interface RolledBack {
-  readonly store: { readonly states: readonly State[] };
+  readonly store: { readonly lasting: readonly State[] };
   restore(values: ReadonlyMap<State, Data>): void;
 }
 
@@ -59,7 +59,7 @@ export class Rollback implements Watcher {
   }
 
   restore({ state, values }: Kept): void {
-    const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.store.states);
+    const found = values?.snapshot && this.#host.found(values.snapshot, this.#setup.store.lasting);
     if (!found) return;
     if (!isStanding(state)) throw unreadable(this.name);
     this.#standing = state;
@@ -76,7 +76,7 @@ export class Rollback implements Watcher {
     const last = this.#standing;
     if (last && (tried % this.#rule.every !== 0 || tried <= last.tried)) return null;
     return () =>
-      after(this.#host.read(this.#setup.store.states), (values) => {
+      after(this.#host.read(this.#setup.store.lasting), (values) => {
         this.#values = values;
         this.#standing = { step: this.#running.counters.step, tried, count: last?.count ?? 0 };
       });
