@@ -63,12 +63,20 @@ std::string operand_name(const Instr& in, int32_t k) {
   return k < in.n_out ? text("output %d", k) : text("input %d", k - in.n_out);
 }
 
-using Pair = std::pair<int32_t, int32_t>;   // an output and an input
+// An output and an input that may be the same memory (Need::allow).
+struct Allowed {
+  int32_t out, in;
+  int64_t at;
+  bool operator<(const Allowed& b) const { return out != b.out ? out < b.out : in < b.in; }
+};
 
 bool overlap(const Place& a, const Place& b) {
   return a.space == b.space && a.bytes > 0 && b.bytes > 0 && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 bool same(const Place& a, const Place& b) { return a.space == b.space && a.offset == b.offset && a.bytes == b.bytes; }
+bool within(const Place& a, const Place& b, int64_t at) {
+  return a.space == b.space && a.offset == b.offset + at && a.bytes <= b.bytes - at;
+}
 
 std::string arity(const char* what, int32_t expected, int32_t got) {
   return expected < 0 || expected == got ? "" : text("expected %d %s, got %d", expected, what, got);
@@ -109,7 +117,7 @@ std::string check_sizes(const ProgramSpec& s) {
 }
 
 // An instruction may have thousands of operands, so outputs are sorted by place, and inputs looked up among them.
-std::string check_overlaps(const Place* out, int32_t n_out, const Place* in, int32_t n_in, std::vector<Pair> allowed) {
+std::string check_overlaps(const Place* out, int32_t n_out, const Place* in, int32_t n_in, std::vector<Allowed> allowed) {
   std::vector<int32_t> order;
   for (int32_t o = 0; o < n_out; o++) {
     if (out[o].bytes > 0) order.push_back(o);
@@ -129,9 +137,11 @@ std::string check_overlaps(const Place* out, int32_t n_out, const Place* in, int
     for (; at != order.end() && !before({in[i].space, in[i].offset + in[i].bytes, 0}, out[*at]); at++) {
       const int32_t o = *at;
       if (!overlap(out[o], in[i])) continue;
-      if (!std::binary_search(allowed.begin(), allowed.end(), Pair{o, i}))
+      const auto pair = std::lower_bound(allowed.begin(), allowed.end(), Allowed{o, i, 0});
+      if (pair == allowed.end() || pair->out != o || pair->in != i)
         return text("output %d overlaps input %d, which the kernel does not allow", o, i);
-      if (!same(out[o], in[i])) return text("output %d overlaps input %d without being the same place", o, i);
+      const bool right = pair->at == Need::kSame ? same(out[o], in[i]) : within(in[i], out[o], pair->at);
+      if (!right) return text("output %d overlaps input %d without being the same place", o, i);
     }
   }
   return "";
@@ -207,12 +217,14 @@ std::string Program::verify(int32_t index) {
   }
 
   std::vector<int64_t> bytes(size_t(in.n_out) + in.n_in, 0);
-  std::vector<Pair> allowed;
+  std::vector<Allowed> allowed;
   Need need{};
   need.out = bytes.data(), need.in = bytes.data() + in.n_out, need.impl = &allowed;
   need.n_out = in.n_out, need.n_in = in.n_in, need.n_i = in.n_i, need.n_f = in.n_f;
   need.i = ints.data() + in.ints, need.f = floats.data() + in.floats;
-  need.allow = [](void* pairs, int32_t o, int32_t i) { static_cast<std::vector<Pair>*>(pairs)->push_back({o, i}); };
+  need.allow = [](void* pairs, int32_t o, int32_t i, int64_t at) {
+    static_cast<std::vector<Allowed>*>(pairs)->push_back({o, i, at});
+  };
   kernel.need(need);
   if (need.error) return need.error;
   for (int32_t k = 0; k < in.n_out + in.n_in; k++) {

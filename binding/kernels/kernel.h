@@ -83,8 +83,11 @@ struct Need {
   const int64_t* i;
   const double* f;
   void* impl;
-  void (*allow)(void* impl, int32_t out, int32_t in);
-  void alias(int32_t o, int32_t i) { allow(impl, o, i); }   // output o may be exactly input i (same address)
+  // What of an output and an input may be the same memory, and where in the output the input begins then, in bytes; kSame: both are the same place.
+  static constexpr int64_t kSame = -1;
+  void (*allow)(void* impl, int32_t out, int32_t in, int64_t at);
+  void alias(int32_t o, int32_t i) { allow(impl, o, i, kSame); }             // output o may be exactly input i (same address)
+  void within(int32_t o, int32_t i, int64_t at) { allow(impl, o, i, at); }   // input i may lie within output o, there alone
   void fail(const char* why) {
     if (!error) error = why;
   }

@@ -7,6 +7,7 @@ import { keepRounded } from './keep.ts';
 import { defaultLayout, type Layout } from './layout.ts';
 import { lower } from './lower.ts';
 import { orderOf } from './order.ts';
+import { partSyncs } from './part-syncs.ts';
 import { plan } from './plan.ts';
 import type { Program } from './program.ts';
 import { simplify } from './simplify.ts';
@@ -20,7 +21,7 @@ export interface CompileOptions extends LowerContext {
 
 /** The passes before planning. */
 export function prepare(graph: Graph, { fuse: fuses = true }: Pick<CompileOptions, 'fuse'> = {}): Graph {
-  const simple = joinSyncs(simplify(graph, fuses));
+  const simple = partSyncs(joinSyncs(simplify(graph, fuses)));
   const keeps = graph.activations === 'bf16';
   const fused = fuses ? fuse(simple, !keeps) : simple;
   return beginSyncs(keeps ? keepRounded(fused) : fused);

@@ -127,9 +127,9 @@ function fuseEpilogues(graph: Graph, leavesSlopes: boolean): Graph {
 
 // ---- sums of squares where the gradient is written ---------------------------------------------------------------
 
-/** The node that writes a tensor's memory, looking through reshapes. */
+/** The node that writes a tensor's memory, looking through reshapes, but not through what has less than it. */
 function producer(t: Tensor): Node {
-  return t.node.op.alias ? producer(t.node.ins[0]!) : t.node;
+  return t.node.op.alias && !t.node.op.aliasAt ? producer(t.node.ins[0]!) : t.node;
 }
 
 // A small tensor is read again faster than what writes it sums up its squares.

@@ -44,7 +44,8 @@ class Joined {
   outsOf(node: Node, target: Graph, moved: (t: Tensor) => Tensor): readonly Tensor[] {
     this.#outs ??= inSection(target, node.section, () => {
       const ins = this.#all.map(({ of }) => moved(of));
-      const attrs = { by: this.#by, begun: this.#by.map(() => false), rounded: this.#all.map((s) => s.rounded) };
+      const none = this.#by.map(() => false);
+      const attrs = { by: this.#by, begun: none, rounded: this.#all.map((s) => s.rounded), part: none };
       return target.add(SYNC, ins, attrs).outs;
     });
     return this.#places.get(node)!.map((k) => this.#outs![k]!);
@@ -73,7 +74,7 @@ export function beginSyncs(graph: Graph): Graph {
   // Between the stages of a backward pass others travel, one after the other.
   if (!sync || !isOp(sync, SYNC) || graph.nodes.some((node) => node.section === 'joint')) return graph;
   const readers = new Readers(graph);
-  const { by, rounded } = sync.attrs;
+  const { by, rounded, part } = sync.attrs;
   const isLarge = (k: number): boolean => bytesOf(sync.ins[k]!.type) > SMALL;
   /** By the node that gives some of its inputs, which of them those are. */
   const inputs = new Map<Node, number[]>();
@@ -89,7 +90,11 @@ export function beginSyncs(graph: Graph): Graph {
       const begin = (k: number, x: Tensor): Tensor => {
         const divisor = by[k]! < 0 ? [] : [begun.get(by[k]!)!];
         const ins = [x, place ?? target.constant(new Int32Array(1), [], 'i32'), ...divisor];
-        const [begins, next] = inSection(target, 'micro', () => target.add(SYNC_BEGIN, ins, { rounded: rounded[k]! }).outs);
+        const [begins, next] = inSection(
+          target,
+          'micro',
+          () => target.add(SYNC_BEGIN, ins, { rounded: rounded[k]!, part: part[k]! }).outs,
+        );
         begun.set(k, begins!);
         place = next!;
         return begins!;
@@ -119,6 +124,7 @@ export function beginSyncs(graph: Graph): Graph {
           by: order.map((k) => (by[k]! < 0 ? -1 : order.indexOf(by[k]!))),
           begun: order.map((k) => begun.has(k)),
           rounded: order.map((k) => rounded[k]!),
+          part: order.map((k) => part[k]!),
         },
       );
       return sync.ins.map((_, k) => outs[order.indexOf(k)]!);

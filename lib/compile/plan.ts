@@ -47,14 +47,23 @@ interface Storage {
   readonly passes?: boolean;
 }
 
+/** Where in a storage a value begins. */
+interface Within {
+  readonly storage: Storage;
+  readonly at: number;
+}
+
 export function plan(graph: Graph, order: Order, layout: Layout): Plan {
   const numbers = new Numbers(graph);
   const storages = new Array<Storage | undefined>(numbers.count);
+  const shifts = new Float64Array(numbers.count);
   const places = new Array<Place | undefined>(numbers.count);
   const storageOf = (t: Tensor): Storage => storages[numbers.of(t)]!;
+  const shiftOf = (t: Tensor): number => shifts[numbers.of(t)]!;
   const placeOf = (t: Tensor): Place => {
     const at = numbers.of(t);
-    places[at] ??= { ...storages[at]!.place!, bytes: bytesOf(t.type) };
+    const place = storages[at]!.place!;
+    places[at] ??= { space: place.space, offset: place.offset + shifts[at]!, bytes: bytesOf(t.type) };
     return places[at]!;
   };
   const constants = new Constants();
@@ -80,6 +89,7 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
     if (node.op.alias) {
       const from = storageOf(node.ins[0]!);
       storages[numbers.of(node.out)] = from;
+      shifts[numbers.of(node.out)] = shiftOf(node.ins[0]!) + (node.op.aliasAt?.(node) ?? 0);
       from.last = Math.max(from.last, (from.passes ? lastRead : lastUse)(node.out) ?? at);
       continue;
     }
@@ -90,11 +100,12 @@ export function plan(graph: Graph, order: Order, layout: Layout): Plan {
         continue;
       }
       const last = lastUse(out) ?? at;
-      const shared = inPlace(node, out.index, at, storageOf);
-      if (shared) shared.last = Math.max(shared.last, last);
-      const storage = shared ?? { bytes: bytesOf(out.type), first: at, last, place: null };
+      const shared = inPlace(node, out.index, at, { storageOf, shiftOf });
+      if (shared) shared.storage.last = Math.max(shared.storage.last, last);
+      const storage = shared?.storage ?? { bytes: bytesOf(out.type), first: at, last, place: null };
       if (!shared) inArena.push(storage);
       storages[numbers.of(out)] = storage;
+      shifts[numbers.of(out)] = shared?.at ?? 0;
     }
   }
 
@@ -153,19 +164,39 @@ function reservations(graph: Graph, order: Order, layout: Layout, report: Rows, 
     position.set(node, at);
   });
   const replaced = overwritten();
+  /** What a next value is put together of may be written where it will be in the state, by who reads that there last. */
+  const within = ({ state, always }: Assign, whole: Tensor): (readonly [Tensor, number])[] =>
+    (whole.node.op.within?.(whole.node) ?? []).flatMap(({ out, input, at }) => {
+      const part = whole.node.ins[input]!;
+      const made = position.get(part.node) ?? -1;
+      if (whole.node.outs[out] !== whole || reserved.has(part) || made < (always ? 0 : order.skippableFrom)) return [];
+      const before = replaced(part).find((x) => x.node.op.aliasAt?.(x.node) === at && x.node.ins[0] === graph.state(state));
+      const isLast = order.nodes.every((node, k) => k <= made || node === whole.node || !readsOf(node, graph.state(state)));
+      return before && isLast ? [[part, at] as const] : [];
+    });
   for (const a of graph.assigns) {
     const least = a.always ? 0 : order.skippableFrom;
     const made = stepsInPlace(graph.state(a.state), a.value, (t) => {
       const at = position.get(t.node);
       return at === undefined || at < least ? [] : replaced(t).filter((x) => (lastUse(x) ?? -1) <= at);
     });
-    for (const t of made) reserved.set(t, statePlace(a, layout));
+    for (const t of made) {
+      reserved.set(t, statePlace(a, layout));
+      for (const [part, at] of within(a, t))
+        reserved.set(part, { ...shifted(statePlace(a, layout), at), bytes: bytesOf(part.type) });
+    }
   }
   for (const [name, t] of graph.outputs) {
     if (!reserved.has(t) && !isLeaf(t.node) && !t.node.op.alias) reserved.set(t, columnPlace(report, name, SPACE.report));
   }
   return reserved;
 }
+
+/** Whether a node reads a value, as it is or what is an alias of it. */
+const readsOf = ({ ins }: Node, t: Tensor): boolean =>
+  ins.some((x) => x === t || (x.node.op.alias === true && readsOf(x.node, t)));
+
+const shifted = (place: Place, at: number): Place => ({ ...place, offset: place.offset + at });
 
 /** What leads from a state to its next value, each step in place of the one before; nothing, if one of them cannot be. */
 function stepsInPlace(state: Tensor, value: Tensor, overwrites: (t: Tensor) => readonly Tensor[]): Tensor[] {
@@ -197,16 +228,24 @@ function overwritten(): (t: Tensor) => readonly Tensor[] {
 }
 
 /** The storage of an input that output `o` may overwrite: read here for the last time, of the same size, and safe for all other inputs. */
-function inPlace(node: Node, o: number, at: number, storageOf: (t: Tensor) => Storage): Storage | null {
+function inPlace(
+  node: Node,
+  o: number,
+  at: number,
+  { storageOf, shiftOf }: { storageOf(t: Tensor): Storage; shiftOf(t: Tensor): number },
+): Within | null {
   const pairs = (node.op.inplace?.(node) ?? []).filter(([out]) => out === o);
   for (const [, i] of pairs) {
     const storage = storageOf(node.ins[i]!);
     const bytes = bytesOf(node.outs[o]!.type);
-    const fits = storage.passes ? mayPass(node) && storage.bytes >= bytes : storage.place === null && storage.bytes === bytes;
+    const shift = shiftOf(node.ins[i]!);
+    const fits = storage.passes
+      ? mayPass(node) && storage.bytes >= shift + bytes
+      : storage.place === null && storage.bytes === bytes;
     if (!fits || storage.last !== at) continue;
     const others = node.ins.every((t, j) => storageOf(t) !== storage || pairs.some(([, p]) => p === j));
     const taken = node.outs.some((t, j) => j < o && storageOf(t) === storage);
-    if (others && !taken) return storage;
+    if (others && !taken) return { storage, at: shift };
   }
   return null;
 }

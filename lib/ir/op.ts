@@ -110,8 +110,12 @@ export interface OpDef<A = unknown> {
   cost(node: Node<A>): Cost;
   /** Pairs [output, input] that may be the same memory (the kernel declares the same to the verifier). */
   inplace?(node: Node<A>): readonly (readonly [number, number])[];
-  /** Output 0 has the same bytes as input 0: no instruction is made (reshape). */
+  /** Output 0 has bytes of input 0, where they lie: no instruction is made (reshape). */
   readonly alias?: boolean;
+  /** Of an alias that has less than its input: how many bytes behind the beginning of that it begins. Default 0. */
+  aliasAt?(node: Node<A>): number;
+  /** Inputs that may lie within an output, so many bytes behind its beginning (the kernel declares the same to the verifier). */
+  within?(node: Node<A>): readonly { readonly out: number; readonly input: number; readonly at: number }[];
   /** The same, and an instruction is made, which changes nothing in any but the last micro-batch of a step. */
   readonly passes?: boolean;
   /** Outputs that only the op's own gradient reads (statistics of rows): nothing is differentiated through them. */

@@ -9,6 +9,7 @@ import { DECIDE } from './gradient/decide.ts';
 import { GAUSSIAN_NOISE } from './gradient/gaussian-noise.ts';
 import { HISTORY_MOMENTS, HISTORY_PUSH, HISTORY_QUANTILE } from './gradient/history.ts';
 import { GREEDY_BUDGET, SUM_SEGMENTS } from './gradient/lists.ts';
+import { PART_STATISTIC } from './gradient/part-statistic.ts';
 import { RESIDUAL } from './gradient/residual.ts';
 import { KTH_LARGEST } from './gradient/select.ts';
 import { STAGED } from './gradient/staged.ts';
@@ -53,6 +54,7 @@ import { PAD, SLICE } from './shape/slice.ts';
 import { ACCUMULATE, CARRY, HEAD, LEAVE } from './step/accumulate.ts';
 import { ALL_GATHER } from './step/all-gather.ts';
 import { FAIL_IF } from './step/control.ts';
+import { OWN_PART } from './step/parts.ts';
 import { KEEP_ROWS, SYNC_ROWS } from './step/rows-of-step.ts';
 import { STOP, STRAIGHT } from './step/stop.ts';
 import { SYNC, SYNC_BEGIN } from './step/sync.ts';
@@ -96,6 +98,7 @@ export const OPS: readonly OpDef<any>[] = [
   SYNCED_NORM,
   SYNC,
   ALL_GATHER,
+  OWN_PART,
   SYNC_BEGIN,
   KEEP_ROWS,
   SYNC_ROWS,
@@ -155,6 +158,7 @@ export const OPS: readonly OpDef<any>[] = [
   STAGED,
   RESIDUAL,
   STATISTIC,
+  PART_STATISTIC,
   DECIDE,
   UNIT_STATISTIC,
   HISTORY_QUANTILE,

@@ -122,8 +122,9 @@ export interface TrainerOptions<
   readonly shards?: number;
   /**
    * With `group`: each process updates a part of every parameter, and keeps the optimizer's slots of that part alone; then all get the parts of the others.
-   * So slots take as much less memory as there are processes, with the same bits. For optimizers that update each element alone; files and `load` are as
-   * without it, and process 0 alone can write to a stream or to bytes. Default false.
+   * So slots take as much less memory as there are processes, with the same bits, and of large gradients each sums up its part alone, where the policy
+   * goes by norms. For optimizers that update each element alone; files and `load` are as without it, and process 0 alone can write to a stream or to
+   * bytes. Default false.
    * @see torch.distributed.optim.ZeroRedundancyOptimizer
    */
   readonly shardOptimizer?: boolean;

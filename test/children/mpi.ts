@@ -83,6 +83,15 @@ class Large extends nn.Module {
     return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
   }
 }
+/** A weight of five blocks of the norm: of more processes some have no part of it. */
+class Few extends nn.Module {
+  first = new nn.Linear(6, 130);
+  second = new nn.Linear(130, 130);
+  third = new nn.Linear(130, 4);
+  forward(x: Tensor): Tensor {
+    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
+  }
+}
 /** Rows of a table that are updated by themselves, looked up twice by each row. */
 class Sparse extends nn.Module {
   table = new nn.Embedding(50, 16, { sparse: true, paddingIdx: 3 });
@@ -147,6 +156,28 @@ const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: obj
   wire: () => [make({ model: new Large(), wire: 'bf16' }), single],
   // What is drawn once a step is the same in all processes.
   drawn: () => [make({ model: new Mlp(), clip: clip.qsgd({ levels: 4 }) }), plain],
+  // Of the large gradient each sums up its part, and measures that; the others are whole in all.
+  largeSharded: () => [make({ model: new Large(), shardOptimizer: true }), single],
+  // By sums of abs and maxima of each tensor, of several that are cut.
+  ...Object.fromEntries(
+    [false, true].map((shardOptimizer) => [
+      shardOptimizer ? 'eachSharded' : 'each',
+      () => [
+        make({
+          model: new Few(),
+          clip: clip.groups([
+            { match: 'second.*', policy: clip.perTensorNorm(0.5, { p: 1 }) },
+            { match: '*', policy: clip.perTensorNorm(0.01, { p: Infinity }) },
+          ]),
+          optimizer: optim.sgd({ lr: 0.1, momentum: 0.9 }),
+          accumulate: 2,
+          shardOptimizer,
+        }),
+        plain,
+      ],
+    ]),
+  ),
+  wireSharded: () => [make({ model: new Large(), shardOptimizer: true, wire: 'bf16' }), single],
   // Rows that count for nothing, and others by weights of their own.
   weighted: () => [
     make({

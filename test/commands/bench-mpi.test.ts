@@ -15,20 +15,22 @@ describe('rows', () => {
   const rounds = (...ms: number[]): Sample[] => ms.map((m) => ({ median_ms: m, min_ms: m, n: 1 }));
   const of = (figures: Record<string, number[]>): Rounds => new Map(Object.entries(figures).map(([k, v]) => [k, rounds(...v)]));
   const suite = SUITES.mpi!;
-  const ours = of({ ranks: [2, 4, 3], threads: [1, 4, 3], parts: [3, 6, 6] });
+  const ours = of({ ranks: [2, 4, 3], shared: [2, 4, 6], threads: [1, 4, 3], parts: [3, 6, 6] });
 
   it('has processes beside threads, and what it costs to cut a batch into more parts', () => {
-    const info = { variants: ['ranks', 'threads', 'parts'], params: 7, library: 'MPICH', parts: 8 };
-    expect(suite.variants(info, new Set())).toEqual(['ranks', 'threads']);
+    const info = { variants: ['ranks', 'shared', 'threads', 'parts'], params: 7, library: 'MPICH', parts: 8 };
+    expect(suite.variants(info, new Set())).toEqual(['ranks', 'shared', 'threads']);
     expect(suite.variants(info, new Set(['overhead']))).toEqual(info.variants);
     expect(suite.row('gpt-nano', info, ours)).toEqual({
       ...{ workload: 'gpt-nano', params: 7, library: 'MPICH', ranks_ms: 3, threads_ms: 3, ranks_to_threads: 1 },
+      ...{ shared_ms: 4, shared_to_threads: 2 },
       ...{ parts: 8, parts_ms: 6, parts_to_ranks: 1.5, spread_percent: 100 },
     });
   });
   it("compares a peer's processes with ours, and its threads with ours", () => {
     expect(suite.compare!(of({ ranks: [4, 12, 9], threads: [5, 8, 6] }), ours, { variants: [] })).toEqual({
       ratio: 3,
+      shared_ratio: 2,
       threads_ratio: 2,
     });
   });
@@ -46,7 +48,8 @@ describe.runIf(all.length > 0)('processes', () => {
     if (typeof cell === 'string') throw new Error(cell);
     expect(await checkStep('mlp-tiny', { variants: [], ...cell.info })).toBeNull();
     expect(cell.info.ranks).toBe(2);
-    for (const variant of ['ranks', 'threads', 'parts']) expect((await cell.variants[variant]!(0)).median_ms).toBeGreaterThan(0);
+    for (const variant of ['ranks', 'shared', 'threads', 'parts'])
+      expect((await cell.variants[variant]!(0)).median_ms).toBeGreaterThan(0);
     await cell.dispose!();
   });
 

@@ -5,23 +5,42 @@ import { SPACE } from '../../lib/compile/program.ts';
 import { InvalidProgramError } from '../../lib/errors.ts';
 import { addon } from '../../lib/native/addon.ts';
 import { encode, withOurErrors } from '../../lib/native/program.ts';
-import { partOf } from '../../lib/ops/step/all-gather.ts';
+import { BLOCK } from '../../lib/ops/gradient/statistics.ts';
+import { LARGE, partOf } from '../../lib/ops/step/parts.ts';
 import { copy, place, program } from '../native/kit.ts';
 
-it("each element is one process's, in their order; parts begin where a cache line does", () => {
+/** Parts of `size` processes, as they lie. */
+const partsOf = (elements: number, size: number) =>
+  Array.from({ length: size }, (_, rank) => ({ rank, part: partOf(elements, { rank, size }) })).sort(
+    (a, b) => a.part[0] - b.part[0] || a.part[1] - b.part[1],
+  );
+const some = fc.oneof(fc.nat(5000), fc.nat(LARGE + 2), fc.integer({ min: LARGE, max: 2e6 }));
+
+it("each element is one process's; parts begin where a cache line does, of what is large where a block of the norm does", () => {
   fc.assert(
-    fc.property(fc.nat(5000), fc.integer({ min: 1, max: 40 }), (elements, size) => {
+    fc.property(some, fc.integer({ min: 1, max: 40 }), (elements, size) => {
       let next = 0;
+      const unit = elements > LARGE ? BLOCK : 16;
       const counts: number[] = [];
-      for (let rank = 0; rank < size; rank++) {
-        const [from, to] = partOf(elements, { rank, size });
+      for (const { part } of partsOf(elements, size)) {
+        const [from, to] = part;
         expect(from).toBe(next);
-        if (to < elements) expect(to % 16).toBe(0);
+        if (to < elements) expect(to % unit).toBe(0);
         counts.push(to - from);
         next = to;
       }
       expect(next).toBe(elements);
-      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(32);
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2 * unit);
+    }),
+  );
+});
+
+it('of those who are alike in their lowest bits, the parts lie side by side', () => {
+  fc.assert(
+    fc.property(some, fc.integer({ min: 1, max: 40 }), fc.nat(40), fc.nat(5), (elements, size, r, k) => {
+      const [rank, bit] = [r % size, 1 << k];
+      const alike = partsOf(elements, size).filter((p) => p.rank % bit === rank % bit);
+      for (const [i, { part }] of alike.entries()) if (i > 0) expect(part[0]).toBe(alike[i - 1]!.part[1]);
     }),
   );
 });
@@ -36,7 +55,7 @@ function gathering(elements: number, part: number, ints: readonly number[]): voi
 
 it('the add-on takes a part of that size, and refuses any smaller one', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 12 }), fc.nat(11), (elements, size, r) => {
+    fc.property(some, fc.integer({ min: 1, max: 12 }), fc.nat(11), (elements, size, r) => {
       const rank = r % size;
       const [from, to] = partOf(elements, { rank, size });
       gathering(elements, to - from, [rank, size, elements]);

@@ -17,8 +17,8 @@ batchStatistics normalize syncedBatchNorm appendRows cachedAttention
 rnnGrad lstmGrad gruGrad conv2dGradWeight conv3dGradWeight
 softmaxCrossEntropy softmaxCrossEntropyGrad nll nllGrad labelWeights softmaxCrossEntropyBoth linearCrossEntropy
 ctcLoss ctcLossGrad
-staged residual statistic decide unitStatistic historyQuantile historyMoments historyPush sumSegments greedyBudget kthLargest
-analyze update_chain project pruneMagnitude pruneRows accumulate sync allGather syncBegin keepRows syncRows head carry leave fail_if
+staged residual statistic partStatistic decide unitStatistic historyQuantile historyMoments historyPush sumSegments greedyBudget kthLargest
+analyze update_chain project pruneMagnitude pruneRows accumulate sync allGather ownPart syncBegin keepRows syncRows head carry leave fail_if
 `;
 
 it('every op has a form, or is said to have none', () => {

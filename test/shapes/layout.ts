@@ -17,6 +17,10 @@ const reshape: Generator = (d) => {
   const shape = d.sizes(d.int(0, 3));
   return of(d, [shape], { shape: [...shape, 1] });
 };
+const ownPart: Generator = (d) => {
+  const size = d.int(1, 9);
+  return { ins: [f32(...d.sizes(d.int(0, 3), d.pick(500, 60_000)))], attrs: { rank: d.int(0, size - 1), size } };
+};
 const head: Generator = (d) => of(d, [[d.int(1, 5), ...d.sizes(d.int(0, 3))]], {});
 const transpose: Generator = (d) => {
   const shape = d.sizes(d.int(1, 5));
@@ -67,7 +71,7 @@ const augment: Generator = (d) => {
 };
 
 export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
-  ...{ reshape, head, transpose, broadcastTo, slice, concat, pad, augment },
+  ...{ reshape, head, ownPart, transpose, broadcastTo, slice, concat, pad, augment },
   dropout: random((d) => ({ rate: d.pick(0.1, 0.5, 0.9) })),
   noise: random((d) => ({ std: d.pick(0.1, 1, 2) })),
   gaussianNoise: (d) => ({

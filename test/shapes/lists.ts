@@ -2,6 +2,7 @@
 import { f32, f64, sizeOf, type TensorType, u8 } from '../../lib/ir/op.ts';
 import { sin } from '../../lib/math/index.ts';
 import { CHUNK, type StageAttrs, type StageKind, segments, unitsOf } from '../../lib/ops/gradient/stage.ts';
+import { LARGE } from '../../lib/ops/step/parts.ts';
 import type { RowNorm } from '../../lib/ops/update/pruning.ts';
 import { type Case, type Draw, elementsOf, type FillOf, type Generator } from './draw.ts';
 import { ownChain, steps } from './elementwise.ts';
@@ -112,6 +113,14 @@ const statistic: Generator = (d) => {
   const all = [...normals(shapes), ...largest.map((): FillOf => [1, 2]), ...fill];
   return { ins: [...xs, ...largest, ...ins], attrs, fill: all, tolerance: 1e-4, bitsOnly: jumps };
 };
+/** Of a group of one, who has all parts. */
+const partStatistic: Generator = (d) => {
+  const xs = d.list(1, 4, () =>
+    d.pick<TensorType>(f32(d.int(LARGE + 1, 4 * LARGE)), f32(d.int(1, 9), d.int(LARGE + 1, 2 * LARGE))),
+  );
+  const kind = d.pick('sumSquares', 'sumAbs', 'maxAbs');
+  return { ins: xs, attrs: { rank: 0, size: 1, kind }, fill: xs.map((): FillOf => 'normal'), tolerance: 1e-4 };
+};
 const decide: Generator = (d) => {
   const { ins, attrs, fill } = statistic(d);
   const more = d.list(0, 3, () => f64());
@@ -197,6 +206,18 @@ const historyPush: Generator = (d): Case => {
 };
 
 export const LIST_CASES: Readonly<Record<string, Generator>> = {
-  ...{ staged, residual, statistic, decide, unitStatistic, analyze, kthLargest, project, pruneMagnitude, pruneRows },
+  ...{
+    staged,
+    residual,
+    statistic,
+    partStatistic,
+    decide,
+    unitStatistic,
+    analyze,
+    kthLargest,
+    project,
+    pruneMagnitude,
+    pruneRows,
+  },
   ...{ historyQuantile, historyMoments, historyPush },
 };

@@ -103,7 +103,7 @@ const sync: Generator = (d) => {
   const rounded = ins.map((t) => t.dtype === 'f32' && d.flag());
   return {
     ins,
-    attrs: { by, begun, rounded },
+    attrs: { by, begun, rounded, part: ins.map((t) => t.dtype === 'f32' && d.flag()) },
     fill: ins.map((_, k): FillOf => (k < 2 ? d.pick<FillOf>([0.5, 3], [0, 0]) : 'normal')),
   };
 };
@@ -112,7 +112,7 @@ const syncBegin: Generator = (d) => {
   const ins = [x, i32(), ...(d.flag() ? [f64()] : [])];
   return {
     ins,
-    attrs: { rounded: x.dtype === 'f32' && d.flag() },
+    attrs: { rounded: x.dtype === 'f32' && d.flag(), part: x.dtype === 'f32' && d.flag() },
     fill: ins.map((t): FillOf => (t.dtype === 'i32' ? [0, 9] : [0.5, 3])),
   };
 };

@@ -3,6 +3,7 @@
 #include "decide.h"
 #include "history.h"
 #include "lists.h"
+#include "part_statistic.h"
 #include "../update/project.h"
 #include "../update/pruning.h"
 #include "select.h"

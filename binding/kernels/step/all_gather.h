@@ -1,20 +1,11 @@
 // all_gather.h: tensors of which each process has computed a part, put together. Twin: ops/step/all-gather.ts.
 #pragma once
-#include "../unit.h"
+#include "parts.h"
 
 namespace gradclip::GRADCLIP_ISA {
-// Parts begin where a cache line does.
-constexpr int64_t kPartUnit = 16;
-
 enum AllGatherInts { kAllRank, kAllSize, kAllElements };
 
-// Where the part of a process begins among n elements; that of `size` is their end.
-static int64_t part_begin(int64_t n, int64_t rank, int64_t size) {
-  const int64_t at = (n + kPartUnit - 1) / kPartUnit * rank / size * kPartUnit;
-  return at < n ? at : n;
-}
-
-// out: f32 tensors; in: the same, of which nothing is read, then a part of each. ints: rank, size, elements of each
+// out: f32 tensors; in: the same, of which nothing is read, then a part of each, which may lie where it is in out. ints: rank, size, elements of each
 void allGather_need(Need& n) {
   if (n.n_in != 2 * n.n_out || n.n_i != kAllElements + n.n_out)
     return n.fail("expected two inputs and an int for each output, and rank and size");
@@ -23,21 +14,11 @@ void allGather_need(Need& n) {
   for (int32_t k = 0; k < n.n_out; k++) {
     const int64_t elements = n.i[kAllElements + k];
     if (elements < 0 || elements > int64_t(1) << 40) return n.fail("elements must be 0 to 2^40");
+    const Range own = part_of(elements, rank, size);
     n.in[k] = n.out[k] = size_of(elements, 4);
-    n.in[n.n_out + k] = size_of(part_begin(elements, rank + 1, size) - part_begin(elements, rank, size), 4);
+    n.in[n.n_out + k] = size_of(own.end - own.begin, 4);
     n.alias(k, k);
-  }
-}
-
-// This process gives those parts that it has by then, of `own` processes from `from` on, and gets as many from the other.
-static void swap_parts(const Args& a, int32_t peer, int64_t from, int64_t to, int64_t own) {
-  const Wire& wire = *a.ctx->wire;
-  const int64_t size = a.i[kAllSize];
-  for (int32_t k = 0; k < a.n_out; k++) {
-    const int64_t n = a.i[kAllElements + k];
-    const auto at = [&](int64_t rank) { return part_begin(n, rank, size); };
-    float* const x = (float*)a.out[k];
-    wire.exchange(wire.impl, peer, x + at(from), 4 * (at(from + own) - at(from)), x + at(to), 4 * (at(to + own) - at(to)));
+    n.within(k, n.n_out + k, 4 * own.begin);
   }
 }
 
@@ -46,24 +27,21 @@ void allGather(const Args& a, const Team& team) {
   const Wire* const wire = a.ctx->wire;
   if (size > 1 && (!wire || wire->size != size || wire->rank != rank)) return fail(a.status, kNoGroup, 0, 0, 0);
   for (int32_t k = 0; k < a.n_out; k++) {
-    const int64_t n = a.i[kAllElements + k], begin = part_begin(n, rank, size);
-    const Range r = split(part_begin(n, rank + 1, size) - begin, team);
-    memcpy((float*)a.out[k] + begin + r.begin, (const float*)a.in[a.n_out + k] + r.begin, (size_t)(4 * (r.end - r.begin)));
+    const Range own = part_of(a.i[kAllElements + k], rank, size), r = split(own.end - own.begin, team);
+    float* const to = (float*)a.out[k] + own.begin;
+    if (to != a.in[a.n_out + k]) memcpy(to + r.begin, (const float*)a.in[a.n_out + k] + r.begin, (size_t)(4 * (r.end - r.begin)));
   }
   if (size == 1) return;
   team.barrier();
   if (team.rank == 0) {
-    if ((size & (size - 1)) == 0) {   // parts of two, then of four, and so on
-      for (int64_t have = 1; have < size; have *= 2) {
-        const int64_t from = rank / have * have;
-        swap_parts(a, int32_t(rank ^ have), from, from ^ have, have);
+    gather_parts(rank, size, [&](int32_t peer, Range own, Range other) {
+      for (int32_t k = 0; k < a.n_out; k++) {
+        const auto at = [&](int64_t place) { return part_at(a.i[kAllElements + k], place, size); };
+        float* const x = (float*)a.out[k];
+        wire->exchange(wire->impl, peer, x + at(own.begin), 4 * (at(own.end) - at(own.begin)), x + at(other.begin),
+                       4 * (at(other.end) - at(other.begin)));
       }
-    } else {   // a round of a tournament after the other: each with each
-      for (int64_t round = 0; round < size; round++) {
-        const int64_t peer = (round - rank + size) % size;
-        if (peer != rank) swap_parts(a, int32_t(peer), rank, peer, 1);
-      }
-    }
+    });
   }
   team.barrier();
 }

@@ -18,8 +18,8 @@ export interface StepTask {
   readonly optimizer: 'sgd' | 'adamw' | optim.Optimizer;
   /** Of the model's products. Default f32. */
   readonly precision?: Precision;
-  /** Processes that do each step together, the batch cut into so many parts. Default: this one alone. */
-  readonly among?: { readonly group: Group; readonly shards: number };
+  /** Processes that do each step together, the batch cut into so many parts, and perhaps the updates shared out. Default: this one alone. */
+  readonly among?: { readonly group: Group; readonly shards: number; readonly shardOptimizer?: boolean };
 }
 
 // Reports that are timed together where each is awaited.

@@ -19,10 +19,10 @@ import {
 
 /** `sumPow` sums (|x| / max)^p, so that no power overflows; the others are what they say. */
 export type StatisticKind = 'sumSquares' | 'sumAbs' | 'maxAbs' | 'sumPow';
-const KINDS: readonly StatisticKind[] = ['sumSquares', 'sumAbs', 'maxAbs', 'sumPow'];
+export const KINDS: readonly StatisticKind[] = ['sumSquares', 'sumAbs', 'maxAbs', 'sumPow'];
 const MAXIMA = ['none', 'one', 'each'] as const;
 // Elements in one partial sum. The kernel's kBlock.
-const BLOCK = 4096;
+export const BLOCK = 4096;
 
 export interface StatisticAttrs {
   readonly kind: StatisticKind;
@@ -125,7 +125,7 @@ export const STATISTIC: OpDef<StatisticAttrs> = {
 };
 
 /** What an element adds. */
-const TERMS: Readonly<Record<StatisticKind, (p: number, max: number) => (v: number) => number>> = {
+export const TERMS: Readonly<Record<StatisticKind, (p: number, max: number) => (v: number) => number>> = {
   sumSquares: () => (v) => v * v,
   sumAbs: () => Math.abs,
   maxAbs: () => Math.abs,

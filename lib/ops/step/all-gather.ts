@@ -2,23 +2,7 @@
 import { DTypeError, ShapeError } from '../../errors.ts';
 import { inSection, type Tensor } from '../../ir/graph.ts';
 import { bytesOf, f32, type OpDef, type RefArray, sizeOf, typeName } from '../../ir/op.ts';
-import { reshape } from '../shape/shape.ts';
-import { slice } from '../shape/slice.ts';
-
-/** Which of the processes this one is. */
-export interface Ranked {
-  readonly rank: number;
-  readonly size: number;
-}
-
-/** Parts begin where a cache line does. */
-const UNIT = 16;
-
-/** The elements of a process among those of a tensor: from, and up to. */
-export function partOf(elements: number, { rank, size }: Ranked): readonly [from: number, to: number] {
-  const at = (r: number): number => Math.min(elements, Math.floor((Math.ceil(elements / UNIT) * r) / size) * UNIT);
-  return [at(rank), at(rank + 1)];
-}
+import { partOf, type Ranked } from './parts.ts';
 
 /** Inputs: tensors of which nothing is read but where they lie, and of each the part [n] of this process. Outputs: the tensors, all parts put together. */
 export const ALL_GATHER: OpDef<Ranked> = {
@@ -38,6 +22,12 @@ export const ALL_GATHER: OpDef<Ranked> = {
   lower: ({ outs, attrs: { rank, size } }) => ({ ints: [rank, size, ...outs.map((t) => sizeOf(t.shape))] }),
   cost: ({ outs }) => ({ flops: 0, bytes: outs.reduce((sum, t) => sum + 2 * bytesOf(t.type), 0) }),
   inplace: ({ outs }) => outs.map((_, k) => [k, k] as const),
+  within: ({ outs, attrs }) =>
+    outs.map(({ type }, k) => ({
+      out: k,
+      input: outs.length + k,
+      at: bytesOf(f32(partOf(sizeOf(type.shape), attrs)[0])),
+    })),
   // Of a group of one: another process's part is nowhere else.
   ref: (outs, ins) => outs.forEach((y, k) => void (y as RefArray).set(ins[outs.length + k] as RefArray)),
   samples: () => [
@@ -45,13 +35,6 @@ export const ALL_GATHER: OpDef<Ranked> = {
     { ins: [f32(3), f32(0, 2), f32(40, 50), f32(3), f32(0), f32(2000)], attrs: { rank: 0, size: 1 }, noGradient: true },
   ],
 };
-
-/** The part of this process. */
-export function ownPart(x: Tensor, ranked: Ranked): Tensor {
-  const elements = sizeOf(x.shape);
-  const [start, end] = partOf(elements, ranked);
-  return slice(reshape(x, [elements]), { axis: 0, start, end });
-}
 
 /** Of tensors, and the part of each that this process has computed: the tensors with the parts of all. */
 export function allGather(wholes: readonly Tensor[], parts: readonly Tensor[], ranked: Ranked): readonly Tensor[] {

@@ -14,10 +14,15 @@ export interface SyncAttrs {
   readonly begun: readonly boolean[];
   /** For each input: whether it travels as bf16 (`SumAttrs`). */
   readonly rounded: readonly boolean[];
+  /** For each input: whether nobody reads more of the sum than the part of this process (`partOf`): then that alone is made. */
+  readonly part: readonly boolean[];
 }
 
 const expectFloats = (op: string, { dtype }: TensorType): void => {
   if (dtype !== 'f32' && dtype !== 'f64') throw new DTypeError(`${op}: expected f32 or f64, got ${dtype}`);
+};
+const checkPart = (op: string, { dtype }: TensorType, part: boolean | undefined): void => {
+  if (part && dtype !== 'f32') throw new DTypeError(`${op}: expected f32 to sum in parts, got ${dtype}`);
 };
 const expectScalar = (op: string, t: TensorType | undefined): void => {
   if (t?.dtype === 'f64' && t.shape.length === 0) return;
@@ -30,19 +35,23 @@ const expectScalar = (op: string, t: TensorType | undefined): void => {
  */
 export const SYNC: OpDef<SyncAttrs> = {
   name: 'sync',
-  infer(ins, { by, begun, rounded }) {
+  infer(ins, { by, begun, rounded, part }) {
     for (const [k, t] of ins.entries()) {
       expectFloats('sync', t);
       checkRounded('sync', t, { rounded: rounded[k] ?? false });
     }
-    for (const { length } of [by, begun, rounded]) {
+    for (const { length } of [by, begun, rounded, part]) {
       if (length !== ins.length) throw new ShapeError(`sync: expected attributes of ${ins.length} inputs, got ${length}`);
     }
     for (const k of by) if (k !== -1) expectScalar('sync', ins[k]);
+    for (const [k, t] of ins.entries()) checkPart('sync', t, part[k]);
     return [...ins];
   },
-  lower: ({ ins, attrs: { by, begun, rounded } }) => ({
-    ints: ins.flatMap((t, k) => [sumKind(t.type, { rounded: rounded[k]! }), sizeOf(t.shape), by[k]!, begun[k] ? 1 : 0]),
+  lower: ({ ins, attrs: { by, begun, rounded, part } }) => ({
+    ints: ins.flatMap((t, k) => [
+      ...[sumKind(t.type, { rounded: rounded[k]! }), sizeOf(t.shape)],
+      ...[by[k]!, Number(begun[k]!), Number(part[k]!)],
+    ]),
   }),
   cost: ({ ins }) => ({
     flops: ins.reduce((sum, t) => sum + sizeOf(t.shape), 0),
@@ -60,7 +69,7 @@ export const SYNC: OpDef<SyncAttrs> = {
   },
   samples: () => {
     const sample = (ins: TensorType[], by: number[], begun: boolean[] = by.map(() => false)) => ({
-      ...{ ins, attrs: { by, begun, rounded: ins.map((t) => t.dtype === 'f32') }, noGradient: true },
+      ...{ ins, attrs: { by, begun, rounded: ins.map((t) => t.dtype === 'f32'), part: by.map(() => false) }, noGradient: true },
       fill: ins.map((t) => (t.dtype === 'f64' ? ('positive' as const) : ('normal' as const))),
     });
     return [
@@ -72,23 +81,30 @@ export const SYNC: OpDef<SyncAttrs> = {
   },
 };
 
+/** What is begun of a sum. */
+interface BeginAttrs extends SumAttrs {
+  /** Nobody reads more of it than the part of this process. */
+  readonly part?: boolean;
+}
+
 /**
  * A tensor whose sum over all processes begins when their last micro-batch has been added, while the next instructions run: `sync` waits for it. Inputs: the
  * tensor, its place in the order of all that begin, i32, and optional what the sum is divided by, whose own sum has begun before. Outputs: the tensor,
  * and the next place.
  */
-export const SYNC_BEGIN: OpDef<SumAttrs> = {
+export const SYNC_BEGIN: OpDef<BeginAttrs> = {
   name: 'syncBegin',
   infer([x, place, by], attrs) {
     expectFloats('syncBegin', x!);
     checkRounded('syncBegin', x!, attrs);
+    checkPart('syncBegin', x!, attrs.part);
     if (place!.dtype !== 'i32' || place!.shape.length > 0) {
       throw new DTypeError(`syncBegin: expected a place as i32, got ${typeName(place!)}`);
     }
     if (by) expectScalar('syncBegin', by);
     return [x!, place!];
   },
-  lower: ({ ins: [x], attrs }) => ({ ints: [sumKind(x!.type, attrs), sizeOf(x!.shape)] }),
+  lower: ({ ins: [x], attrs }) => ({ ints: [sumKind(x!.type, attrs), sizeOf(x!.shape), Number(attrs.part ?? false)] }),
   cost: () => ({ flops: 0, bytes: 0 }),
   passes: true,
   inplace: () => [
@@ -117,6 +133,7 @@ export function sync(
   section: 'joint' | 'apply' = 'apply',
 ): Tensor {
   const ins = count ? [x, count] : [x];
-  const attrs = { by: count ? [1, -1] : [-1], begun: ins.map(() => false), rounded: ins.map((t) => t === x && rounded) };
+  const none = ins.map(() => false);
+  const attrs = { by: count ? [1, -1] : [-1], begun: none, rounded: ins.map((t) => t === x && rounded), part: none };
   return inSection(x.graph, section, () => x.graph.add(SYNC, ins, attrs).outs[0]!);
 }

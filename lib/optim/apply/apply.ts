@@ -12,7 +12,7 @@ import { add, cast, div, less, mul, sqrt } from '../../ops/elementwise/elementwi
 import { type Stage, selectStages, unscale } from '../../ops/gradient/stage.ts';
 import { staged } from '../../ops/gradient/staged.ts';
 import type { Lookups } from '../../ops/rows/sparse-rows.ts';
-import { partOf, type Ranked } from '../../ops/step/all-gather.ts';
+import { partOf, type Ranked } from '../../ops/step/parts.ts';
 import type { StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
 import type { SearchRule } from '../search/space.ts';

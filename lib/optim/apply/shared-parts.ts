@@ -3,8 +3,8 @@ import { OptionError } from '../../errors.ts';
 import type { Graph, State, Tensor } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/op.ts';
 import type { Stage, StageKind } from '../../ops/gradient/stage.ts';
-import { reshape } from '../../ops/shape/shape.ts';
-import { allGather, ownPart, type Ranked } from '../../ops/step/all-gather.ts';
+import { allGather } from '../../ops/step/all-gather.ts';
+import { ownPart, type Ranked } from '../../ops/step/parts.ts';
 import type { Finish } from '../../ops/update/finish.ts';
 import type { Measuring, StageSums } from '../../ops/update/update.ts';
 import type { Optimizer } from '../optimizer.ts';
@@ -103,7 +103,7 @@ export class SharedParts {
     const wholes = this.#computed.map(({ state }) => this.#graph.state(state));
     const all = allGather(
       wholes,
-      this.#computed.map(({ part }) => reshape(part, [sizeOf(part.shape)])),
+      this.#computed.map(({ part }) => part),
       this.#ranked!,
     );
     return this.#computed.map(({ state }, k) => [state, all[k]!]);

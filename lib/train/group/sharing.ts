@@ -4,7 +4,7 @@ import { OptionError } from '../../errors.ts';
 import type { Precision } from '../../ir/op.ts';
 import type { Group } from '../../mpi/group.ts';
 import type { Buffer, Module } from '../../nn/module/module.ts';
-import type { Ranked } from '../../ops/step/all-gather.ts';
+import type { Ranked } from '../../ops/step/parts.ts';
 import type { Optimizer } from '../../optim/optimizer.ts';
 import type { TrainerOptions } from '../options.ts';
 

@@ -2,6 +2,7 @@
 import type { State } from '../../ir/graph.ts';
 import { ARRAYS, type Data, sizeOf } from '../../ir/op.ts';
 import { collect, type Group } from '../../mpi/group.ts';
+import { partOf } from '../../ops/step/parts.ts';
 import { after, type Wait } from '../flow/effect.ts';
 
 type Values = ReadonlyMap<State, Data>;
@@ -30,14 +31,13 @@ export function wholes(values: Values, group: Group, sync: boolean): Wait<Values
   return all;
 }
 
-/** In the order of ranks, which is that of elements. */
+/** @param parts of each process */
 function joined({ type, part }: State, parts: readonly Uint8Array[]): Data {
-  const data = new ARRAYS[type.dtype](sizeOf(part!.whole.shape)) as Data;
+  const elements = sizeOf(part!.whole.shape);
+  const data = new ARRAYS[type.dtype](elements) as Data;
   const bytes = new Uint8Array(data.buffer);
-  let at = 0;
-  for (const piece of parts) {
-    bytes.set(piece, at);
-    at += piece.length;
+  for (const [rank, piece] of parts.entries()) {
+    bytes.set(piece, data.BYTES_PER_ELEMENT * partOf(elements, { rank, size: parts.length })[0]);
   }
   return data;
 }
