@@ -210,11 +210,13 @@ const requests: Suite = {
 const mpi: Suite = {
   cells: ['gpt-nano', 'gpt-mini', 'mlp-large', 'char-lstm'],
   peers: ['torch'],
-  // `parts`: each batch cut into as many as a trainer cuts it into; `ranks`: into one for each process, as the peers have it.
+  // `parts`: each batch cut into as many as a trainer cuts it into; `ranks`: into one for each process, as the peers have it; `shared`: with the updates
+  // shared out (shardOptimizer).
   variants: (info, extra) => info.variants.filter((name) => name !== 'parts' || extra.has('overhead')),
   row(cell, info, rounds) {
     const of = (variant: string): readonly Sample[] => rounds.get(variant)!;
-    const [ranks, threads, parts] = [summarize(of('ranks')), summarize(of('threads')), rounds.get('parts')];
+    const [ranks, threads] = [summarize(of('ranks')), summarize(of('threads'))];
+    const [shared, parts] = [rounds.get('shared'), rounds.get('parts')];
     const cut = parts && {
       parts: info.parts,
       parts_ms: short(summarize(parts).median_ms),
@@ -227,6 +229,11 @@ const mpi: Suite = {
       ranks_ms: short(ranks.median_ms),
       threads_ms: short(threads.median_ms),
       ranks_to_threads: short(ratio(of('ranks'), of('threads'))),
+      // No peer has it.
+      ...(shared && {
+        shared_ms: short(summarize(shared).median_ms),
+        shared_to_threads: short(ratio(shared, of('threads'))),
+      }),
       ...cut,
       spread_percent: short(Math.max(ranks.spread, threads.spread)),
     };
@@ -234,11 +241,13 @@ const mpi: Suite = {
   compare: (theirs, ours) =>
     ratios(theirs, ours, [
       ['ratio', 'ranks', 'ranks'],
+      ['shared_ratio', 'ranks', 'shared'],
       ['threads_ratio', 'threads', 'threads'],
     ]),
   bars: (row) =>
     barsOf(row, String(row.workload), {
       ranks_ms: 'A step by processes of one thread, ms (less is better)',
+      shared_ms: 'The same with updates shared out, ms (less is better)',
       threads_ms: 'A step by the threads of one process, ms (less is better)',
     }),
   check: (cell, { info }) => checkStep(cell, info),

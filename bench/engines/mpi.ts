@@ -30,12 +30,13 @@ export async function mpiCell(name: string, size: number): Promise<Served | stri
   await threads.run(0);
   const ranks = await Ranks.start(launcher, size, 1);
   const together = await ranks.ask<First>({ open: name, shards: size });
-  let [open, ms] = [size, (await ranks.ask<{ median_ms: number }>({ steps: 4 })).median_ms];
-  /** As many parts as are wanted, of which each process has some. */
-  const among = (shards: number) => async (seconds: number) => {
-    if (open !== shards) {
-      await ranks.ask({ open: name, shards });
-      open = shards;
+  let [open, ms] = [`${size} false`, (await ranks.ask<{ median_ms: number }>({ steps: 4 })).median_ms];
+  /** As many parts as are wanted, of which each process has some; and whether updates are shared out. */
+  const among = (shards: number, shardOptimizer: boolean) => async (seconds: number) => {
+    const wanted = `${shards} ${shardOptimizer}`;
+    if (open !== wanted) {
+      await ranks.ask({ open: name, shards, shardOptimizer });
+      open = wanted;
     }
     const sample = await ranks.steps(seconds, ms);
     ms = sample.median_ms;
@@ -49,9 +50,10 @@ export async function mpiCell(name: string, size: number): Promise<Served | stri
       ...{ loss: together.loss, norm: together.norm, chunk_loss: alone.loss, chunk_norm: alone.norm },
     },
     variants: {
-      ranks: among(size),
+      ranks: among(size, false),
+      shared: among(size, true),
       threads: (seconds) => threads.run(seconds),
-      ...(parts > size && { parts: among(parts) }),
+      ...(parts > size && { parts: among(parts, false) }),
     },
     async dispose() {
       threads.dispose();

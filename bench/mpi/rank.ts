@@ -28,12 +28,12 @@ const group = await init();
 const [, , path = '', threads = '1'] = process.argv;
 let stepper: Stepper | undefined;
 
-async function open(cell: string, shards: number): Promise<object> {
+async function open(cell: string, among: { readonly shards: number; readonly shardOptimizer?: boolean }): Promise<object> {
   stepper?.dispose();
   const { model: make, bounds, batch, loss, optimizer } = await loadWorkload(cell);
   const model = make();
   fillParameters(model, bounds);
-  const task = { model, batch: batch(), loss, optimizer, among: { group, shards } };
+  const task = { model, batch: batch(), loss, optimizer, among: { group, ...among } };
   stepper = new Stepper(task, clip.globalNorm(1), Number(threads));
   return { params: stepper.params, ...(await stepper.first(3)) };
 }
@@ -64,8 +64,10 @@ const say = (answer: unknown): boolean => group.rank > 0 || socket.write(`${JSON
 socket.write(`${JSON.stringify({ rank: group.rank, size: group.size, library: group.library })}\n`);
 for await (const line of createInterface({ input: socket })) {
   const asked = JSON.parse(line) as Asked;
-  if ('open' in asked) say(await open(asked.open, asked.shards));
-  else if ('own' in asked) say((await times(asked.own))[1]);
+  if ('open' in asked) {
+    const { open: cell, ...among } = asked;
+    say(await open(cell, among));
+  } else if ('own' in asked) say((await times(asked.own))[1]);
   else if ('exchange' in asked) say(await exchange(asked.exchange, asked.steps));
   else say(await stepper!.counted(asked.steps));
 }

@@ -11,7 +11,7 @@ import type { Sample } from '../../lib/cli/bench/sample.ts';
 /** A question to all: a workload to do from now on, so many of its steps, the time of so many but for their sums over processes, or that of
  * the sums of so many gradients. */
 export type Asked =
-  | { readonly open: string; readonly shards: number }
+  | { readonly open: string; readonly shards: number; readonly shardOptimizer?: boolean }
   | { readonly steps: number }
   | { readonly own: number }
   | { readonly exchange: number; readonly steps: number };
