@@ -46,9 +46,9 @@ it('of those who are alike in their lowest bits, the parts lie side by side', ()
 });
 
 /** A program that gathers one tensor, with a part of so many elements. */
-function gathering(elements: number, part: number, ints: readonly number[]): void {
+function gathering(elements: number, part: number, ints: readonly number[], at = Math.ceil(elements / 16) * 16): void {
   const whole = place(SPACE.arena, 0, elements * 4);
-  const own = place(SPACE.arena, Math.ceil((elements * 4) / 64) * 64, part * 4);
+  const own = place(SPACE.arena, at * 4, part * 4);
   const instr = { ...copy(whole, whole), kernel: 'allGather', outs: [whole], ins: [whole, own], ints };
   withOurErrors(() => new (addon().Program)(encode(program([instr]))));
 }
@@ -62,6 +62,49 @@ it('the add-on takes a part of that size, and refuses any smaller one', () => {
       if (to > from) expect(() => gathering(elements, to - from - 1, [rank, size, elements])).toThrow(InvalidProgramError);
     }),
   );
+});
+
+it('the part may lie where it is in the whole, and nowhere else in it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 200, max: 20_000 }), fc.integer({ min: 2, max: 6 }), fc.nat(5), (elements, size, r) => {
+      const rank = r % size;
+      const [from, to] = partOf(elements, { rank, size });
+      const ints = [rank, size, elements];
+      gathering(elements, to - from, ints, from);
+      const apart = from >= 16 ? from - 16 : from + 16;
+      if (to > from)
+        expect(() => gathering(elements, to - from, ints, apart)).toThrow(
+          'output 0 overlaps input 1 without being the same place',
+        );
+    }),
+  );
+});
+
+/** A program that measures parts of one tensor. */
+function measuring(elements: number, blocks: number, ints: readonly number[]): void {
+  const x = place(SPACE.arena, 0, elements * 4);
+  const out = place(SPACE.arena, Math.ceil((elements * 4) / 64) * 64, blocks * 8);
+  const instr = { ...copy(x, out), kernel: 'partStatistic', outs: [out], ins: [x], ints };
+  withOurErrors(() => new (addon().Program)(encode(program([instr]))));
+}
+
+it('what is measured in parts is large, and each of its blocks has a place', () => {
+  measuring(LARGE + 1, 5, [1, 2, 0, LARGE + 1]);
+  const wrong: (readonly [number, number, readonly number[]])[] = [
+    [LARGE + 1, 4, [1, 2, 0, LARGE + 1]],
+    [LARGE, 5, [1, 2, 0, LARGE]],
+    ...[
+      [2, 2, 0],
+      [-1, 2, 0],
+      [0, 0, 0],
+      [0, 2 ** 21, 0],
+      [0, 1, 3],
+      [0, 1, -1],
+    ].map((ints) => [LARGE + 1, 5, [...ints, LARGE + 1]] as const),
+    [LARGE + 1, 5, [0, 1, 0, 2 ** 53 - 1]],
+    [LARGE + 1, 5, [0, 1, 0]],
+  ];
+  for (const of of wrong) expect(() => measuring(...of), JSON.stringify(of)).toThrow(InvalidProgramError);
 });
 
 it.each([[[0, 0, 64]], [[1, 1, 64]], [[-1, 2, 64]], [[0, 2 ** 21, 64]], [[0, 1, -1]], [[0, 1, 2 ** 53 - 1]], [[0, 1]]])(
