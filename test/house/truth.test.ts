@@ -143,6 +143,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   policies: {
     names: functions(clip),
     covered: firsts(['norms', 'elements', 'adaptive'].flatMap((file) => Object.keys(golden(`policies-${file}`).cases))),
+    through: { perSample: 'opacus mlp' },
     exceptions: {
       none: 'does nothing: the cases of optimizers are without a clip',
       auto: 'its policy times a factor: train/tuning/branches.test.ts compares it with that policy',
