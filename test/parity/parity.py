@@ -59,11 +59,15 @@ def normwise(got, want):
     return 0.0 if difference == 0 else difference / max(want.norm().item(), 1e-300)
 
 
-folder = sys.argv[1]
-torch.set_num_threads(1)
-for name in sys.argv[2:]:
-    path = os.path.join(folder, name)
-    truth = run(name, f"{path}.safetensors", torch.float64)
-    single = run(name, f"{path}.safetensors", torch.float32)
-    errors = {k: normwise(single[k], t) for k, t in truth.items()}
-    save_file({k: t.double().contiguous() for k, t in truth.items()}, f"{path}.truth.safetensors", {"errors": json.dumps(errors)})
+def main(folder, names):
+    torch.set_num_threads(1)
+    for name in names:
+        path = os.path.join(folder, name)
+        truth = run(name, f"{path}.safetensors", torch.float64)
+        single = run(name, f"{path}.safetensors", torch.float32)
+        errors = {k: normwise(single[k], t) for k, t in truth.items()}
+        save_file({k: t.double().contiguous() for k, t in truth.items()}, f"{path}.truth.safetensors", {"errors": json.dumps(errors)})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

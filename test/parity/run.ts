@@ -1,5 +1,5 @@
-// run.ts: `npm run -s parity -- --python PYTHON [--only a,b] [--update]`: every case against PyTorch in f64, weights through safetensors.
-// --update keeps the truths of the small cases for the test suite (../golden/parity/).
+// run.ts: `npm run -s parity -- --python PYTHON [--only a,b] [--update | --samples]`: every case against PyTorch in f64, weights through safetensors.
+// --update keeps the truths of the small cases for the test suite (../golden/parity/), --samples the norms of single samples' gradients.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ const { values: flags } = parseArgs({
     python: { type: 'string', default: 'python3' },
     only: { type: 'string' },
     update: { type: 'boolean', default: false },
+    samples: { type: 'boolean', default: false },
   },
 });
 const root = new URL('../../../', import.meta.url);
@@ -25,15 +26,24 @@ const folder = mkdtempSync(join(tmpdir(), 'gradclip-parity-'));
 let failed = 0;
 try {
   for (const name of names) await write(name, CASES[name]!);
-  const script = fileURLToPath(new URL('test/parity/parity.py', root));
-  const run = spawnSync(flags.python, [script, folder, ...names], { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (run.status !== 0) throw run.error ?? new Error(`${script} ended with ${run.status}`);
-  for (const name of names) await check(name, CASES[name]!);
+  if (flags.samples) {
+    const small = names.filter((name) => !CASES[name]!.large);
+    python('samples.py', folder, fileURLToPath(new URL('test/golden/privacy/samples.json', root)), ...small);
+  } else {
+    python('parity.py', folder, ...names);
+    for (const name of names) await check(name, CASES[name]!);
+    console.log(`${names.length - failed} cases agree with PyTorch, ${failed} do not`);
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
-console.log(`${names.length - failed} cases agree with PyTorch, ${failed} do not`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+function python(file: string, ...args: string[]): void {
+  const script = fileURLToPath(new URL(`test/parity/${file}`, root));
+  const run = spawnSync(flags.python, [script, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (run.status !== 0) throw run.error ?? new Error(`${script} ended with ${run.status}`);
+}
 
 /** Weights under their names, as a checkpoint has them; inputs beside them. */
 async function write(name: string, of: ParityCase): Promise<void> {
