@@ -51,16 +51,19 @@ export interface SampleWeights {
 
 /** What became of the samples of a step: f64 scalars. */
 export interface SampleTotals {
+  /** What norms were compared with, a scalar. */
   readonly threshold: Tensor;
-  /** How many there are, how many were clipped, how many have a gradient that is not finite. */
+  /** How many samples there are, a scalar. */
   readonly count: Tensor;
+  /** How many of them were clipped, a scalar. */
   readonly clipped: Tensor;
+  /** How many have a gradient that is not finite, a scalar. */
   readonly bad: Tensor;
-  /** How many have a norm of the threshold at most. */
+  /** How many have a norm of the threshold at most, a scalar. */
   readonly below: Tensor;
-  /** The sum of the norms of those that are finite. */
+  /** The sum of the norms of those that are finite, a scalar. */
   readonly norms: Tensor;
-  /** The samples that a step is expected to have, which its sum is divided by. */
+  /** The samples that a step is expected to have, which its sum is divided by, a scalar. */
   readonly expected: Tensor;
 }
 
@@ -72,6 +75,7 @@ export interface PerSampleRule {
   readonly secure: boolean;
   /** One norm of all parameters of a sample, or one for each. */
   readonly layers: 'flat' | 'each';
+  /** Decides, in each micro-batch, what the gradients of its samples are multiplied by. */
   weigh(context: SampleContext): SampleWeights;
 }
 

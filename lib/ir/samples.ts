@@ -21,7 +21,7 @@ export interface Samples {
   squares(t: Tensor): Tensor;
 }
 
-/** What an op's record says of the samples of a batch. */
+/** What an op's record holds about the samples of a batch. */
 export interface SampleRules<A> {
   /**
    * How each output lies, by how the inputs lie.

@@ -70,7 +70,7 @@ it('there are none', () => {
 const OF_TYPES = [
   'lib/cli/commands/train-view.ts lib/cli/commands/train.ts',
   'lib/clip/fields.ts lib/clip/finite.ts',
-  'lib/ir/graph.ts lib/ir/onnx.ts lib/ir/op.ts',
+  'lib/ir/graph.ts lib/ir/onnx.ts lib/ir/op.ts lib/ir/samples.ts',
   'lib/nn/fields.ts lib/nn/module/buffer.ts lib/nn/module/module.ts lib/nn/module/parameter.ts lib/nn/module/repr.ts lib/nn/module/trace.ts lib/nn/module/tree.ts',
   'lib/optim/apply/apply.ts lib/optim/apply/build.ts lib/optim/apply/finishing.ts lib/optim/apply/lookups.ts lib/optim/apply/shared-parts.ts lib/optim/optimizer.ts lib/optim/standalone/bound.ts lib/optim/weights/ema.ts',
 ];

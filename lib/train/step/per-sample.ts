@@ -4,14 +4,13 @@ import { Leaving, SamplesOf } from '../../autodiff/samples.ts';
 import type { ClipPolicy, PerSampleRule, SampleContext, SampleTotals } from '../../clip/clip.ts';
 import { OptionError } from '../../errors.ts';
 import { type Graph, inSection, type Tensor } from '../../ir/graph.ts';
-import type { Module, Parameter } from '../../nn/module/module.ts';
+import type { Parameter } from '../../nn/module/module.ts';
 import { add, div, equal, mul, where } from '../../ops/elementwise/elementwise.ts';
 import { castTo } from '../../ops/elementwise/map.ts';
 import { sum } from '../../ops/reduce/reduce.ts';
 import { stopGradient } from '../../ops/step/stop.ts';
 import type { ApplyStates } from '../../optim/apply/apply.ts';
 import type { StepColumns } from '../../optim/apply/columns.ts';
-import type { TrainerOptions } from '../options.ts';
 import type { Sums } from './accumulation.ts';
 import { partsOf } from './weighing.ts';
 
@@ -157,9 +156,16 @@ export function checkHidden({ name, perSample }: ClipPolicy, what: string): void
   });
 }
 
+/** Options of a trainer. */
+interface Beside {
+  readonly clip?: ClipPolicy | undefined;
+  readonly lossScale?: unknown;
+  readonly guards?: readonly unknown[] | undefined;
+}
+
 /** @throws OptionError for options of a trainer that do not go with gradients of samples */
 export function checkPerSample(
-  { clip, lossScale, guards = [] }: Pick<TrainerOptions<Module, string>, 'clip' | 'lossScale' | 'guards'>,
+  { clip, lossScale, guards = [] }: Beside,
   trained: readonly Parameter[],
 ): void {
   if (!clip?.perSample) return;
