@@ -1,6 +1,6 @@
 // grad.ts: reverse-mode differentiation, graph to graph: gradients are more nodes of the same graph.
 import { GraphError, ShapeError } from '../errors.ts';
-import { type Node, Tensor } from '../ir/graph.ts';
+import { type Graph, type Node, Tensor } from '../ir/graph.ts';
 import { sameType, typeName } from '../ir/op.ts';
 import { originalOf, Recomputed } from '../ir/recompute.ts';
 import { add } from '../ops/elementwise/elementwise.ts';
@@ -57,12 +57,15 @@ export interface Reading {
   ): { node: Node; dys: readonly (Tensor | null)[] };
 }
 
+/** What goes on beside a backward pass. */
+export interface Passing {
+  readonly reading?: Reading;
+  /** Told of each of `wrt` when its gradient is whole: what is made of it then is made while what it is made of is still there. */
+  readonly whole?: (i: number, gradient: Tensor) => void;
+}
+
 /** As `grad`, but with null for what the loss does not lead to. */
-export function backward(
-  loss: Tensor,
-  wrt: readonly Tensor[],
-  options: GradOptions & { readonly reading?: Reading } = {},
-): Backward {
+export function backward(loss: Tensor, wrt: readonly Tensor[], options: GradOptions & Passing = {}): Backward {
   if (loss.shape.length !== 0 || (loss.dtype !== 'f32' && loss.dtype !== 'f64')) {
     throw new ShapeError(`grad: expected a scalar loss of f32 or f64, got ${typeName(loss.type)}`);
   }
@@ -84,7 +87,16 @@ export function backward(
   const gradients = new Map<Tensor, Tensor>([[end, typeof seed === 'number' ? graph.scalar(seed, loss.dtype) : seed]]);
   const recomputed = new Recomputed(graph);
   const ends: Node[] = [];
+  const tellWhole = (i: number): void => {
+    const gradient = gradients.get(originalOf(wrt[i]!.toTensor()));
+    graph.gradientOf = null;
+    graph.layer = '';
+    if (gradient) options.whole!(i, gradient);
+  };
+  const firsts = options.whole ? firstUses(graph, end.node.id, wrt) : null;
   for (let id = end.node.id; id >= 0; id--) {
+    // Nodes before have nothing to add to these.
+    for (const i of firsts?.get(id + 1) ?? []) tellWhole(i);
     const node = graph.nodes[id]!;
     if (!onPath[id]) continue;
     const dys = node.outs.map((t) => gradients.get(t) ?? null);
@@ -123,6 +135,22 @@ export function backward(
   graph.gradientOf = null;
   graph.layer = '';
   return { gradients: wrt.map((x) => gradients.get(originalOf(x.toTensor())) ?? null), ends };
+}
+
+/** Of `wrt`, by the id of the first node that reads them. */
+function firstUses(graph: Graph, last: number, wrt: readonly Tensor[]): Map<number, number[]> {
+  const places = new Map<Tensor, number[]>();
+  for (const [i, t] of wrt.entries()) places.set(originalOf(t.toTensor()), [...(places.get(originalOf(t.toTensor())) ?? []), i]);
+  const found = new Map<number, number[]>();
+  for (const node of graph.nodes.slice(0, last + 1)) {
+    for (const t of node.round === 0 ? node.ins : []) {
+      const of = places.get(originalOf(t));
+      if (!of) continue;
+      found.set(node.id, [...(found.get(node.id) ?? []), ...of]);
+      places.delete(originalOf(t));
+    }
+  }
+  return found;
 }
 
 /** Of an op that was not meant to be differentiated, or whose gradient was not: second derivatives do not pass through it. */

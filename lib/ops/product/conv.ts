@@ -3,13 +3,16 @@
 import { GraphError, ShapeError } from '../../errors.ts';
 import type { Node, Tensor } from '../../ir/graph.ts';
 import type { OnnxAttributes } from '../../ir/onnx.ts';
-import { bytesOf, type Cost, type OpDef, type RefArray, type TensorType } from '../../ir/op.ts';
+import { bytesOf, type Cost, type OpDef, type RefArray, sizeOf, type TensorType } from '../../ir/op.ts';
 import { byItem, isRows, type Lies, mixes, type SampleRules } from '../../ir/samples.ts';
 import { toBf16 } from '../../math/bf16.ts';
 import { add } from '../elementwise/elementwise.ts';
+import { rowSquares } from '../gradient/row-squares.ts';
 import { expectLine, LEAST_PLANE, lineInputs, normalizedRef, planeSumsRef, planeSumsType } from '../norm/normalize.ts';
 import { sum } from '../reduce/reduce.ts';
+import { concat } from '../shape/concat.ts';
 import { broadcastTo, reshape, transpose } from '../shape/shape.ts';
+import { slice } from '../shape/slice.ts';
 import { apart } from '../summands.ts';
 import type { ConvAttrs, ConvGradInputAttrs, ConvGradWeightAttrs } from './conv-attrs.ts';
 import {
@@ -73,7 +76,25 @@ function convSamples(node: Node<ConvAttrs>, ins: readonly Lies[], count: number)
   return byItem(node as Node, ins, count);
 }
 
-/** The images of each sample become groups of channels of one image, whose weights are the samples'. */
+/** The gradients of the weight of so many samples: the images of each become groups of channels of one image. */
+function weightsOf(
+  { attrs, outs }: Node<ConvGradWeightAttrs>,
+  op: OpDef<ConvGradWeightAttrs>,
+  [x, dy]: readonly [Tensor, Tensor],
+  count: number,
+): Tensor {
+  const each = x.shape[0]! / count;
+  const channels = (t: Tensor): Tensor => {
+    const own = apart(t, { axis: 0, each }, count);
+    const inFront = transpose(own, { axes: [1, 0, ...own.shape.map((_, k) => k).slice(2)] });
+    return reshape(inFront, [each, count * t.shape[1]!, ...own.shape.slice(3)]);
+  };
+  const grouped = { ...attrs, groups: count * attrs.groups, bias: false };
+  const [dw] = dy.graph.add(op, [channels(x), channels(dy)], grouped).outs;
+  return reshape(dw!, [count, ...outs[0]!.shape]);
+}
+
+/** What a weight and a bias get of each sample. */
 function weightSamples(op: () => OpDef<ConvGradWeightAttrs>): SampleRules<ConvGradWeightAttrs> {
   return {
     lies(node, ins) {
@@ -83,19 +104,23 @@ function weightSamples(op: () => OpDef<ConvGradWeightAttrs>): SampleRules<ConvGr
     },
     summands(node, i, of) {
       const [x, dy] = node.ins as [Tensor, Tensor];
-      const { attrs } = node;
       const each = x.shape[0]! / of.count;
-      const side = (t: Tensor): Tensor => apart(t, { axis: 0, each }, of.count);
-      if (i === 1) return sum(side(dy), { axes: dy.shape.map((_, k) => k + 1).filter((k) => k !== 2) });
-      const channels = (t: Tensor): Tensor => {
-        const own = side(t);
-        const rest = own.shape.slice(3);
-        const inFront = transpose(own, { axes: [1, 0, ...own.shape.map((_, k) => k).slice(2)] });
-        return reshape(inFront, [each, of.count * t.shape[1]!, ...rest]);
-      };
-      const grouped = { ...attrs, groups: of.count * attrs.groups, bias: false };
-      const [dw] = dy.graph.add(op(), [channels(x), channels(dy)], grouped).outs;
-      return reshape(dw!, [of.count, ...node.outs[0]!.shape]);
+      if (i === 0) return weightsOf(node, op(), [x, dy], of.count);
+      return sum(apart(dy, { axis: 0, each }, of.count), { axes: dy.shape.map((_, k) => k + 1).filter((k) => k !== 2) });
+    },
+    // Some samples after the others, so that their weights take no more room than their images.
+    sampleNorm(node, i, of) {
+      const [x, dy] = node.ins as [Tensor, Tensor];
+      const room = of.count * sizeOf(node.outs[0]!.shape);
+      const parts = Math.min(of.count, Math.ceil((4 * room) / Math.max(1, sizeOf(x.shape) + sizeOf(dy.shape))));
+      if (i === 1 || parts === 1) return null;
+      const each = x.shape[0]! / of.count;
+      const bounds = Array.from({ length: parts + 1 }, (_, k) => Math.floor((k * of.count) / parts));
+      const squares = bounds.slice(1).map((end, k) => {
+        const own = (t: Tensor): Tensor => slice(t, { axis: 0, start: bounds[k]! * each, end: end * each });
+        return rowSquares(weightsOf(node, op(), [own(x), own(dy)], end - bounds[k]!));
+      });
+      return concat(squares);
     },
     weighs: 1,
   };

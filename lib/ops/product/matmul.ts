@@ -164,7 +164,8 @@ const productSamples: SampleRules<MatmulAttrs> = {
     const each = lies.includes('sum') ? k : k / of.count;
     // What all samples have alike, they have the pairs of alike.
     const work = (width: number, i: 0 | 1): number => (lies.includes('sum') && lies[i] !== 'sum' ? 0 : width);
-    if (each > 1 && each * (work(m, 0) + work(n, 1)) >= m * n) return null;
+    // Summands are written, too, and as many as there are samples.
+    if (each > 1 && each * (work(m, 0) + work(n, 1)) > 1.25 * m * n) return null;
     const side = (t: Tensor, i: 0 | 1): Tensor => (lies.includes('sum') && lies[i] === null ? t : ownRows(node, of, i));
     const [x, y] = [side(a, 0), side(b, 1)];
     if (each === 1 && !lies.includes('sum')) return mul(rowSquares(x), rowSquares(y));

@@ -77,9 +77,11 @@ export function lossBySamples(
   // What is alike for all samples is still each one's own.
   const own = graph.constant(new Float64Array(rows).fill(1), [rows], 'f64');
   samples.inFront(own);
-  const measured = backward(sum(mul(losses, own)), wrt);
-  const reached = measured.gradients.filter((g) => g !== null);
-  const squares = reached.map((g) => samples.squares(g));
+  // As soon as a gradient is known, since what it is made of is not kept for long.
+  const measuredOf = new Map<number, Tensor>();
+  const whole = (i: number, gradient: Tensor): void => void measuredOf.set(i, samples.squares(gradient));
+  const measured = backward(sum(mul(losses, own)), wrt, { whole });
+  const squares = [...measuredOf].sort(([i], [j]) => i - j).map(([, found]) => found);
   const total = (name: string, value: Tensor): Tensor => (sums ? sums.sum(name, value) : value);
   const decided = rule.weigh({ graph, squares, counts, sum: total, ...memory });
   const weights = decided.weights.map((w) => stopGradient(w));
@@ -164,10 +166,7 @@ interface Beside {
 }
 
 /** @throws OptionError for options of a trainer that do not go with gradients of samples */
-export function checkPerSample(
-  { clip, lossScale, guards = [] }: Beside,
-  trained: readonly Parameter[],
-): void {
+export function checkPerSample({ clip, lossScale, guards = [] }: Beside, trained: readonly Parameter[]): void {
   if (!clip?.perSample) return;
   const { noise } = clip.perSample;
   const sparse = trained.find((p) => p.sparse)?.name;
