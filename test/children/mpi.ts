@@ -1,133 +1,37 @@
 // mpi.ts: what the processes of a group do in group.test.ts. mpirun -n N node mpi.js all|WORKLOAD|SCENARIO FOLDER: says hashes of checkpoints.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, sequences, type Tensor, Trainer } from '../../lib/index.ts';
+import { clip, loss, metrics, models, mpi, nn, ops, optim, prune, sequences, type Tensor } from '../../lib/index.ts';
 import { drawSecretKey, SECRET_KEY } from '../../lib/ops/list.ts';
-
-const [, , name = '', folder = ''] = process.argv;
-const say = (x: unknown): boolean => process.stdout.write(`${JSON.stringify(x)}\n`);
-/** What each process has to say, in a file of its own: a launcher mixes long lines of several. */
-const report = (x: object): void =>
-  writeFileSync(join(folder, `${name}.${group.rank}.json`), JSON.stringify({ rank: group.rank, ...x }));
-const group = await mpi.init();
-/** Says when that goes wrong which a scenario is about. */
-const wrong = (): boolean => process.stdout.write(`goes wrong at ${Date.now()}\n`);
-const file = join(folder, `${name}.safetensors`);
-/** Of the checkpoint, or of its tensors alone: its header also knows where the last fit began. */
-function hash(tensors: boolean = false): string {
-  const bytes = readFileSync(file);
-  const from = tensors ? 8 + Number(bytes.readBigUInt64LE(0)) : 0;
-  return createHash('sha256').update(bytes.subarray(from)).digest('hex');
-}
-
-/** Numbers from -1 to 1, the same everywhere. */
-function numbers(n: number, seed = 1): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-const labels = (n: number, classes: number): Int32Array =>
-  Int32Array.from(numbers(n, 7), (v) => Math.min(classes - 1, Math.floor(((v + 1) / 2) * classes)));
-
-class Mlp extends nn.Module {
-  first = new nn.Linear(6, 16);
-  drop = new nn.Dropout(0.25);
-  second = new nn.Linear(16, 4);
-  forward(x: Tensor): Tensor {
-    return this.second.forward(this.drop.forward(ops.relu(this.first.forward(x))));
-  }
-}
-class Wide extends nn.Module {
-  first = new nn.Linear(6, 65);
-  second = new nn.Linear(65, 97);
-  third = new nn.Linear(97, 4);
-  forward(x: Tensor): Tensor {
-    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
-  }
-}
-class Convolved extends nn.Module {
-  conv = new nn.Conv2d(2, 8, 3, { padding: 1 });
-  norm = new nn.GroupNorm(4, 8);
-  flatten = new nn.Flatten();
-  head = new nn.Linear(8 * 4, 3);
-  forward(x: Tensor): Tensor {
-    return this.head.forward(this.flatten.forward(ops.maxPool2d(ops.relu(this.norm.forward(this.conv.forward(x))), 3)));
-  }
-}
-/** Of sequences of numbers. */
-class Reads extends nn.Module {
-  embedding = new nn.Embedding(5, 4);
-  head = new nn.Linear(4, 4);
-  forward(x: Tensor): Tensor {
-    return this.head.forward(ops.mean(this.embedding.forward(x), { axes: [1] }));
-  }
-}
-class Recurrent extends nn.Module {
-  lstm = new nn.LSTM(3, 8);
-  head = new nn.Linear(8, 2);
-  forward(x: Tensor): Tensor {
-    return this.head.forward(this.lstm.forward(x).last);
-  }
-}
-
-/** Weights that travel in several pieces, while the gradients of others are computed, and others that travel by themselves. */
-class Large extends nn.Module {
-  first = new nn.Linear(6, 700);
-  second = new nn.Linear(700, 700);
-  third = new nn.Linear(700, 4);
-  forward(x: Tensor): Tensor {
-    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
-  }
-}
-/** A weight of five blocks of the norm: of more processes some have no part of it. */
-class Few extends nn.Module {
-  first = new nn.Linear(6, 130);
-  second = new nn.Linear(130, 130);
-  third = new nn.Linear(130, 4);
-  forward(x: Tensor): Tensor {
-    return this.third.forward(ops.relu(this.second.forward(ops.relu(this.first.forward(x)))));
-  }
-}
-/** Rows of a table that are updated by themselves, looked up twice by each row. */
-class Sparse extends nn.Module {
-  table = new nn.Embedding(50, 16, { sparse: true, paddingIdx: 3 });
-  head = new nn.Linear(16, 4);
-  forward(x: Tensor): Tensor {
-    return this.head.forward(ops.sum(this.table.forward(x), { axes: [1] }));
-  }
-}
-/** Not batch norm, whose buffers are averages: what each process would have for itself. */
-class Counted extends Mlp {
-  seen = new nn.Buffer([]);
-  override forward(x: Tensor): Tensor {
-    this.seen.assign(ops.add(this.seen, 1));
-    return super.forward(x);
-  }
-}
-class Carried extends Recurrent {
-  override lstm = new nn.LSTM(3, 8, { carry: 2 });
-}
-
-const rows = (n: number, ...shape: number[]) => ({ data: numbers(n * shape.reduce((a, b) => a * b, 1)), shape: [n, ...shape] });
-// 37 rows in batches of 16: the last batch has 5 rows, of 8 parts of 2 rows three.
-const plain = { x: rows(37, 6), y: labels(37, 4) };
-// The last batch has one row: one process alone has something to do.
-const single = { x: rows(33, 6), y: labels(33, 4) };
-const base = {
-  loss: ({ x, y }: { x: Tensor; y: Tensor }, model: { forward(x: Tensor): Tensor }) => loss.crossEntropy(model.forward(x), y),
-  optimizer: optim.adamw({ lr: 1e-2 }),
-  clip: clip.globalNorm(0.5),
-  batchSize: 16,
-  seed: 3,
-  threads: Number(process.env.THREADS ?? 1),
-};
-// biome-ignore lint/suspicious/noExplicitAny: trainers of many models
-type Any = any;
-const make = (options: object): Any => new Trainer({ ...base, group, ...options } as Any);
+import {
+  type Any,
+  Carried,
+  Convolved,
+  Counted,
+  Few,
+  file,
+  folder,
+  group,
+  hash,
+  Large,
+  labels,
+  Mlp,
+  make,
+  name,
+  numbers,
+  plain,
+  Reads,
+  Recurrent,
+  report,
+  rows,
+  Sparse,
+  say,
+  single,
+  Wide,
+  wrong,
+} from './together.ts';
 
 const WORKLOADS: Readonly<Record<string, () => readonly [trainer: Any, data: object]>> = {
   mlp: () => [make({ model: new Mlp() }), plain],

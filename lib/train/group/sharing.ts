@@ -33,7 +33,7 @@ interface Shared {
   readonly batchSize: number;
   readonly accumulate: number;
   readonly debug: boolean;
-  readonly guards: readonly unknown[];
+  readonly guards: readonly { readonly action: string }[];
   readonly clip?: ClipPolicy | undefined;
   readonly syncBatchNorm: boolean;
   readonly optimizer: Optimizer;
@@ -81,7 +81,11 @@ export function checkGroup({
     refuse('Trainer', 'shards', `a step of ${micros} micro-batches leaves nothing to some of ${group.size} processes`, shards);
   }
   if (debug) refuse('Trainer', 'debug', 'it looks at one process alone: leave out group', debug);
-  if (guards.length > 0) refuse('Trainer', 'guards', 'they see what one process computes: not with a group', guards.length);
+  if (shardOptimizer && guards.some(({ action }) => action === 'rollback')) {
+    const why =
+      'to roll back takes a copy of all state, of which each process has a part with shardOptimizer: take another action';
+    refuse('Trainer', 'guards', why, 'rollback');
+  }
   checkTrains('Trainer', { group, optimizer, ...(clip && { clip }) });
 }
 

@@ -1,7 +1,7 @@
 // fit.ts: one fit of a trainer, from its beginning to its end.
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
-import { AbortError, NonFiniteError, OptionError, SkipError } from '../../errors.ts';
+import { AbortError, GuardError, NonFiniteError, OptionError, SkipError } from '../../errors.ts';
 import { abort, talk } from '../../mpi/group.ts';
 import { isKnown } from '../../mpi/words.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
@@ -213,6 +213,7 @@ export class Fit {
       'rows of batches': `${this.#batchSize} in ${accumulate}`,
       seed: `${seed}`,
       lengths: `${steps} steps, ${epochs} epochs`,
+      guards: `${options.guards?.map(({ kind, action }) => `${kind} ${action}`)}, ${JSON.stringify(options.rollback)}`,
       sharded: `${this.#options.sharded ?? false}, ${isStream(this.#data) ? 'a stream' : 'rows'}`,
       'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}`,
       validation: `${validated}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
@@ -304,4 +305,4 @@ export class Fit {
 
 /** Whether all processes of a group have it after the same step, as it is decided by what they have in common. */
 const isAlike = (error: unknown): boolean =>
-  isKnown(error) || [SkipError, NonFiniteError, AbortError].some((of) => error instanceof of);
+  isKnown(error) || [SkipError, NonFiniteError, GuardError, AbortError].some((of) => error instanceof of);

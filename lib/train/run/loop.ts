@@ -69,9 +69,10 @@ export function* fitLoop(
     if (task) yield* perform(task);
     const ran = yield* chunks.run(chunk);
     if (!ran) continue;
-    together?.ran(ran.result.tried);
     yield* waitFor(watchers.told());
     yield* watchers.examine(chunk, ran);
+    // With one that a guard has undone, which has taken its batches as well.
+    together?.ran(running.course.tried - tried);
     // A guard that has undone a step is reported by then.
     yield* waitFor(watchers.told());
     chunk.done?.();

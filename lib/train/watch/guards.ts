@@ -3,7 +3,7 @@ import { type GradclipError, GuardError, NonFiniteError } from '../../errors.ts'
 import type { RunResult } from '../../native/addon.ts';
 import { STATUS } from '../../native/program.ts';
 import { type Reports, tooManySkips } from '../../optim/apply/report.ts';
-import type { Chunk } from '../feed/feeder.ts';
+import { type Chunk, microsOfStep } from '../feed/feeder.ts';
 import { type Loop, perform } from '../flow/effect.ts';
 import type { GuardEvent } from '../flow/progress.ts';
 import type { Running } from '../flow/running.ts';
@@ -72,7 +72,7 @@ export class Guards implements Watcher {
     yield* perform(
       access.inTurn(() => {
         tell();
-        this.#rollback!.back(chunk.micros, { guard, name });
+        this.#rollback!.back(microsOfStep(chunk), { guard, name });
         tally.addUndone();
         running.undone();
       }),
