@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { loss, nn, optim, Trainer } from '../../lib/index.ts';
 import { Group } from '../../lib/mpi/group.ts';
 import { apart } from '../../lib/train/run/together.ts';
-import { type Ended, folder, installed, start } from './start.ts';
+import { type Ended, folder, installed, next, start } from './start.ts';
 
 type Hashes = Readonly<Record<'whole' | 'tensors', string>>;
 const hashesOf = ({ all }: Ended): Hashes => all.find((x) => (x as Partial<Hashes>).whole) as Hashes;
@@ -25,11 +25,11 @@ interface ShardedRun {
 /** By rank. */
 const byRank = <T>({ reports }: { readonly reports: readonly unknown[] }): readonly T[] => reports as T[];
 
-describe.each(installed)('$library', (launcher) => {
+describe.runIf(installed.length > 0)('processes', () => {
   const run = async (size: number, name: string): Promise<Ended & { readonly reports: readonly unknown[] }> => {
     const files = Array.from({ length: size }, (_, rank) => join(folder, `${name}.${rank}.json`));
     for (const file of files) rmSync(file, { force: true });
-    const ended = await start(launcher, size, name);
+    const ended = await start(next(), size, name);
     expect(ended.code, ended.errors).toBe(0);
     const reports = files.filter((file) => existsSync(file)).map((file) => JSON.parse(readFileSync(file, 'utf8')) as unknown);
     return { ...ended, reports };
