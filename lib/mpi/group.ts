@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { printAs } from '../errors/inspect.ts';
 import { visible } from '../errors/visible.ts';
 import { BusyError } from '../errors.ts';
+import { addon } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
 import {
   agree as agreePeers,
@@ -35,6 +36,8 @@ export class Group {
   readonly size: number;
   /** The library that they reach each other by: `Open MPI`, `MPICH` or `MPI ABI`; null: this process is alone, and there is none. */
   readonly library: string | null;
+  /** Threads of a trainer with this group, where its option `threads` is not given: those of the process, and its part of them where it shares a machine. */
+  readonly threads: number;
   readonly #mpi: Ending;
 
   static {
@@ -42,10 +45,11 @@ export class Group {
   }
 
   /** @param mpi of the add-on, opened */
-  constructor(rank: number, size: number, library: string | null, mpi: Ending) {
+  constructor(rank: number, size: number, library: string | null, mpi: Ending, threads: number = addon().threads.count) {
     this.rank = rank;
     this.size = size;
     this.library = library;
+    this.threads = threads;
     this.#mpi = mpi;
   }
 
@@ -104,11 +108,18 @@ export const collect = (group: Group, where: string, own: Uint8Array): Exchange<
  * is alone goes on: its error is thrown.
  * @param code that they end with
  */
-export function abort(group: Group, error: unknown, code: number = 1): void {
-  if (group.size === 1) return;
+export const abort = (group: Group, error: unknown, code: number = 1): void => end(peersOf(group), error, code);
+
+/** The same, of what is no group yet. */
+export function end(
+  { rank, size, mpi }: Pick<Peers, 'rank' | 'size'> & { readonly mpi: Ending },
+  error: unknown,
+  code: number,
+): void {
+  if (size === 1) return;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  tell(`process ${group.rank} of ${group.size}: ${visible(text, '\n')}\n`);
-  peersOf(group).mpi.abort(code);
+  tell(`process ${rank} of ${size}: ${visible(text, '\n')}\n`);
+  mpi.abort(code);
 }
 
 /** How long somebody may leave stderr unread, and the time from one look to the next. In ms. */

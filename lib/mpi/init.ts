@@ -2,11 +2,13 @@
 import { isMainThread } from 'node:worker_threads';
 import { addon, type NativeMpi } from '../native/addon.ts';
 import { signature } from '../options/index.ts';
+import { type Seat, seat, threadsAt } from './cores.ts';
 import { groupError } from './error.ts';
-import { abort, Group } from './group.ts';
+import { end, Group } from './group.ts';
 import { isLaunched, launchedBy, libraryFiles } from './launcher.ts';
+import { share } from './words.ts';
 
-let joined: Group | null = null;
+let joined: Promise<Group> | null = null;
 
 const readInit = signature('mpi.init', {});
 
@@ -22,14 +24,18 @@ const readInit = signature('mpi.init', {});
  */
 export async function init(): Promise<Group> {
   readInit(arguments);
-  joined ??= join();
+  joined ??= join().catch((error: unknown) => {
+    // Who sets a variable may try again.
+    joined = null;
+    throw error;
+  });
   return joined;
 }
 
-function join(): Group {
+async function join(): Promise<Group> {
   if (!isMainThread) throw groupError('mpi.init: expected the main thread of a process: a rank of MPI is a process');
   const launched = launchedBy(process.env);
-  const { mpi } = addon();
+  const { mpi, threads } = addon();
   const errors: string[] = [];
   for (const file of libraryFiles(process.env, launched, process.platform)) {
     const { library, error, rank, size } = withoutHooks(() => mpi.open(file));
@@ -43,9 +49,13 @@ function join(): Group {
       const text = `mpi.init: ${launched.by} says that there are ${launched.size} processes, and ${library} (${file}) knows of ${size}: the launcher is of another library`;
       throw groupError(`${text}; set GRADCLIP_MPI to the file of its own`, { file, library, size, launched: launched.size });
     }
-    const group = new Group(rank, size, library, mpi);
-    endTogether(group, mpi);
-    return group;
+    const peers = { rank, size, mpi };
+    endTogether(peers);
+    // All are here: so none has to do without its own part.
+    const bytes = Buffer.from(JSON.stringify(seat()));
+    const seats = await share(peers, 'mpi.init', { facts: { place: 'mpi.init' }, bytes }).later();
+    const all = seats.map((given) => JSON.parse(Buffer.from(given).toString()) as Seat);
+    return new Group(rank, size, library, mpi, threadsAt(all, rank, threads.count));
   }
   // No library, and nobody who would start several: there is nothing to reach.
   if (launched.by === null && !process.env.GRADCLIP_MPI && !isLaunched(process.env)) return new Group(0, 1, null, mpi);
@@ -54,16 +64,23 @@ function join(): Group {
   throw groupError(text, { errors });
 }
 
+/** A process, and how it ends. */
+interface Ended {
+  readonly rank: number;
+  readonly size: number;
+  readonly mpi: NativeMpi;
+}
+
 /** The others would wait without end for one that has failed. */
-function endTogether(group: Group, mpi: NativeMpi): void {
+function endTogether(peers: Ended): void {
   let failure: unknown = null;
   // Node tells what ends it when it has told that it ends, which is too late.
   process.on('uncaughtExceptionMonitor', (error) => {
     failure = error;
   });
   process.on('exit', (code) => {
-    if (code === 0 || group.size === 1) mpi.finalize();
-    else abort(group, failure ?? `it ended with code ${code}`, code);
+    if (code === 0 || peers.size === 1) peers.mpi.finalize();
+    else end(peers, failure ?? `it ended with code ${code}`, code);
   });
 }
 

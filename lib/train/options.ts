@@ -172,7 +172,7 @@ export interface TrainerOptions<
   readonly dropLast?: boolean;
   /** Keys initial weights, shuffling and dropout. Default 0. */
   readonly seed?: number | bigint;
-  /** Threads of a run. Results do not depend on it. Default: what affinity and container quota allow. */
+  /** Threads of a run. Results do not depend on it. Default: what affinity and container quota allow; of that with `group` its `threads`. */
   readonly threads?: number;
   /**
    * Measured by `evaluate` beside the loss: scalars, of which the mean over rows is taken, or those of `metrics` that are no such

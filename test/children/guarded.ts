@@ -89,6 +89,10 @@ const SCENARIOS: Readonly<Record<string, (file: string) => Promise<object | null
     await trainer.save(file);
     return { tried, step: trainer.counters.step, events: guards };
   },
+  /** Threads by default. */
+  async seats() {
+    return { threads: group.threads };
+  },
   /** What must be alike, and what cannot be. */
   async refused() {
     const errors: string[] = [];

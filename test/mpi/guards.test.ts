@@ -1,7 +1,8 @@
-// guards.test.ts: what guards of a group do: the same in all processes, whichever of them has the rows that a guard finds, and whatever their number.
+// guards.test.ts: what guards of a group do, and which threads it has: the same in all processes, whichever of them has the rows that a guard finds, and whatever their number.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { addon } from '../../lib/native/addon.ts';
 import { folder, installed, next, start } from './start.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/test/children/guarded.js');
@@ -44,12 +45,12 @@ async function run(size: number, ...names: string[]): Promise<Run> {
   };
 }
 
-describe.runIf(installed.length > 0)('guards of a group', () => {
+describe.runIf(installed.length > 0)('a group', () => {
   const runs: Record<string, Run> = {};
 
-  it('find and do the same, and leave the same bits, in 1, 2 and 4 processes', async () => {
+  it('has guards that find and do the same, and leave the same bits, in 1, 2 and 4 processes', async () => {
     runs.one = await run(1, 'watched', 'rollsBack', 'rollsBackBegin');
-    runs.four = await run(4, 'watched', 'rollsBack');
+    runs.four = await run(4, 'watched', 'rollsBack', 'seats');
     runs.two = await run(2, 'watched', 'rollsBackOn', 'rollsBackTooOften', 'stops', 'ownData', 'refused');
     for (const { hashes, alike } of [runs.four, runs.two]) {
       expect(hashes.watched).toBe(runs.one.hashes.watched);
@@ -64,14 +65,14 @@ describe.runIf(installed.length > 0)('guards of a group', () => {
     expect(skipped).toBe(3);
   });
 
-  it('roll back after the same step, and go on so from a checkpoint of other processes', () => {
+  it('rolls back after the same step, and goes on so from a checkpoint of other processes', () => {
     const { events, tried, step } = runs.one!.alike.rollsBack as { events: Event[]; tried: number; step: number };
     expect(events.map(({ action }) => action)).toEqual(['rollback', 'rollback', 'rollback']);
     expect([tried, step]).toEqual([9, 4]);
     expect(runs.two!.hashes.rollsBackOn).toBe(runs.one!.hashes.rollsBack);
   });
 
-  it('end the run of each process, with one error', () => {
+  it('ends the run of each process, with one error', () => {
     const { rollsBackTooOften, stops } = runs.two!.alike as Record<string, Failure>;
     expect(rollsBackTooOften).toMatchObject({
       name: 'GuardError',
@@ -86,7 +87,7 @@ describe.runIf(installed.length > 0)('guards of a group', () => {
     expect([events.length, tried, step]).toEqual([2, 6, 3]);
   });
 
-  it('are alike in all, and copies are of a whole state', () => {
+  it('has guards that are alike in all, and copies of a whole state', () => {
     for (const [rank, [copies, alike, ...more]] of runs.two!.refused.entries()) {
       expect(more).toEqual([]);
       expect(copies).toMatch(/^Trainer: option guards: to roll back takes a copy of all state, .* with shardOptimizer/);
@@ -94,5 +95,10 @@ describe.runIf(installed.length > 0)('guards of a group', () => {
         `fit: process ${rank} has other guards than process ${1 - rank}: outputs rollback, {"every":${2 + rank}}`,
       );
     }
+  });
+
+  it('shares the CPUs of a machine', () => {
+    const { threads } = runs.four!.alike.seats as { threads: number };
+    expect(threads).toBe(Math.max(1, Math.floor(addon().threads.count / 4)));
   });
 });

@@ -158,7 +158,7 @@ export class Setup {
    * @throws OptionError if an option finds nothing that it is for; where nothing is trained, what is for that does not count
    */
   constructor(options: TrainerOptions<Module, string>, since: Since = new Map(), before: Setup | null = null) {
-    const { model, clip = none(), threads = addon().threads.count, group, wire } = options;
+    const { model, clip = none(), group, threads = group?.threads ?? addon().threads.count, wire } = options;
     const accumulate = microsOf(options);
     this.#options = options;
     this.#applyStates = new ApplyStates(rankedOf(options));
