@@ -5,9 +5,15 @@ import { guard, nn, optim, type Tensor } from '../../lib/index.ts';
 import { type Any, folder, group, hash, labels, make, name, plain, report, rows, say } from './together.ts';
 
 class Watched extends nn.Module {
-  first = new nn.Linear(6, 16);
+  first: nn.Linear;
   relu = new nn.ReLU();
-  second = new nn.Linear(16, 4);
+  second: nn.Linear;
+  /** @param width from 180 on the gradient of one weight is large enough to be added in parts, where updates are shared out */
+  constructor(width = 16) {
+    super();
+    this.first = new nn.Linear(6, width);
+    this.second = new nn.Linear(width, width === 16 ? 4 : 120);
+  }
   forward(x: Tensor): Tensor {
     return this.second.forward(this.relu.forward(this.first.forward(x)));
   }
@@ -44,6 +50,17 @@ const SCENARIOS: Readonly<Record<string, (file: string) => Promise<object | null
     const result = await trainer.fit(data, { epochs: 3, onGuard: (event: unknown) => void heard.push(event) });
     await trainer.save(file);
     return { events: result.guards, heard, skipped: result.skipped };
+  },
+  /** What guards see of gradients that are whole in no process. */
+  async shared(file) {
+    const seen: unknown[] = [];
+    for (const shardOptimizer of [false, true]) {
+      const [trainer, data] = watched({ model: new Watched(180), shardOptimizer });
+      const { guards } = await trainer.fit(data, { epochs: 2 });
+      await trainer.save(file);
+      seen.push({ guards, hash: hash(true, file) });
+    }
+    return { seen };
   },
   async rollsBack(file) {
     const [trainer, data] = rollsBack();

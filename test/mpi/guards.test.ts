@@ -51,7 +51,7 @@ describe.runIf(installed.length > 0)('a group', () => {
   it('has guards that find and do the same, and leave the same bits, in 1, 2 and 4 processes', async () => {
     runs.one = await run(1, 'watched', 'rollsBack', 'rollsBackBegin');
     runs.four = await run(4, 'watched', 'rollsBack', 'seats');
-    runs.two = await run(2, 'watched', 'rollsBackOn', 'rollsBackTooOften', 'stops', 'ownData', 'refused');
+    runs.two = await run(2, 'watched', 'rollsBackOn', 'rollsBackTooOften', 'stops', 'shared', 'ownData', 'refused');
     for (const { hashes, alike } of [runs.four, runs.two]) {
       expect(hashes.watched).toBe(runs.one.hashes.watched);
       expect(alike.watched).toEqual(runs.one.alike.watched);
@@ -63,6 +63,12 @@ describe.runIf(installed.length > 0)('a group', () => {
     // Each kind has something to say, but for that of gradients that are not finite; and one row is too far in each epoch.
     expect(new Set(events.map(({ guard }) => guard)).size).toBe(5);
     expect(skipped).toBe(3);
+  });
+
+  it('has guards that see gradients which are summed in parts', () => {
+    const [whole, parts] = (runs.two!.alike.shared as { seen: { guards: Event[]; hash: string }[] }).seen;
+    expect(parts).toEqual(whole);
+    expect(new Set(whole!.guards.map(({ guard }) => guard))).toContain('guard.exploding');
   });
 
   it('rolls back after the same step, and goes on so from a checkpoint of other processes', () => {
