@@ -1,4 +1,4 @@
-// threads.mjs: test/threads under ThreadSanitizer: gates, barriers, crews and runs, on native threads:
+// threads.mjs: test/threads under ThreadSanitizer: gates, barriers, crews, runs and what works beside them, on native threads:
 // the sanitizer cannot see how OpenMP waits. It must find nothing in binding/ as it is, and a race in each of some copies with one order taken out.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const PLANTED = [
   ['region/threads.cc', 'start->counted.wait(0, 0);', ''],
   ['port/parking.h', '{ std::lock_guard<std::mutex> lock(lot.mutex); }', ''],
   ['turns.h', 'await(rank);\n    }\n    start_ = now_ns();', '}\n    start_ = now_ns();'],
+  ['beside.h', 'return items_.empty() && !busy_; });', 'return items_.empty(); });'],
   ['bound.cc', 'if (!idle && member.team.rank == 0) chain(phase);', 'if (!idle) chain(phase);'],
 ];
 

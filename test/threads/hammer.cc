@@ -168,6 +168,7 @@ void all(uint64_t seed) {
   beside_each_other([&](int k) { hammer_crews(seed + 100 + k, k == 0 ? 1 : kMostSize); });
   hammer_program(seed);
   beside_each_other([&](int k) { hammer_program(seed + 200 + k); });
+  hammer_beside(seed + 300);
 }
 
 }   // namespace

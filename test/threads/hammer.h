@@ -33,4 +33,7 @@ class Numbers {
 // Whole runs of a program by teams whose size changes from step to step (program.cc of this folder).
 void hammer_program(uint64_t seed);
 
+// A thread that works beside others (beside.cc of this folder).
+void hammer_beside(uint64_t seed);
+
 }   // namespace gradclip
