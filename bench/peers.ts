@@ -29,6 +29,7 @@ const jax = { folder: 'jax', script: 'jax_peer.py', distribution: 'jax', beside:
 const keras = { folder: 'jax', script: 'keras_peer.py', distribution: 'keras', beside: 'jax' };
 const tf = { folder: 'tf', script: 'tf_peer.py', distribution: 'tensorflow' };
 const blas = { folder: 'torch', script: 'numpy_peer.py', distribution: 'numpy' };
+const opacus = { folder: 'opacus', script: 'opacus_peer.py', distribution: 'opacus', beside: 'torch' };
 const PYTHON: Readonly<Record<string, Entry>> = {
   torch,
   'torch-compile': { ...torch, mode: 'compile' },
@@ -42,6 +43,7 @@ const PYTHON: Readonly<Record<string, Entry>> = {
   tf,
   'tf-bf16': { ...tf, mode: 'bf16' },
   'tf-xla': { ...tf, mode: 'jit' },
+  opacus,
 };
 const PEERS: Readonly<Record<string, Entry>> = {
   ...PYTHON,

@@ -8,6 +8,7 @@ import { KERNEL_CASES } from './kernels.ts';
 import { opsSuite } from './ops-suite.ts';
 import { PRECISIONS } from './ours.ts';
 import { policies } from './policies-suite.ts';
+import { privacySuite } from './privacy-suite.ts';
 import { ratio, type Sample, short, summarize } from './report.ts';
 import { checkStep, step, workloadNames } from './step-suite.ts';
 import type { Suite } from './suite.ts';
@@ -274,5 +275,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   gan,
   generate,
   mpi,
+  privacy: privacySuite,
   balance: balanced,
 };

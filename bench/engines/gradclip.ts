@@ -13,6 +13,10 @@ const SUITES: Readonly<Record<string, () => Promise<Open>>> = {
   ops: async () => (await import('./ops.ts')).opCell,
   kernels: async () => (await import('./kernels.ts')).kernelCell,
   mpi: async () => (await import('./mpi.ts')).mpiCell,
+  privacy: async () => {
+    const { privacyCell } = await import('./privacy.ts');
+    return (cell, threads) => privacyCell(cell, threads);
+  },
   gemm: async () => (await import('./gemm.ts')).gemmCell,
 };
 

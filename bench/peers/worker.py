@@ -48,7 +48,7 @@ class Unsupported(Exception):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate", "ops", "mpi"])
+    parser.add_argument("--suite", required=True, choices=["step", "clip-step", "gemm", "policies", "gan", "generate", "ops", "mpi", "privacy"])
     parser.add_argument("--cell", required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mode", default=[], type=lambda text: text.split(","), help="ways to run the same peer: compile, autotune, jit, bf16, f64")
