@@ -49,6 +49,8 @@ export {
 } from './optim/standalone/analyze.ts';
 export { replayPage, replayTable } from './pages/replay-page.ts';
 export { type RunPageOptions, runPage } from './pages/run/page.ts';
+/** What training with clipped samples and noise gives away of a row: epsilon at a delta, and the noise for a budget. */
+export * as privacy from './privacy/index.ts';
 /** Random augmentation of images while a model trains. */
 export * as augment from './public/augment.ts';
 /** Policies of gradient clipping, for an optimizer, a trainer, `replay`, or arrays of one's own. */

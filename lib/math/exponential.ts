@@ -1,4 +1,4 @@
-// exponential.ts: exp, log, log1p, log10, pow and tanh made of + - * / alone, since JavaScript leaves the last bits of its own to the engine.
+// exponential.ts: exp, expm1, log, log1p, log10, pow and tanh made of + - * / alone, since JavaScript leaves the last bits of its own to the engine.
 // Tables as in Tang 1989 and 1990. Inside, a number is a head and a `tail`: errors stay below .55 units in the last place.
 import { anySumRest, productRest, sumRest } from './double.ts';
 import { LN2, LN2_32, LOG10_E, LOGS, POWERS_OF_2 } from './tables.ts';
@@ -90,6 +90,30 @@ export function exp(x: number): number {
   if (!(x < 710)) return x * Infinity; // NaN too
   if (x < -746) return 0;
   return rounded(exponential(x, 0));
+}
+
+/** 1/6 + x/24 + ...: e^x - 1 - x - x^2 / 2 is x^3 times this, |x| < .35. */
+function afterSquare(x: number): number {
+  const end = 1 / 39916800 + x * (1 / 479001600 + x * (1 / 6227020800 + x / 87178291200));
+  const rest = 1 / 40320 + x * (1 / 362880 + x * (1 / 3628800 + x * end));
+  return 1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x * (1 / 5040 + x * rest))));
+}
+
+/** e^x - 1. */
+export function expm1(x: number): number {
+  if (Math.abs(x) < 0.35) {
+    if (Math.abs(x) < 2 ** -30) return x === 0 ? x : x + (x * x) / 2;
+    const square = x * x;
+    const head = x + square / 2;
+    return head + (sumRest(x, square / 2, head) + productRest(x, x, square) / 2 + x * square * afterSquare(x));
+  }
+  if (!(x < 710)) return x * Infinity; // NaN too
+  if (x < -40) return -1;
+  const head = exponential(x, 0);
+  if (power > 60) return rounded(head);
+  const scale = binary(power);
+  const less = scale * head - 1;
+  return less + (anySumRest(scale * head, -1, less) + scale * tail);
 }
 
 /** The natural logarithm. */

@@ -187,7 +187,7 @@ const BY_HAND: Readonly<Record<string, () => readonly unknown[]>> = {
 };
 
 /** Whose classes are made of what their signatures say, for the sake of their methods. */
-const MADE = /^(nn|models|metrics)\./;
+const MADE = /^(nn|models|metrics|privacy)\./;
 
 export function argumentsOf(path: string): readonly unknown[] {
   const made = BY_HAND[path];

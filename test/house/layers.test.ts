@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 const ORDER =
-  'errors math text options ir ops autodiff compile native mpi io onnx data nn metrics models clip optim history pages train callbacks tune lab cli public index'.split(
+  'errors math text options ir ops autodiff compile native mpi io onnx data nn metrics models privacy clip optim history pages train callbacks tune lab cli public index'.split(
     ' ',
   );
 const rank = (path: string): number => ORDER.indexOf(path.split('/')[1]!.replace('.ts', ''));

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cos, exp, log, log1p, log10, pow, sin, tanh } from '../../lib/math/index.ts';
+import { cos, exp, expm1, log, log1p, log10, pow, sin, tanh } from '../../lib/math/index.ts';
 import { between } from '../kit.ts';
 
-const own = { cos, exp, log, log1p, log10, pow, sin, tanh };
+const own = { cos, exp, expm1, log, log1p, log10, pow, sin, tanh };
 type Name = keyof typeof own;
 const golden = JSON.parse(readFileSync('test/golden/ops/math.json', 'utf8')) as Record<Name, (number | string)[][]>;
 const apply = (name: Name, args: readonly number[]): number => (own[name] as (...args: number[]) => number)(...args);
@@ -44,6 +44,8 @@ const inf = Infinity;
 // biome-ignore format: a table
 const SPECIAL: [Name, number[], number][] = [
   ['exp', [0], 1], ['exp', [-0], 1], ['exp', [inf], inf], ['exp', [-inf], 0], ['exp', [nan], nan], ['exp', [800], inf], ['exp', [-800], 0],
+  ['expm1', [0], 0], ['expm1', [-0], -0], ['expm1', [inf], inf], ['expm1', [-inf], -1], ['expm1', [nan], nan], ['expm1', [5e-324], 5e-324],
+  ['expm1', [800], inf], ['expm1', [-800], -1],
   ['log', [1], 0], ['log', [0], -inf], ['log', [-0], -inf], ['log', [-1], nan], ['log', [inf], inf], ['log', [-inf], nan], ['log', [nan], nan],
   ['log1p', [0], 0], ['log1p', [-0], -0], ['log1p', [-1], -inf], ['log1p', [-2], nan], ['log1p', [inf], inf], ['log1p', [nan], nan],
   ['log1p', [5e-324], 5e-324], ['log1p', [-inf], nan],
@@ -84,11 +86,11 @@ describe('properties', () => {
       }),
     );
   });
-  it('exp, log and tanh never fall', () => {
+  it('exp, expm1, log and tanh never fall', () => {
     const pairs = fc.tuple(between(-800, 800), between(0, 1e-3));
     fc.assert(
       fc.property(pairs, ([x, more]) => {
-        for (const f of [own.exp, own.tanh]) expect(f(x + more)).toBeGreaterThanOrEqual(f(x));
+        for (const f of [own.exp, own.expm1, own.tanh]) expect(f(x + more)).toBeGreaterThanOrEqual(f(x));
         if (x > 0) expect(own.log(x + more)).toBeGreaterThanOrEqual(own.log(x));
       }),
     );

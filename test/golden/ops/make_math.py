@@ -106,4 +106,5 @@ else:
         case("cos", mpmath.cos, ANGLES),
         case("tanh", mpmath.tanh, SMALL + [random.uniform(-2, 2) for _ in range(N)] + [random.uniform(-20, 20) for _ in range(N)]),
         case("pow", lambda x, y: mpmath.power(x, y), POWERS),
+        case("expm1", lambda x: mpmath.expm1(x), SMALL + EXPONENTS + [random.uniform(-0.4, 0.4) for _ in range(2 * N)] + [random.uniform(-40, 44) for _ in range(N)]),
     ]) + "\n}")
