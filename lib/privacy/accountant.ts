@@ -7,7 +7,7 @@ import { composed, curveOf, epsilonOf, ORDERS, type Phase, restOf } from './rdp.
 
 /**
  * How epsilon is computed: `'rdp'`, Rényi differential privacy with the improved conversion, in milliseconds; or `'pld'`, the distribution of the privacy
- * loss itself, some 10 to 25 percent less, in tenths of a second. Both are bounds: the true epsilon is no larger.
+ * loss itself, often 5 to 40 percent less, in tenths of a second. Both are bounds: the true epsilon is no larger.
  */
 export type AccountantName = 'rdp' | 'pld';
 
@@ -105,6 +105,7 @@ const readSigma = optionsOnly(
 
 /** By either way, of all that was done. */
 function spent(accountant: AccountantName, phases: readonly Phase[], d: number, apart?: number): number {
+  if (phases.every(({ q, steps }) => q === 0 || steps === 0)) return 0;
   return accountant === 'pld' ? upperEpsilon(phases, d, apart) : epsilonOf(composed(phases), d).epsilon;
 }
 
