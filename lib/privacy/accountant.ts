@@ -214,7 +214,6 @@ const readAccountant = optionsOnly('privacy.Accountant', options<AccountantOptio
 const readAdd = optionsOnly('privacy.Accountant.add', options<PrivacySteps>()({ q, sigma, steps }));
 const readSpent = optionsOnly('privacy.Accountant.epsilon', options<SpentOptions>()({ delta }));
 const readWithin = optionsOnly('privacy.Accountant.stepsWithin', options<WithinOptions>()({ epsilon: budget, delta, q, sigma }));
-const readToJson = signature('privacy.Accountant.toJSON', {});
 
 /**
  * What several phases of steps have spent together: a training whose noise, batch or data changed on the way, or which goes on. A plain value, `toJSON`, is all
@@ -287,7 +286,6 @@ export class Accountant {
 
   /** What `privacy.fromJSON` makes the same accountant of. */
   toJSON(): AccountantJSON {
-    readToJson(arguments);
     return { accountant: this.accountant, phases: this.phases };
   }
 }

@@ -32,7 +32,7 @@ export const UNDECLARED: Readonly<Record<string, string>> = {
 
 /** Methods that are asked for what they tell, take nothing, or are called by ops with what these have checked. */
 export const UNDECLARED_METHODS: RegExp =
-  /^GradclipError\.|^Graph\.(add|copy|copyAssign|randomKey|watchGradient|gradientWatchers)$|\.(toString|toTensor|extraRepr|parts)$/;
+  /^GradclipError\.|^Graph\.(add|copy|copyAssign|randomKey|watchGradient|gradientWatchers)$|\.(toString|toJSON|toTensor|extraRepr|parts)$/;
 
 /** A tensor of a graph of its own. */
 const tensor = (...shape: number[]): Tensor => new Graph('train').input('x', { dtype: 'f32', shape }, 'feed');
