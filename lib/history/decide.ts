@@ -184,6 +184,8 @@ function pick(all: Tensor, at: readonly number[]): Tensor {
 
 /** Is the reported norm the 2-norm of all gradients? */
 export function reportsTwoNorm(policy: ClipPolicy, shapes: Shapes): boolean {
+  // Its column is a mean over samples, and their gradients are in no graph of this kind.
+  if (policy.perSample) return false;
   const { graph } = decision(policy, shapes);
   const norm = graph.outputs.get('norm');
   if (!norm) return false;
