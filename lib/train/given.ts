@@ -228,6 +228,8 @@ export const seconds: Field<number> = number({ above: 0 });
 const fitOptions = options<FitOptions<string>>()({
   batchSize: positive.optional(),
   shuffle: bool.default(true),
+  sampling: choice('fixed', 'poisson').default('fixed'),
+  microBatch: positive.optional(),
   steps: positive.optional(),
   epochs: positive.optional(),
   seconds: seconds.optional(),
@@ -279,7 +281,11 @@ export interface FitFiles {
 /** @param metrics the names that validation gives, beside the loss */
 export function checkFitOptions(method: 'fit' | 'fitSync', given: ArrayLike<unknown>, metrics: readonly string[]): FitFiles {
   checkNoPair(method, given);
-  const { validation, validateEvery, earlyStop, checkpoint, resume, record } = readFit[method](given);
+  const { validation, validateEvery, earlyStop, checkpoint, resume, record, sampling, microBatch } = readFit[method](given);
+  if (microBatch !== undefined && sampling !== 'poisson') {
+    const text = `Trainer.${method}: option microBatch: it cuts steps of sampling: 'poisson'; others have micro-batches of batchSize rows`;
+    throw new OptionError(text, { option: 'microBatch', value: microBatch });
+  }
   const needs = validateEvery !== undefined ? 'validateEvery' : earlyStop ? 'earlyStop' : null;
   if (needs && !validation) throw new OptionError(`Trainer.${method}: ${needs} needs a validation set`, { option: needs });
   if (earlyStop) checkMetric(`Trainer.${method}`, 'earlyStop.metric', earlyStop.metric, metrics);

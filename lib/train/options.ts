@@ -219,6 +219,20 @@ export interface FitOptions<K extends string = never, N extends string = string>
   /** false: rows as they lie, in each epoch, for arrays. Default true: in another order each epoch, by the trainer's seed. */
   readonly shuffle?: boolean;
   /**
+   * How the rows of a step are chosen. `fixed`: batches of one size, which take turns at all rows. `poisson`, for `clip.perSample` on arrays: each row is in a
+   * step with probability `batchSize` times `accumulate` of the trainer by all rows, whatever the others are. So steps differ in rows, some may have none, and
+   * an epoch has as many steps as it takes to expect each row once. Draws are keyed by the trainer's seed; beside noise that is `secure`, by a key that is in
+   * no file. Default `fixed`.
+   * @see opacus.PrivacyEngine.make_private, `poisson_sampling`
+   */
+  readonly sampling?: 'fixed' | 'poisson';
+  /**
+   * With `sampling: 'poisson'`: rows that are computed at a time. It decides about memory and time; results differ by rounding only. Default: a quarter of
+   * the rows that a step is expected to have, `batchSize` at most.
+   * @see opacus.utils.batch_memory_manager.BatchMemoryManager
+   */
+  readonly microBatch?: number;
+  /**
    * Data to measure loss and metrics on at the end of each epoch, or every `validateEvery` steps of the trainer. Default: nothing
    * is measured.
    */

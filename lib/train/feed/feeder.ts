@@ -8,7 +8,7 @@ import type { Stream, StreamBatch, StreamPlace } from './batch.ts';
 import { type Came, type Differ, Shapes } from './batches.ts';
 import type { CutStream } from './columns.ts';
 import { dataOf } from './same-data.ts';
-import type { Shape } from './shape.ts';
+import type { Sampled, Shape } from './shape.ts';
 import type { NdArray, Source } from './source.ts';
 import { type Opened, openStream, Prefetcher, Puller } from './stream.ts';
 import { type EpochOrder, orderOf, type Table, type Tables } from './tables.ts';
@@ -25,6 +25,8 @@ export interface Chunk {
   batch(j: number): DrawnBatch;
   /** Where batches are not drawn by number: only those of the first steps were used, the rest comes again. */
   giveBack?(used: number): void;
+  /** Where steps differ in rows: those of the first `count`, together. */
+  rows?(count: number): number;
   /** Nobody looks at the batches that were used any more: their memory may be used again. */
   done?(): void;
 }
@@ -76,6 +78,8 @@ export interface Feeder {
   readonly of: EpochData;
   /** Of an epoch that is under way it has nothing: that had other data. */
   readonly anew: boolean;
+  /** Where rows are drawn independently: how. Then `batch` of the counters counts steps, which differ in micro-batches. */
+  readonly sampled?: Sampled;
   /** The next chunk of at most `most` steps. `otherData`: what was drawn of the epoch was of other data, as is known only now. */
   next(most: number, counters: Counters): Effect<Chunk | 'endOfEpoch' | 'endOfData' | 'otherData'>;
   /**

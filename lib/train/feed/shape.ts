@@ -32,3 +32,15 @@ export function fed(types: ReadonlyMap<string, TensorType>, rows: number, keep: 
     trace: (graph) => Object.fromEntries([...types].map(([name, type]) => [name, graph.input(name, type, 'feed')])),
   };
 }
+
+/** How the rows of steps are drawn. */
+export interface Sampled {
+  /** The probability of each row. */
+  readonly q: number;
+  /** Rows that a step is expected to have: all rows, times that. */
+  readonly expected: number;
+  /** Rows of a micro-batch. */
+  readonly rows: number;
+  /** The most micro-batches of a step. */
+  readonly micros: number;
+}

@@ -57,7 +57,8 @@ export interface Source<N extends string = string> {
   fillInOrder(row: Int32Array, start: number): void;
 }
 
-const INDEX = '$rows';
+/** What a program is fed: the numbers of its rows. */
+export const INDEX = '$rows';
 
 /** Of each source of somebody's own, what names its graphs. */
 const kinds = new WeakMap<Source, string>();

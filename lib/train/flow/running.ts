@@ -19,6 +19,8 @@ export interface Plan {
   readonly blocks: boolean;
   /** It goes on with one that was interrupted. */
   readonly resumed: boolean;
+  /** Steps differ in micro-batches, and an epoch is so many steps: each is one batch of it. */
+  readonly sampled: boolean;
 }
 
 /** Those who follow a run. */
@@ -141,7 +143,7 @@ export class Running implements Place {
   /** Steps were run. */
   advance({ attempt, stepCount, skips, tried }: RunResult): void {
     const { counters, course } = this;
-    const batch = counters.batch + (attempt - counters.attempt);
+    const batch = counters.batch + (this.#plan.sampled ? tried : attempt - counters.attempt);
     const all = course.tried + tried;
     // Where no step is followed by a validation, none is due when a run begins that has some.
     this.course = { ...course, tried: all, validated: this.validatesEpochs ? all : course.validated };

@@ -38,6 +38,8 @@ export type TrainingWarningCode =
   | 'otherData'
   /** Processes of a group have data of their own, and some have fewer batches. */
   | 'unevenShards'
+  /** Noise is added to batches of a fixed size, for which what Poisson sampling gives in privacy does not hold. */
+  | 'fixedBatches'
   /** What a callback has to say, such as that a file takes no more. */
   | 'callback';
 

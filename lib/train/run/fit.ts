@@ -2,12 +2,13 @@
 import { resolve } from 'node:path';
 import type { AutoDecision } from '../../clip/clip.ts';
 import { AbortError, GuardError, NonFiniteError, OptionError, SkipError } from '../../errors.ts';
-import { abort, talk } from '../../mpi/group.ts';
+import { abort, share, talk } from '../../mpi/group.ts';
 import { isKnown } from '../../mpi/words.ts';
 import { inEpochs } from '../../optim/schedules/length.ts';
 import { isColumns } from '../feed/columns.ts';
 import type { Feeder } from '../feed/feeder.ts';
-import { asTables, feederOf, isStream } from '../feed/inputs.ts';
+import { asTables, type DataGiven, feederOf, isStream } from '../feed/inputs.ts';
+import { byKey, bySeed, newKey, poissonFeeder, sampledOf } from '../feed/poisson.ts';
 import { dataOf } from '../feed/same-data.ts';
 import { isSequences } from '../feed/sequences.ts';
 import { fingerprintOf, inTables } from '../feed/tables.ts';
@@ -48,6 +49,8 @@ export class Fit {
   readonly #options: FitOptions<string>;
   readonly #files: FitFiles;
   readonly #batchSize: number;
+  /** Rows that a step is expected to have, where rows are drawn independently; else null. */
+  readonly #expected: number | null;
   /** Let other trainers have the model's values. */
   readonly #release: () => void;
 
@@ -86,6 +89,7 @@ export class Fit {
       checkBatch(where, batchSize, shardsOf(trainer));
     }
     this.#batchSize = current.rowsOfMicro(batchSize);
+    this.#expected = options.sampling === 'poisson' ? this.#expectedRows() : null;
     if (resume === null) this.#checkEpoch();
     const endTalk = trainer.group && talk(trainer.group, 'fit');
     try {
@@ -107,10 +111,12 @@ export class Fit {
       validateEvery: validateEvery ?? null,
       blocks,
       resumed: resume !== null,
+      sampled: this.#expected !== null,
     };
     const warnings = new Warnings(options.logger ?? trainer.logger);
     const counted = !isStream(this.#data) || isColumns(this.#data);
-    this.running = standing.begin(plan, new Halt(signal ?? null, others), warnings, counted ? this.#batchSize : null);
+    const rows = this.#expected ?? this.#batchSize;
+    this.running = standing.begin(plan, new Halt(signal ?? null, others), warnings, counted ? rows : null);
   }
 
   /** @param reader of the reports; null: there is none */
@@ -119,7 +125,7 @@ export class Fit {
     const { group } = this.#current.options;
     try {
       if (running.resumed) yield* waitFor(this.#resume());
-      const own = this.#feeder();
+      const own = this.#expected === null ? this.#feeder() : yield* this.#poisson(this.#expected);
       this.#feed(own);
       const { access, setup } = this.#current;
       const every = this.#current.options.compareEvery ?? COMPARE_EVERY;
@@ -178,6 +184,7 @@ export class Fit {
   }
 
   #feeder(): Feeder {
+    this.#warnOfFixed();
     const { accumulate, options } = this.#current;
     const { dropLast = false } = options;
     const { seed, counters } = this.running;
@@ -199,8 +206,56 @@ export class Fit {
     return feederOf(this.#where, this.#data, this.#options.shuffle, feed);
   }
 
+  #warnOfFixed(): void {
+    const { running } = this;
+    if ((this.#current.setup.policy.perSample?.noise ?? 0) === 0) return;
+    const text = `${this.#where}: noise is added to batches of a fixed size: an epsilon that counts on rows being drawn by chance (q below 1) holds for sampling: 'poisson' alone`;
+    running.warnings.add('fixedBatches', text, { name: 'sampling', step: running.counters.step });
+  }
+
+  /** Of a step where rows are drawn independently. @throws OptionError where none is, or what is asked for has no effect */
+  #expectedRows(): number {
+    const { options, setup, accumulate } = this.#current;
+    const refuse = (option: string, why: string): OptionError =>
+      new OptionError(`${this.#where}: option sampling: 'poisson': ${why}`, { option });
+    if (!setup.policy.perSample)
+      throw refuse(
+        'sampling',
+        'it is for option clip: clip.perSample(...) of the trainer, which divides by the rows that are expected',
+      );
+    if (this.#options.shuffle !== undefined) throw refuse('shuffle', 'rows are drawn in no order: leave out shuffle');
+    if (options.dropLast) throw refuse('dropLast', 'no batch is shorter for being the last: leave out dropLast of the trainer');
+    if (this.#options.sharded) throw refuse('sharded', 'rows are drawn of all data, which all processes of a group have');
+    if (isStream(this.#data))
+      throw refuse('sampling', 'rows are drawn of all data, and those of a stream come in turn: give arrays');
+    return this.#batchSize * accumulate;
+  }
+
+  *#poisson(expected: number): Loop<Feeder> {
+    const { setup } = this.#current;
+    const { seed, counters, course } = this.running;
+    const { noise, secure } = setup.policy.perSample!;
+    this.#checkEpoch();
+    const tables = asTables(this.#where, this.#data as DataGiven);
+    const { microBatch: asked = null } = this.#options;
+    const sampled = sampledOf(this.#where, tables, { expected, asked, usual: this.#batchSize });
+    // Of rows that are known to be in a step no more is hidden than by fixed batches: so draws are as secret as the noise is.
+    const by = noise > 0 && secure ? byKey(yield* this.#drawKey()) : bySeed(seed);
+    const place = { epoch: counters.epoch, batch: counters.batch };
+    return poissonFeeder(this.#where, tables, sampled, by, { place, before: course.data });
+  }
+
+  /** Of a group, that of process 0. */
+  *#drawKey(): Loop<Uint8Array> {
+    const key = newKey();
+    const { group } = this.#current.options;
+    if (!group) return key;
+    const facts = { place: 'the key of a fit' };
+    return (yield* perform(share(group, this.#where, { facts, bytes: key })))[0]!;
+  }
+
   /** What all processes of a group must have alike. */
-  #facts({ of }: Feeder): Record<string, string> {
+  #facts({ of, sampled }: Feeder): Record<string, string> {
     const { options, setup, accumulate } = this.#current;
     const { seed, counters } = this.running;
     const { steps, epochs, shuffle = true, validation, validateEvery, earlyStop } = this.#options;
@@ -215,7 +270,7 @@ export class Fit {
       lengths: `${steps} steps, ${epochs} epochs`,
       guards: `${options.guards?.map(({ kind, action }) => `${kind} ${action}`)}, ${JSON.stringify(options.rollback)}`,
       sharded: `${this.#options.sharded ?? false}, ${isStream(this.#data) ? 'a stream' : 'rows'}`,
-      'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}`,
+      'order of rows': `shuffle ${shuffle}, dropLast ${options.dropLast ?? false}, ${JSON.stringify(sampled)}`,
       validation: `${validated}, each ${JSON.stringify(validateEvery)}, earlyStop ${JSON.stringify(earlyStop)}`,
       parameters: setup.parameters.map((p) => `${p.name} [${p.shape}]`).join(', '),
       options: digest([Buffer.from(JSON.stringify(header))]),

@@ -154,6 +154,12 @@ function rowsOf(all: Uint8Array, row: number, [from, to]: readonly [number, numb
   return out;
 }
 
+/** Rows of each step; where they differ, the mean over those that were tried. */
+function rowsOfStep({ parts, within, rows }: Chunk, tried: number): number {
+  if (rows) return tried > 0 ? rows(tried) / tried : 0;
+  return within?.rows ?? parts.reduce((sum, { micros, shape }) => sum + micros * shape.rows, 0);
+}
+
 /**
  * @param counters before the chunk
  * @param seconds that the steps took together; not given: nobody has measured it
@@ -180,7 +186,7 @@ export function reportsOf(
     names: trained,
     attempt: counters.attempt,
     perStep: microsOfStep(chunk),
-    stepRows: chunk.within?.rows ?? chunk.parts.reduce((sum, { micros, shape }) => sum + micros * shape.rows, 0),
+    stepRows: rowsOfStep(chunk, result.tried),
     step: counters.step,
     ...(guarding && { guards: guarding.placed }),
     ...(seconds !== undefined && { seconds }),

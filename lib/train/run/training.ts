@@ -79,7 +79,7 @@ export class Training {
     const oversights = new Oversights(running, this.#tally, rates, current.options.threads !== undefined);
     const perTensor = perLayer || isPerLayer(record) || callbacks.some((c) => c.needsLayerNorms === true);
     if (perTensor) checkHidden(setup.policy, 'fit: option perLayer: norms of layers are');
-    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perTensor };
+    const of = { kind: feeder.kind, data: feeder.data, profiled: profile, perLayer: perTensor, sampled: feeder.sampled };
     this.#use = setup.steps(of, oversights);
     try {
       const tables = validation ? asTables('fit: validation', validation) : null;
@@ -111,7 +111,8 @@ export class Training {
         trained: setup.trained,
         measures: validation ? ['loss', ...Object.keys(current.options.metrics ?? {})] : [],
         ratesAt: (step) => inEpochs(epochSteps, () => setup.ratesAt(step)),
-        ...{ epochSteps, accumulate: current.accumulate, batchSize: epochSteps === null ? null : current.rowsOfMicro(batchSize) },
+        epochSteps,
+        ...this.#cutOf(feeder, batchSize),
       };
       const followers = followersOf(plain, callbacks, running, facts);
       this.watchers = new Watchers(
@@ -189,6 +190,13 @@ export class Training {
     const tell = (warning: TrainingWarning): void => void this.watchers.tell('warning', warning);
     warnings.list.forEach(tell);
     warnings.follower = tell;
+  }
+
+  /** How batches that the counters count make a step. */
+  #cutOf({ epochSteps, sampled }: Feeder, batchSize: number): Pick<RunFacts, 'accumulate' | 'batchSize'> {
+    if (sampled) return { accumulate: 1, batchSize: sampled.expected };
+    const { accumulate } = this.#current;
+    return { accumulate, batchSize: epochSteps === null ? null : this.#current.rowsOfMicro(batchSize) };
   }
 
   #earlyStop(rule: EarlyStop<string>, data: string): EarlyStopping {

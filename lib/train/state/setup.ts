@@ -27,7 +27,7 @@ import { Finishing } from '../../optim/apply/finishing.ts';
 import { checkShared } from '../../optim/apply/shared-parts.ts';
 import { buildEma, emaWeight } from '../../optim/weights/ema.ts';
 import { checkAugmentation, checkPreprocess, inUnits, type Plans, prepare, type Transforms } from '../feed/prepare.ts';
-import type { Shape } from '../feed/shape.ts';
+import type { Sampled, Shape } from '../feed/shape.ts';
 import type { Batch, NdArray, Tensors } from '../feed/source.ts';
 import type { Tables } from '../feed/tables.ts';
 import type { Metrics } from '../flow/progress.ts';
@@ -77,6 +77,8 @@ interface StepsOf {
   readonly profiled?: boolean | 'balance';
   /** The 2-norm of each gradient is reported. */
   readonly perLayer?: boolean;
+  /** Where rows are drawn independently: how. */
+  readonly sampled?: Sampled | undefined;
 }
 
 /** Clip and update: what programs are given in each step, a text that tells their structure, and their states. */
@@ -342,21 +344,22 @@ export class Setup {
   }
 
   /** What a run trains with. @param heard as of `hear` */
-  steps({ kind, data, profiled = false, perLayer = false }: StepsOf, heard: Heard): Use<TracedStep> {
+  steps({ kind, data, profiled = false, perLayer = false, sampled }: StepsOf, heard: Heard): Use<TracedStep> {
     this.hear(heard);
     const make = (): Session<TracedStep> => {
-      const spec = this.#spec(perLayer);
+      const spec = sampled ? this.#sampledSpec(perLayer, sampled) : this.#spec(perLayer);
       const { group } = this.#options;
       const section = rankedOf(this.#options) ? 'micro' : null;
       const trace = (shape: Shape): ReturnType<typeof traceTrain> => {
         const traced = traceTrain(spec, shape.rows, (graph) => this.#prepared(shape.trace(graph)));
         return group ? { ...traced, extra: { ...traced.extra, digest: digestOf(traced.graph, section) } } : traced;
       };
-      const micros = Math.ceil(microsOf(this.#options) / (group?.size ?? 1));
+      const micros = Math.ceil((sampled?.micros ?? microsOf(this.#options)) / (group?.size ?? 1));
       return new Session(this.store, trace, this.programs, { ...this.#session, profiled, owner: this.#training, micros });
     };
+    const drawn = sampled ? ` ${sampled.expected} expected, ${sampled.micros} at most` : '';
     // Times are of one run; and what runs op by op is traced anew each time.
-    return this.#training.use(profiled || this.debug ? null : `${kind}${perLayer ? ' per layer' : ''}`, make, data);
+    return this.#training.use(profiled || this.debug ? null : `${kind}${perLayer ? ' per layer' : ''}${drawn}`, make, data);
   }
 
   /** `heard` hears of the learning rates of the steps from here on. */
@@ -422,7 +425,17 @@ export class Setup {
       activations: this.#activations,
       scaling: this.#scaling,
       guarding: this.guarding,
+      sampled: null,
     };
+  }
+
+  /** Of steps that differ in micro-batches: what goes from one of them to the next has room for the most there are. */
+  #sampledSpec(perLayer: boolean, sampled: Sampled): TrainSpec<Module> {
+    const { group, wire } = this.#options;
+    const several = sampled.micros > 1 || group;
+    const of = { processes: group?.size ?? null, staged: false, wire };
+    const accumulators = several ? new Accumulators(sampled.micros, this.buffers, of) : null;
+    return { ...this.#spec(perLayer), sampled, accumulators };
   }
 
   /**

@@ -124,11 +124,15 @@ function summedBy(weights: readonly Tensor[], { measured, wrt, losses, samples }
 }
 
 /** How the samples of a batch are weighed. */
-export function weighingOf(rule: PerSampleRule, columns: StepColumns, states: ApplyStates): Weighing {
+export function weighingOf(
+  rule: PerSampleRule,
+  columns: StepColumns,
+  states: ApplyStates,
+  drawn: Pick<Weighing, 'counts' | 'expected'> = { counts: null, expected: null },
+): Weighing {
   return {
     rule,
-    counts: null,
-    expected: null,
+    ...drawn,
     perStep: (name, value) =>
       columns.of(`clip.${name}`, [], (step, out) => {
         out[0] = value(step);

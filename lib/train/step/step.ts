@@ -18,6 +18,8 @@ import { StepColumns } from '../../optim/apply/columns.ts';
 import type { Finishing } from '../../optim/apply/finishing.ts';
 import { denseOf, lookupsOf } from '../../optim/apply/lookups.ts';
 import { LAYER_NORMS } from '../../optim/apply/report.ts';
+import { DRAWN } from '../feed/poisson.ts';
+import type { Sampled } from '../feed/shape.ts';
 import type { Batch, Tensors } from '../feed/source.ts';
 import type { Accumulators, Sums } from './accumulation.ts';
 import type { Checkpointed } from './checkpointed.ts';
@@ -59,6 +61,8 @@ export interface TrainSpec<M extends Module> extends Omit<LossSpec<M>, 'trained'
   readonly perLayer: boolean;
   readonly scaling: LossScale | null;
   readonly guarding: Guarding | null;
+  /** Where rows are drawn independently: how; null: batches are full. For a policy that weighs samples. */
+  readonly sampled: Sampled | null;
   /** How much of the new weights enters their average in each step; null: there is none. */
   readonly ema: ((step: number) => number) | null;
 }
@@ -166,7 +170,13 @@ export function traceTrain<M extends Module>(
   const graph = graphOf('train', spec.precision);
   const { groups, states, policy, finishing, ema, scaling, guarding, accumulators } = spec;
   const columns = new StepColumns(graph);
-  const weighing = policy.perSample ? weighingOf(policy.perSample, columns, states) : null;
+  const drawn = spec.sampled
+    ? {
+        counts: graph.input(DRAWN, { dtype: 'f64', shape: [rows] }, 'feed'),
+        expected: graph.scalar(spec.sampled.expected, 'f64'),
+      }
+    : undefined;
+  const weighing = policy.perSample ? weighingOf(policy.perSample, columns, states, drawn) : null;
   const forward = (): Tensor => traceTrained(graph, spec, trace, accumulators?.binding(graph, rows));
   const watched = guarding?.watch(forward);
   const loss = watched ? watched.result : forward();
