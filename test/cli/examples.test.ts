@@ -96,6 +96,17 @@ const SHORT: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
     expect(await main(data, { epochs: 1, rows: 640 })).toBe(1);
   },
   'mnist-mlp.json': images,
+  'private-mnist.ts': async (name) => {
+    // As mnist-lenet.ts.
+    if (mnist) return;
+    const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/private-mnist.ts');
+    const { pixels, labels } = halves(10_000);
+    const data = folder({
+      'mnist-10k-images-idx3-ubyte.gz': idx([10_000, 28, 28], pixels),
+      'mnist-10k-labels-idx1-ubyte.gz': idx([10_000], labels),
+    });
+    expect((await main(data, { epochs: 1 })).accuracy).toBeGreaterThan(0.99);
+  },
   'ncf.ts': async (name) => {
     const { main } = (await import(join(EXAMPLES, name))) as typeof import('../../examples/ncf.ts');
     for (const sparse of [false, true]) {
