@@ -91,7 +91,7 @@ function largest(k: Known, delta: number, up: boolean): number {
   return up ? Infinity : 0;
 }
 
-/** Whether the two cannot be told apart but with delta: their total variation is less, by Pinsker, and chi^2 for the divergence of Kullback and Leibler. */
+/** Whether the two cannot be distinguished but with delta: their total variation is less, by Pinsker, and chi^2 for the divergence of Kullback and Leibler. */
 function hidden(phases: readonly Phase[], delta: number): boolean {
   const squares = phases.reduce(
     (sum, { q, sigma, steps }) => sum + (q > 0 && steps > 0 ? steps * q * q * expm1(1 / sigma / sigma) : 0),
