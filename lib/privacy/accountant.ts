@@ -328,13 +328,20 @@ function rdpSteps(phases: readonly Phase[], { q, sigma, epsilon, delta }: Within
   return most > Number.MAX_SAFE_INTEGER ? Infinity : most;
 }
 
-/** A number of steps that is right but for rounding, made right. */
+/** A number of steps that is right but for rounding, made right: of many steps that is more than a few. */
 function nearby(fits: (steps: number) => boolean, steps: number): number {
   if (steps === Infinity) return steps;
-  let n = steps;
-  while (n > 0 && !fits(n)) n--;
-  while (n < Number.MAX_SAFE_INTEGER && fits(n + 1)) n++;
-  return n;
+  // From strides that double, between a number that fits and one that does not.
+  let [low, high] = [steps, steps + 1];
+  for (let stride = 1; low > 0 && !fits(low); stride *= 2) [low, high] = [Math.max(0, low - stride), low];
+  for (let stride = 1; high <= Number.MAX_SAFE_INTEGER && fits(high); stride *= 2) [low, high] = [high, high + stride];
+  if (high > Number.MAX_SAFE_INTEGER) return low;
+  while (high - low > 1) {
+    const middle = low + Math.floor((high - low) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 const plain = object<AccountantJSON>({
