@@ -60,7 +60,7 @@ export interface Reading {
 /** What goes on beside a backward pass. */
 export interface Passing {
   readonly reading?: Reading;
-  /** Told of each of `wrt` when its gradient is whole: what is made of it then is made while what it is made of is still there. */
+  /** Called for each of `wrt` when its gradient is whole: what is made of it then is made while what it is made of is still there. */
   readonly whole?: (i: number, gradient: Tensor) => void;
 }
 

@@ -16,7 +16,7 @@ import {
   type TensorType,
   typeName,
 } from '../../ir/op.ts';
-import { isRows, type Lies, mixes, type Rows, type SampleRules, type Samples } from '../../ir/samples.ts';
+import { isRows, type Lies, mixes, type SampleRules, type Samples } from '../../ir/samples.ts';
 import { toBf16 } from '../../math/bf16.ts';
 import { bool, options, signature } from '../../options/index.ts';
 import { tensor } from '../args.ts';
