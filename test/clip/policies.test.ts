@@ -139,5 +139,5 @@ test('every policy is in the goldens, but for those that draw, the one that only
       .map(([name]) => name)
       .filter((name) => !tried.has(name))
       .sort(),
-  ).toEqual(['auto', 'none', 'qsgd', 'stochastic']);
+  ).toEqual(['auto', 'none', 'perSample', 'qsgd', 'stochastic']); // test/per-sample has that of samples
 });

@@ -18,7 +18,7 @@ rnnGrad lstmGrad gruGrad conv2dGradWeight conv3dGradWeight
 softmaxCrossEntropy softmaxCrossEntropyGrad nll nllGrad labelWeights softmaxCrossEntropyBoth linearCrossEntropy
 ctcLoss ctcLossGrad
 staged residual statistic partStatistic decide unitStatistic historyQuantile historyMoments historyPush sumSegments greedyBudget kthLargest
-analyze update_chain project pruneMagnitude pruneRows accumulate sync allGather ownPart syncBegin keepRows syncRows head carry leave fail_if
+analyze update_chain project pruneMagnitude pruneRows accumulate sync allGather ownPart syncBegin keepRows syncRows hideSamples head carry leave fail_if
 `;
 
 it('every op has a form, or is said to have none', () => {

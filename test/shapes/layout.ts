@@ -79,6 +79,16 @@ export const LAYOUT_CASES: Readonly<Record<string, Generator>> = {
     attrs: { key: d.int(0, 2 ** 31 - 1) },
     fill: ['normal', d.pick<FillOf>('positive', [0, 1000], [0, 1e-30]), [-(2 ** 31), 2 ** 31]],
   }),
+  hideSamples(d) {
+    const [before, behind] = [d.sizes(d.int(0, 2)), d.sizes(d.int(0, 2))];
+    const [count, each] = [d.int(1, 9), d.int(1, 5)];
+    const x = d.flag() ? f64 : f32;
+    return {
+      ins: [x(...before, count * each, ...behind), f64(count)],
+      attrs: { axis: before.length, each },
+      fill: ['normal', { exactly: Array.from({ length: count }, () => d.pick(0, 0, 1, 0.5)) }],
+    };
+  },
   random: (d) => ({
     ins: [],
     attrs: { shape: d.sizes(d.int(0, 3)), key: d.int(0, 2 ** 31 - 1), normal: d.flag() },

@@ -121,7 +121,8 @@ const OWN: Readonly<Record<string, PolicyKind>> = {
 /** One that is not there is drawn as its signature says, and not for such tables: whether it is for them nobody has said. */
 export const POLICIES: Readonly<Record<string, PolicyKind>> = Object.fromEntries(
   Object.entries(clip)
-    .filter(([, f]) => typeof f === 'function')
+    // Most programs mix the samples of a batch up, somewhere.
+    .filter(([name, f]) => typeof f === 'function' && name !== 'perSample')
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name]) => [name, OWN[name] ?? { args: (r: Random) => drawArgs(r, `clip.${name}`), dense: true }]),
 );

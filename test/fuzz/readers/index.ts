@@ -27,7 +27,7 @@ import { SAFETENSORS } from './safetensors.ts';
 import { SHARDS } from './shards.ts';
 import { TABLE } from './table.ts';
 import { TEXT } from './text.ts';
-import { TOKENIZER, TRANSFORM } from './tokens.ts';
+import { ACCOUNTANT, TOKENIZER, TRANSFORM } from './tokens.ts';
 import { TORCH } from './torch.ts';
 import { WRITTEN } from './written.ts';
 
@@ -48,6 +48,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   data: DATA,
   tokenizer: TOKENIZER,
   transform: TRANSFORM,
+  accountant: ACCOUNTANT,
   inspect: INSPECT,
   'clip-report': CLIP_REPORT,
   report: REPORT,

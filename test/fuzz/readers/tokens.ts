@@ -1,7 +1,8 @@
-// tokens.ts: tokenizers and transforms of rows as JSON, as checkpoints keep them.
+// tokens.ts: tokenizers, transforms of rows and accountants as JSON, as checkpoints keep them.
 import { isDeepStrictEqual } from 'node:util';
 import { schema, fromJSON as transformFrom } from '../../../lib/data/preprocess.ts';
 import { byte, char, fromJSON } from '../../../lib/data/tokenizer.ts';
+import { Accountant, fromJSON as accountantFrom } from '../../../lib/privacy/index.ts';
 import { Random } from '../../torture/random.ts';
 import { disturbedJson } from '../make/json.ts';
 import { anyText, word } from '../make/text.ts';
@@ -86,5 +87,32 @@ export const TRANSFORM: Reader = {
   ways: (input) => {
     const json = jsonIn(input);
     return [{ name: 'preprocess.fromJSON', sync: true, run: () => transformed(json, input.options.seed as number) }];
+  },
+};
+
+function accountantJson(r: Random): unknown {
+  const made = new Accountant({ accountant: r.pick(['rdp', 'pld']) });
+  for (let i = r.between(0, 3); i > 0; i--) made.add({ q: r.unit(), sigma: 0.5 + 2 * r.unit(), steps: r.between(0, 1000) });
+  return made.toJSON();
+}
+
+/** What was made goes on, and tells what was spent. */
+function accounted(json: unknown): unknown {
+  const made = accountantFrom(json as never);
+  const again = accountantFrom(JSON.parse(JSON.stringify(made)));
+  if (!isDeepStrictEqual(again.toJSON(), made.toJSON())) throw new Broken('toJSON of what toJSON gave is another');
+  // By moments, which take no time, whatever the file asks for.
+  const moments = accountantFrom({ ...made.toJSON(), accountant: 'rdp' });
+  if (!(moments.epsilon({ delta: 1e-5 }) >= 0)) throw new Broken('what was spent is no number of 0 or more');
+  return made.toJSON();
+}
+
+export const ACCOUNTANT: Reader = {
+  covers: ['privacy.fromJSON'],
+  reaches: ['privacy/accountant.ts'],
+  draw: draws(accountantJson),
+  ways: (input) => {
+    const json = jsonIn(input);
+    return [{ name: 'privacy.fromJSON', sync: true, run: () => accounted(json) }];
   },
 };
