@@ -15,7 +15,7 @@ import { fileOf, TARGETS } from './release/targets.mjs';
 
 // Bytes, with the add-ons of all systems; and of what is there without them, unpacked: bundle and maps, types, docs, sources, headers. The guides and
 // the tables of reference are 570,000 of it.
-const MOST = { packed: 12_000_000, unpacked: 30_000_000, withoutPrebuilds: 6_700_000 };
+const MOST = { packed: 12_000_000, unpacked: 30_000_000, withoutPrebuilds: 6_900_000 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
