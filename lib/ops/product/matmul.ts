@@ -136,8 +136,9 @@ const productSamples: SampleRules<MatmulAttrs> = {
     if (a?.axis === axes.m && !b) return [{ ...a, axis: rank - 2 }];
     if (b?.axis === axes.n && !a) return [{ ...b, axis: rank - 1 }];
     if ((!a || a.axis === axes.ka) && (!b || b.axis === axes.kb)) {
-      if (a || b) return rank === 2 ? ['sum'] : overLead(node);
-      return [null];
+      if (!a && !b) return [null];
+      if (rank > 2) throw mixes(node as Node);
+      return ['sum'];
     }
     const lead = a ?? b!;
     if (lead.axis < rank - 2 && (!a || !b || a.axis === b.axis)) return [lead];
@@ -174,10 +175,6 @@ const productSamples: SampleRules<MatmulAttrs> = {
   },
   weighs: 0,
 };
-
-function overLead(node: Node<MatmulAttrs>): never {
-  throw mixes(node as Node);
-}
 
 /** An operand with the samples in front. */
 function ownRows(node: Node<MatmulAttrs>, of: Samples, i: 0 | 1): Tensor {

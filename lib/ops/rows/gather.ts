@@ -166,10 +166,6 @@ export function checkScatter(op: string, ins: readonly TensorType[], rows: numbe
   if (!Number.isInteger(rows) || rows < 0) throw new ShapeError(`${op}: expected rows >= 0, got ${rows}`);
 }
 
-function fail(node: Node): never {
-  throw mixes(node);
-}
-
 /** Values and indices of each sample, [samples, ...]: what is left out has a value of 0 and the first row's index. */
 function lookups({ ins, attrs: { padding } }: Node<ScatterAddAttrs>, of: Samples): { values: Tensor; indices: Tensor } {
   const [x, at] = ins as [Tensor, Tensor];
@@ -251,14 +247,14 @@ export const SCATTER_ADD: OpDef<ScatterAddAttrs> = {
   },
   samplesOf: {
     lies(node, [values, indices]) {
-      if (indices === 'sum') throw mixes(node as Node);
       const lead = node.ins[1]!.shape.length;
-      if (values === 'sum') return indices ? fail(node as Node) : ['sum'];
+      if (indices === 'sum' || (values === 'sum' && indices)) throw mixes(node as Node);
+      if (values === 'sum') return ['sum'];
       if (!indices && values && values.axis >= lead) return [{ ...values, axis: values.axis - lead + 1 }];
-      const rows = values ?? indices;
-      if (!rows) return [null];
       if (values && indices && (values.axis !== indices.axis || values.each !== indices.each)) throw mixes(node as Node);
-      return rows.axis < lead ? ['sum'] : fail(node as Node);
+      const rows = values ?? indices;
+      if (rows && rows.axis >= lead) throw mixes(node as Node);
+      return [rows ? 'sum' : null];
     },
     summands(node, _, of) {
       const { values, indices } = lookups(node, of);
